@@ -47,7 +47,7 @@ is_debian() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null;
 
 # Newer releases call some libraries by their old name plus "t64".
 is_installed() {
-  dpkg-query -W -f '${Status}\n' "$1" "$1t64" 2>/dev/null | grep -q 'ok installed'
+  [[ $(dpkg-query -W -f '${Status}\n' "$1" "$1t64" 2>/dev/null) == *"ok installed"* ]]
 }
 
 # Installs Debian packages where that is allowed, else names the exact command.
@@ -60,9 +60,9 @@ apt_install() {
     as_root=(sudo -n)
   fi
   say "Installing system packages: $*"
-  "${as_root[@]}" apt-get update -q || true
+  "${as_root[@]}" apt-get update -qq || true
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -q -y --no-install-recommends "$@" ||
+    apt-get install -qq -y --no-install-recommends "$@" ||
     stop_with "these system packages could not be installed; run: sudo $command"
 }
 
