@@ -1,0 +1,156 @@
+"""What a reader finds in a file, before it is checked; and reading safely."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_scicompty.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from napari_scicompty.scan import Geometry
+
+_HASH_ALL = 256 * 2**20
+_HASH_END = 64 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """Scan positions as a file holds them."""
+
+    columns: NDArray[np.float64]
+    """(n, 2), in the file's own order and unit, probe relative to object."""
+    order: Literal["xy", "yx"] = "xy"
+    unit: Literal["m", "um"] = "m"
+    name: str = "positions"
+    report: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """Patterns as a file holds them, with what else it says."""
+
+    patterns: NDArray[Any]
+    """(n, h, w), maybe a memory map."""
+    files: tuple[Path, ...]
+    """The files that hold the patterns."""
+    positions: Positions | None = None
+    mask: NDArray[np.bool_] | None = None
+    geometry: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Geometry` that the file gives."""
+    report: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class RawFrames:
+    """The part of a scan that preparation works on (see `prepare.frames.Frames`)."""
+
+    patterns: NDArray[Any]
+    geometry: Geometry
+    mask: NDArray[np.bool_] | None = None
+    report: tuple[str, ...] = ()
+
+    def replace(self, **changes: Any) -> RawFrames:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever goes wrong while `path` is read as a `kind` into one sentence.
+
+    Decoders raise anything from ``KeyError`` to ``zlib.error`` on a broken file, so
+    every exception means the same here: this file cannot be used.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the path") from None
+    except PermissionError:
+        raise InputError(
+            f"{path}: no right to read it; ask for access or copy it elsewhere"
+        ) from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; give a {kind}") from None
+    except MemoryError:
+        raise InputError(
+            f"{path}: does not fit into memory; save it uncompressed or crop it first"
+        ) from None
+    except Exception as error:
+        detail = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{path}: cannot be read as a {kind} ({detail}); it is damaged or of "
+            "another kind: check it in another program or copy it again"
+        ) from error
+
+
+def check_file(path: Path, kind: str) -> None:
+    """Refuse a file that is missing, empty or not readable."""
+    with reading(path, kind), path.open("rb") as file:
+        if not file.read(1):
+            raise InputError(f"{path}: is empty; copy or save it again")
+
+
+def as_stack(array: NDArray[Any], path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Bring frames to (n, h, w): one frame is a stack, a grid of frames is unrolled.
+
+    Raises
+    ------
+    InputError
+        Values that are not real numbers, or fewer than two axes.
+    """
+    if array.dtype.kind not in "uifb":
+        raise InputError(
+            f"{path}: holds values of dtype {array.dtype}; diffraction patterns are "
+            "real intensities, save them as integers or floats"
+        )
+    if array.ndim < 2 or 0 in array.shape:
+        raise InputError(
+            f"{path}: holds an array of shape {array.shape}; patterns need "
+            "(patterns, rows, columns)"
+        )
+    stack = array.reshape(-1, *array.shape[-2:])
+    notes: tuple[str, ...] = ()
+    if array.ndim > 3:
+        notes = (
+            f"patterns: {array.shape} unrolled to {stack.shape}, last axis fastest",
+        )
+    return stack, notes
+
+
+def fingerprint(files: Sequence[Path]) -> str:
+    """SHA-256 of the content of `files`.
+
+    Of a file over 256 MB, only its size and its first and last 64 MB; of several files
+    over 256 MB together, each one's name and size, and the content of the first and
+    the last.
+    """
+    digest = hashlib.sha256()
+    sizes = [path.stat().st_size for path in files]
+    whole = sum(sizes) <= _HASH_ALL
+    for path, size in zip(files, sizes, strict=True):
+        if len(files) > 1:
+            digest.update(f"{path.name}:{size};".encode())
+        if whole or path in (files[0], files[-1]):
+            _hash_file(digest, path, size)
+    return digest.hexdigest()
+
+
+def _hash_file(digest: hashlib._Hash, path: Path, size: int) -> None:
+    with path.open("rb") as file:
+        if size > _HASH_ALL:
+            digest.update(f"{size};".encode() + file.read(_HASH_END))
+            file.seek(-_HASH_END, 2)
+        while piece := file.read(2**20):
+            digest.update(piece)

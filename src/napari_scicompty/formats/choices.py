@@ -1,0 +1,103 @@
+"""Everything a user can choose when a scan is opened."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from napari_scicompty.settings import Settings, setting
+
+FilePath = Annotated[
+    str, BeforeValidator(lambda p: os.fspath(p) if isinstance(p, os.PathLike) else p)
+]
+"""A path, kept as text so that recipes and results can hold it."""
+
+
+class OpenChoices(Settings):
+    """Choices of `open_scan`: geometry by name, positions, orientation, preparation.
+
+    They are applied in this order: mask, orientation, centre and crop, dark field,
+    saturation, hot pixels, rebin.
+    """
+
+    wavelength_m: float | None = setting(
+        None, "Wavelength of the illumination.", unit="m", live=False, gt=0
+    )
+    energy_ev: float | None = setting(
+        None, "Photon energy, instead of the wavelength.", unit="eV", live=False, gt=0
+    )
+    distance_m: float | None = setting(
+        None, "Sample to detector.", unit="m", live=False, gt=0
+    )
+    detector_pixel_m: float | tuple[float, float] | None = setting(
+        None, "Detector pixel of the file, one number or (y, x).", unit="m", live=False
+    )
+    focus_sample_m: float | None = setting(
+        None,
+        "Focus to sample; above zero: the focus lies upstream.",
+        unit="m",
+        live=False,
+    )
+    propagation: Literal["far-field", "near-field"] | None = setting(
+        None, "Far field unless the file or you say otherwise.", live=False
+    )
+
+    position_order: Literal["auto", "xy", "yx"] = setting(
+        "auto", "Order of the two columns of positions; auto: x, y.", live=False
+    )
+    position_unit: Literal["auto", "m", "mm", "um", "nm", "px"] = setting(
+        "auto",
+        "Unit of the positions; px: object pixels; auto: metres (SciComPty HDF5: um).",
+        live=False,
+    )
+    flip_x: bool = setting(False, "Change the sign of x of the positions.", live=False)
+    flip_y: bool = setting(False, "Change the sign of y of the positions.", live=False)
+
+    transpose: bool = setting(
+        False, "Swap rows and columns of the patterns, before any flip.", live=False
+    )
+    flip_rows: bool = setting(False, "Turn the patterns upside down.", live=False)
+    flip_columns: bool = setting(
+        False, "Mirror the patterns left to right.", live=False
+    )
+    center: tuple[float, float] | None = setting(
+        None,
+        "Beam centre (row, column) in the patterns after transpose and flips.",
+        unit="px",
+        live=False,
+    )
+    crop: int | tuple[int, int] | None = setting(
+        None, "Side of the patterns, or (rows, columns).", unit="px", live=False
+    )
+    rebin: int = setting(1, "Detector pixels summed along each axis.", live=False, ge=1)
+    dark: FilePath | None = setting(
+        None, "Dark frame or stack of dark frames, shaped like the file.", live=False
+    )
+    mask: FilePath | None = setting(
+        None, "Mask image shaped like the file: not zero = good.", live=False
+    )
+    saturation: float | None = setting(
+        None, "Mask pixels at or above this.", unit="counts", live=False, gt=0
+    )
+    hot_pixel_sigma: float | None = setting(
+        None, "Mask pixels that stand out of their surroundings.", live=False, gt=0
+    )
+
+
+GEOMETRY_CHOICES = (
+    "wavelength_m",
+    "energy_ev",
+    "distance_m",
+    "detector_pixel_m",
+    "focus_sample_m",
+    "propagation",
+)
+"""The fields of `OpenChoices` that belong to the geometry."""
+
+
+def geometry_choices(choices: OpenChoices) -> dict[str, Any]:
+    """Pick the geometry fields that were given, by name."""
+    values = {name: getattr(choices, name) for name in GEOMETRY_CHOICES}
+    return {name: value for name, value in values.items() if value is not None}

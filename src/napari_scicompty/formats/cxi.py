@@ -1,0 +1,230 @@
+"""CXI (HDF5): the dialects of cdtools and PyNX, SI units, energy in joule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import hdf5plugin  # noqa: F401  (registers the compression filters of detectors)
+import numpy as np
+from scipy import constants
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.formats._raw import Positions, Raw, as_stack, check_file, reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_KIND = "CXI file"
+_DETECTOR = "entry_1/instrument_1/detector_1/"
+_DATA = ("entry_1/data_1/data", _DETECTOR + "data")
+_TRANSLATION = (
+    "entry_1/data_1/translation",
+    "entry_1/sample_1/geometry_1/translation",
+    _DETECTOR + "translation",
+)
+_BEAM = (
+    "entry_1/instrument_1/beam_1/incident_beam_energy",
+    "entry_1/instrument_1/beam_1/energy",
+)
+_SOURCE = "entry_1/instrument_1/source_1/"
+_SIGNAL = 0x1000
+"""Mask bit of a pixel that has signal: not a fault."""
+_DEFAULT_BASIS = np.array([[0.0, -1, 0], [-1, 0, 0]])
+"""Directions (x, y, z) of the slow and the fast axis of the frames."""
+_WAVELENGTHS_M = (1e-13, 1e-4)
+_SI = {
+    "m": 1.0, "mm": 1e-3, "um": 1e-6, "µm": 1e-6, "nm": 1e-9, "angstrom": 1e-10,
+    "pm": 1e-12, "j": 1.0, "ev": constants.e, "kev": 1e3 * constants.e,
+}  # fmt: skip
+
+
+def read(path: Path) -> Raw:
+    """Read patterns, positions, mask and geometry.
+
+    The file holds the motion of the sample, so translations are negated; they are
+    projected on the basis vectors of the detector, which gives row = +y, column = +x
+    for the default basis. Uncompressed patterns are memory-mapped.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, empty or damaged, without data or translations, with
+        translations that are not finite, or in a unit that is not known.
+    """
+    with reading(path, _KIND):
+        check_file(path, _KIND)
+        with h5py.File(path) as file:
+            data = _first(file, _DATA)
+            if data is None:
+                raise InputError(
+                    f"{path}: has no diffraction data at /{_DATA[0]} or /{_DATA[1]}; "
+                    "give a CXI file with raw patterns"
+                )
+            array, mapped = _load(data)
+            patterns, notes = as_stack(array, path)
+            basis, basis_note = _basis(file, path)
+            positions = _positions(file, path, len(patterns), basis)
+            geometry, geometry_notes = _geometry(file, path, basis)
+            n, h, w = patterns.shape
+            how = "memory-mapped" if mapped else "read into memory"
+            report = (
+                *notes,
+                f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+                *geometry_notes,
+                basis_note,
+                *_unused(file),
+            )
+            mask = _mask(file)
+            if mask is not None:
+                bad = np.count_nonzero(~mask)
+                report = (*report, f"{bad} pixel(s) masked by the file")
+            return Raw(patterns, (path,), positions, mask, geometry, report)
+
+
+def _first(file: h5py.File, names: tuple[str, ...]) -> h5py.Dataset | None:
+    return next((file[name] for name in names if name in file), None)
+
+
+def _load(data: h5py.Dataset) -> tuple[NDArray[Any], bool]:
+    offset = None if data.external or data.is_virtual else data.id.get_offset()
+    if offset is None or data.dtype.kind not in "uif":
+        return data[()], False
+    name = data.file.filename
+    return np.memmap(name, data.dtype, "r", offset, data.shape), True
+
+
+def _si(dataset: h5py.Dataset, path: Path) -> NDArray[np.float64]:
+    """Values in SI units, by the `units` attribute where there is one."""
+    unit = dataset.attrs.get("units", "")
+    text = (unit.decode() if isinstance(unit, bytes) else str(unit)).strip()
+    factor = _SI.get(text.lower()) if text else 1.0
+    if factor is None:
+        raise InputError(
+            f"{path}: {dataset.name} is in {text!r}, a unit that is not known; use one "
+            f"of {', '.join(_SI)}"
+        )
+    return np.asarray(dataset[()], np.float64) * factor
+
+
+def _number(file: h5py.File, name: str, path: Path) -> float | None:
+    return float(_si(file[name], path).flat[0]) if name in file else None
+
+
+def _geometry(
+    file: h5py.File, path: Path, basis: NDArray[np.float64]
+) -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    wavelength, note = _wavelength(file, path)
+    if wavelength is not None:
+        values["wavelength_m"] = wavelength
+    distance = _number(file, _DETECTOR + "distance", path)
+    notes = [note] if note else []
+    if distance is None and _DETECTOR + "corner_position" in file:
+        corner = _si(file[_DETECTOR + "corner_position"], path).ravel()
+        distance = abs(float(np.cross(*basis) @ corner[:3]))
+        notes.append("distance: from corner_position along the detector's normal")
+    if distance:
+        values["distance_m"] = abs(distance)
+    x, y = (_number(file, _DETECTOR + f"{axis}_pixel_size", path) for axis in "xy")
+    lengths = np.array([x or y or 0, y or x or 0, 0])
+    if lengths.any():
+        pixel = np.abs(basis) @ lengths
+    elif _DETECTOR + "basis_vectors" in file:
+        pixel = np.linalg.norm(_stored_basis(file, path), axis=1)
+    else:
+        return values, notes
+    values["detector_pixel_m"] = (float(pixel[0]), float(pixel[1]))
+    return values, notes
+
+
+def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
+    """Wavelength and where it came from.
+
+    The beam goes before the source: NXcxi_ptycho keeps the energy of the storage ring
+    in the source.
+    """
+    hc = constants.h * constants.c
+    beam = _first(file, _BEAM)
+    if beam is not None:
+        energy = float(_si(beam, path).flat[0])
+        wavelength, origin = hc / energy if energy else 0.0, beam.name
+    elif (found := _number(file, _SOURCE + "wavelength", path)) is not None:
+        wavelength, origin = found, f"/{_SOURCE}wavelength"
+    elif energy_j := _number(file, _SOURCE + "energy", path):
+        wavelength, origin = hc / energy_j, f"/{_SOURCE}energy (joule)"
+    else:
+        return None, ""
+    if not _WAVELENGTHS_M[0] < wavelength < _WAVELENGTHS_M[1]:
+        return None, f"{origin} gives a wavelength of {wavelength:.3g} m: not used"
+    ev = hc / wavelength / constants.e
+    return wavelength, f"wavelength {wavelength:.5g} m ({ev:.6g} eV) from {origin}"
+
+
+def _stored_basis(file: h5py.File, path: Path) -> NDArray[np.float64]:
+    """Basis vectors as rows (slow, fast) x (x, y, z); files hold either layout."""
+    stored = _si(file[_DETECTOR + "basis_vectors"], path)
+    return stored.T if stored.shape == (3, 2) else stored
+
+
+def _basis(file: h5py.File, path: Path) -> tuple[NDArray[np.float64], str]:
+    """Find the unit vectors of the slow and fast axis, and say so."""
+    if _DETECTOR + "basis_vectors" not in file:
+        return _DEFAULT_BASIS, "basis vectors: none in the file, slow axis -y, fast -x"
+    stored = _stored_basis(file, path)
+    lengths = np.linalg.norm(stored, axis=1) if stored.shape == (2, 3) else np.zeros(1)
+    if not (np.isfinite(lengths).all() and lengths.all()):
+        raise InputError(
+            f"{path}: basis_vectors of shape {stored.shape} do not give two "
+            "directions; mend or remove them"
+        )
+    unit = stored / lengths[:, None]
+    slow, fast = (_direction(vector) for vector in unit)
+    return unit, f"basis vectors: slow axis {slow}, fast axis {fast}"
+
+
+def _direction(vector: NDArray[np.float64]) -> str:
+    axis = int(np.abs(vector).argmax())
+    name = ("-" if vector[axis] < 0 else "+") + "xyz"[axis]
+    return name if abs(vector[axis]) > 0.999 else f"about {name}"
+
+
+def _positions(
+    file: h5py.File, path: Path, count: int, basis: NDArray[np.float64]
+) -> Positions | None:
+    dataset = _first(file, _TRANSLATION)
+    if dataset is None:
+        return None
+    motion = _si(dataset, path)
+    report = ["translation negated: the file holds the motion of the sample"]
+    if motion.ndim == 2 and motion.shape[0] in (2, 3) and motion.shape != (count, 3):
+        motion = motion.T
+        report.append("translation stored as (3, n), as PyNX does: transposed")
+    if motion.ndim != 2 or motion.shape[1] not in (2, 3):
+        raise InputError(
+            f"{path}: {dataset.name} has shape {motion.shape}; translations need (n, 3)"
+        )
+    width = motion.shape[1]
+    rows_columns = -motion @ basis[:, :width].T
+    row, column = (_direction(-vector) for vector in basis)
+    report.append(f"row along {row}, column along {column} of the translation")
+    return Positions(rows_columns, "yx", "m", path.name, tuple(report))
+
+
+def _mask(file: h5py.File) -> NDArray[np.bool_] | None:
+    if _DETECTOR + "mask" not in file:
+        return None
+    bits = file[_DETECTOR + "mask"][()]
+    good = (bits == 0) | (bits == _SIGNAL)
+    return np.asarray(good if good.ndim == 2 else good.all(0))
+
+
+def _unused(file: h5py.File) -> list[str]:
+    """Corrections that the file offers and that are not made by themselves."""
+    return [
+        f"{name} in the file is not applied"
+        for name in ("data_dark", "dark", "qe_mask")
+        if _DETECTOR + name in file
+    ]

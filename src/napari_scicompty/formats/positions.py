@@ -1,0 +1,127 @@
+"""Scan positions: text, CSV, NPY, or SciComPty's HDF5 (micrometres)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.formats._raw import Positions, check_file, reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MOTORS = ("sample_motors/sample_x_pos", "sample_motors/sample_y_pos")
+_HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs")
+_BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
+
+
+def read(path: Path) -> Positions:
+    """Read one position a pattern.
+
+    Text and CSV: two numbers a line, separated by spaces, tabs, commas or semicolons;
+    lines that start with ``#`` and one line of column names are skipped (names that
+    begin with y and x tell that y comes first). NPY: an array (n, 2). SciComPty HDF5:
+    the datasets ``/sample_motors/sample_x_pos`` and ``sample_y_pos``.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, empty or damaged, a line that does not parse, a value
+        that is not finite; with the file and the line.
+    """
+    kind = "positions file"
+    with reading(path, kind):
+        check_file(path, kind)
+        suffix = path.suffix.lower()
+        if suffix == ".npy":
+            return _from_npy(path)
+        if suffix in _HDF5_SUFFIXES:
+            return _from_hdf5(path)
+        return _from_text(path)
+
+
+def _from_npy(path: Path) -> Positions:
+    array = np.load(path, allow_pickle=False)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "uif":
+        raise InputError(
+            f"{path}: holds an array of shape {array.shape} and dtype {array.dtype}; "
+            "positions need (n, 2) numbers"
+        )
+    return Positions(_finite(array.astype(np.float64), path), name=path.name)
+
+
+def _from_hdf5(path: Path) -> Positions:
+    import h5py  # text positions need no HDF5
+
+    with h5py.File(path) as file:
+        missing = [name for name in _MOTORS if name not in file]
+        if missing:
+            raise InputError(
+                f"{path}: has no dataset /{missing[0]}; give SciComPty's HDF5, text, "
+                "CSV or NPY positions"
+            )
+        x, y = (np.asarray(file[name][()], np.float64).ravel() for name in _MOTORS)
+    if len(x) != len(y):
+        raise InputError(f"{path}: holds {len(x)} x and {len(y)} y; mend the file")
+    return Positions(_finite(np.stack([x, y], 1), path), unit="um", name=path.name)
+
+
+def _from_text(path: Path) -> Positions:
+    rows: list[tuple[float, float]] = []
+    names: list[str] = []
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            words = _BETWEEN.split(line.split("#")[0].strip().strip(",;"))
+            if words == [""]:
+                continue
+            if not rows and not names and not any(_is_number(word) for word in words):
+                names = words
+                continue
+            rows.append(_row(words, path, number))
+    if not rows:
+        raise InputError(f"{path}: holds no positions; give two numbers a line")
+    first_y = len(names) == 2 and [name[0].lower() for name in names] == ["y", "x"]
+    return Positions(
+        np.array(rows, np.float64),
+        order="yx" if first_y else "xy",
+        name=path.name,
+        report=(f"{path.name}: column names {', '.join(names)} skipped",)
+        if names
+        else (),
+    )
+
+
+def _row(words: list[str], path: Path, number: int) -> tuple[float, float]:
+    if len(words) != 2 or not all(_is_number(word) for word in words):
+        raise InputError(
+            f"{path}, line {number}: {' '.join(words)[:60]!r} is not two numbers; give "
+            "two a line, separated by a space or a comma"
+        )
+    x, y = float(words[0]), float(words[1])
+    if not np.isfinite([x, y]).all():
+        raise InputError(
+            f"{path}, line {number}: the position {' '.join(words)!r} is not finite; "
+            "mend the line, or drop it together with its pattern"
+        )
+    return x, y
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _finite(array: np.ndarray, path: Path) -> np.ndarray:
+    bad = np.flatnonzero(~np.isfinite(array).all(1))
+    if len(bad):
+        raise InputError(
+            f"{path}: {len(bad)} position(s) are not finite, the first is number "
+            f"{bad[0]} (from 0); mend them, or drop them together with their patterns"
+        )
+    return array

@@ -1,0 +1,103 @@
+"""Dark field, hot and saturated pixels: what changes counts or masks pixels."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.prepare.frames import F, chunks, frame_shape
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def dark_field(scan: F, dark: ArrayLike) -> F:
+    """Subtract a dark frame (h, w), or the mean of a stack of them; clip at zero.
+
+    Makes one new float32 array.
+
+    Raises
+    ------
+    InputError
+        A dark frame of another shape than the patterns, or with non-finite values.
+    """
+    frame = np.asarray(dark)
+    if frame.ndim == 3 and len(frame):
+        frame = frame.mean(0, dtype=np.float64)
+    if frame.dtype.kind not in "uif" or frame.shape != frame_shape(scan):
+        raise InputError(
+            f"dark has shape {frame.shape} and dtype {frame.dtype}, the patterns "
+            f"{frame_shape(scan)}; give a frame, or a stack of frames, of that shape"
+        )
+    if not np.isfinite(frame).all():
+        raise InputError("dark holds values that are not finite; mend the dark frame")
+    frame = frame.astype(np.float32)
+    patterns = np.empty(scan.patterns.shape, np.float32)
+    for part, raw in chunks(scan.patterns):
+        np.maximum(raw - frame, 0, out=patterns[part])
+    note = f"dark field subtracted (mean {frame.mean():.4g} counts), clipped at zero"
+    return scan.replace(patterns=patterns, report=(*scan.report, note))
+
+
+def mask_pixels(scan: F, good: ArrayLike, why: str = "masked") -> F:
+    """Mask the pixels that are not `good` (h, w), besides those masked already.
+
+    Raises
+    ------
+    InputError
+        A mask of another shape than the patterns.
+    """
+    mask = np.asarray(good, bool)
+    if mask.shape != frame_shape(scan):
+        raise InputError(
+            f"mask has shape {mask.shape}, the patterns {frame_shape(scan)}; give a "
+            "mask of one frame of that shape"
+        )
+    note = f"{np.count_nonzero(~mask)} pixel(s) {why}"
+    both = mask if scan.mask is None else mask & scan.mask
+    return scan.replace(mask=both, report=(*scan.report, note))
+
+
+def mask_saturated(scan: F, level: float) -> F:
+    """Mask the pixels that reach `level` counts in any pattern."""
+    good = np.ones(frame_shape(scan), bool)
+    for _, raw in chunks(scan.patterns):
+        good &= ~(raw >= level).any(0)
+    return mask_pixels(scan, good, f"saturated (at or above {level:g} counts), masked")
+
+
+def mask_hot_pixels(scan: F, sigma: float) -> F:
+    """Mask the pixels that stand out of their 5 x 5 neighbourhood in the mean pattern.
+
+    In the amplitude d = sqrt(mean) - median(sqrt(mean)), a pixel is hot where
+    d > sigma * s, with s the largest of: the robust spread (1.4826 median |d|) of the
+    neighbourhood, that of the frame, and counting noise 0.5 / sqrt(n).
+
+    Raises
+    ------
+    InputError
+        A sigma that is not positive.
+    """
+    if not sigma > 0:
+        raise InputError(f"hot_pixel_sigma is {sigma}; give a number above zero, say 8")
+    good = np.ones(frame_shape(scan), bool) if scan.mask is None else scan.mask
+    amplitude = np.where(good, np.sqrt(_mean_pattern(scan)), 0)
+    excess = amplitude - ndimage.median_filter(amplitude, 5)
+    spread = 1.4826 * ndimage.median_filter(np.abs(excess), 5)
+    floor = max(
+        1.4826 * float(np.median(np.abs(excess[good]))),
+        0.5 / math.sqrt(len(scan.patterns)),
+    )
+    hot = good & (excess > sigma * np.maximum(spread, floor))
+    return mask_pixels(scan, ~hot, f"hot (over {sigma:g} sigma), masked")
+
+
+def _mean_pattern(scan: F) -> NDArray[np.float64]:
+    total = np.zeros(frame_shape(scan))
+    for _, raw in chunks(scan.patterns):
+        total += np.nan_to_num(np.maximum(raw, 0)).sum(0, dtype=np.float64)
+    return total / len(scan.patterns)
