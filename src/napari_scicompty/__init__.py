@@ -1,0 +1,94 @@
+"""Ptychography in napari: open a scan, watch the object appear, keep the result.
+
+The public face. Everything is loaded on first use: importing the package loads
+neither torch nor Qt nor napari.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_scicompty.algorithms import EPIE, RPIE
+    from napari_scicompty.analysis import metrics
+    from napari_scicompty.errors import DivergedError, EngineError, InputError
+    from napari_scicompty.formats import open_scan
+    from napari_scicompty.recipe import Recipe
+    from napari_scicompty.reconstruction import reconstruct
+    from napari_scicompty.results import open_result, save_result
+    from napari_scicompty.controls import Controls
+    from napari_scicompty.scan import Geometry, Scan
+    from napari_scicompty.simulation import Truth, VirtualExperiment, simulate
+    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.start import (
+        AutoStart,
+        DiscProbe,
+        ProbeFile,
+        PupilProbe,
+        find_start,
+    )
+
+_HOME = {
+    "Geometry": "scan",
+    "Scan": "scan",
+    "open_scan": "formats",
+    "VirtualExperiment": "simulation",
+    "Truth": "simulation",
+    "simulate": "simulation",
+    "reconstruct": "reconstruction",
+    "find_start": "start",
+    "AutoStart": "start",
+    "DiscProbe": "start",
+    "PupilProbe": "start",
+    "ProbeFile": "start",
+    "EPIE": "algorithms",
+    "RPIE": "algorithms",
+    "Controls": "controls",
+    "Snapshot": "snapshot",
+    "save_result": "results",
+    "open_result": "results",
+    "Recipe": "recipe",
+    "InputError": "errors",
+    "DivergedError": "errors",
+    "EngineError": "errors",
+}
+
+__version__ = "0.1.0"
+__all__ = [
+    "EPIE",
+    "RPIE",
+    "AutoStart",
+    "Controls",
+    "DiscProbe",
+    "DivergedError",
+    "EngineError",
+    "Geometry",
+    "InputError",
+    "ProbeFile",
+    "PupilProbe",
+    "Recipe",
+    "Scan",
+    "Snapshot",
+    "Truth",
+    "VirtualExperiment",
+    "find_start",
+    "metrics",
+    "open_result",
+    "open_scan",
+    "reconstruct",
+    "save_result",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "metrics":
+        return import_module("napari_scicompty.analysis.metrics")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"napari_scicompty.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,45 @@
+"""What every algorithm is: frozen settings with a step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from napari_scicompty.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.estimate import Estimate
+    from napari_scicompty.measured import Measured
+
+
+class Algorithm(Settings):
+    """Frozen settings of one rule; what changes from step to step lives outside.
+
+    ``step`` gets a ``state`` dictionary that belongs to the run: it holds ``epoch``,
+    ``update_probe`` (False while the probe is held or frozen) and whatever the
+    algorithm puts there (moments), and travels with every snapshot, so that a run
+    continues exactly.
+    """
+
+    title: ClassVar[str] = ""
+    default_batch: ClassVar[int] = 1
+
+    def step(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+        state: dict[str, Any],
+    ) -> Tensor:
+        """Improve the estimate in place with the patterns of a batch.
+
+        Returns the squared error of each pattern before the step, shape (B,).
+        """
+        raise NotImplementedError
+
+    def gentler(self) -> Self | None:
+        """Return settings that diverge less easily; None when there are none."""
+        return None

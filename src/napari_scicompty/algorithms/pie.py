@@ -1,0 +1,131 @@
+"""Multi-mode ePIE and rPIE: one step that differs in its weights.
+
+Guzzi et al., "A modular software framework for the design and implementation of
+ptychography algorithms" (PeerJ CS 2022), eqs. 5 to 7. With modes P_p, view o_j and
+exit waves psi_p = P_p o_j, psi'_p from the modulus step, both from the OLD estimates::
+
+    P'_p = P_p + a_P conj(o_j) (psi'_p - psi_p) / (b max|o_j|^2 + (1 - b) |o_j|^2)
+
+    o'_j = o_j + a_O sum_p conj(P_p) (psi'_p - psi_p) / (g max S + (1 - g) S),
+    S = sum_p |P_p|^2
+
+b = g = 1 is M-ePIE; one mode is ePIE / rPIE. In a batch of several positions numerators
+and denominators are summed, and the maximum is taken of the summed denominator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+
+from napari_scicompty.algorithms.base import Algorithm
+from napari_scicompty.optics import patches
+from napari_scicompty.settings import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.estimate import Estimate
+    from napari_scicompty.measured import Measured
+
+
+class _PIE(Algorithm):
+    """The step and the settings that ePIE and rPIE share."""
+
+    alpha_object: float = setting(
+        0.5, "Step of the object; 1 is bold, 0.5 ends lower", gt=0, le=2
+    )
+    alpha_probe: float = setting(
+        0.5, "Step of the probe; smaller for noisy data", gt=0, le=2
+    )
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """(beta, gamma): share of the maximum in the probe's and object's weight."""
+        raise AttributeError(f"{type(self).__name__} must name its weights")
+
+    def gentler(self) -> Self:
+        """Return settings that diverge less easily."""
+        return self.replace(
+            alpha_object=min(self.alpha_object, 0.25),
+            alpha_probe=min(self.alpha_probe, 0.25),
+        )
+
+    def step(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+        state: dict[str, Any],
+    ) -> Tensor:
+        """Improve the estimate in place with the patterns of a batch.
+
+        Returns the squared error of each pattern before the step, shape (B,).
+        """
+        beta, gamma = self.weights
+        views, probes = estimate.views(batch), estimate.probes(batch)
+        waves = estimate.propagator.forward(probes * views[:, None])
+        error = measured.correct(waves, batch)
+        change = estimate.propagator.backward(waves)
+
+        corners = estimate.corners(batch)
+        corner, object_update = patches.gather_sum(
+            (probes.conj() * change).sum(1), corners
+        )
+        lit = patches.intensity(probes).sum(1)
+        lit = lit.expand(len(corners), -1, -1)
+        _weigh(object_update, patches.gather_sum(lit, corners)[1], gamma)
+
+        if state["update_probe"]:
+            probe_update = views.conj()[:, None] * change
+            seen = patches.intensity(views).sum(0)
+            _weigh(probe_update, seen, beta)
+            estimate.probe.add_(
+                estimate.probe_frame(probe_update, batch), alpha=self.alpha_probe
+            )
+        estimate.add_to_object(corner, object_update.mul_(self.alpha_object))
+        return error
+
+
+def _weigh(update: Tensor, power: Tensor, share: float) -> None:
+    """Divide an update in place by share max(power) + (1 - share) power."""
+    weight = torch.add(power.amax().mul_(share), power, alpha=1 - share)
+    update.mul_(weight.add_(1e-30).reciprocal_())
+
+
+class EPIE(_PIE):
+    """ePIE; M-ePIE with several modes (beta = gamma = 1)."""
+
+    title: ClassVar[str] = "M-ePIE"
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """(1, 1): only the maximum counts."""
+        return 1.0, 1.0
+
+
+class RPIE(_PIE):
+    """rPIE; M-rPIE with several modes."""
+
+    beta: float = setting(
+        0.5, "Probe's weight: 1 is ePIE, smaller trusts dark parts of the object more",
+        ge=0, le=1,
+    )
+    gamma: float = setting(
+        0.5, "Object's weight: 1 is ePIE, smaller reaches further into the probe's tail",
+        ge=0, le=1,
+    )
+
+    title: ClassVar[str] = "M-rPIE"
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """(beta, gamma)."""
+        return self.beta, self.gamma
+
+    def gentler(self) -> Self:
+        """Return settings that diverge less easily: half steps of ePIE."""
+        return super().gentler().replace(beta=1.0, gamma=1.0)

@@ -1,0 +1,1 @@
+"""Judging results: metrics, alignment, phase tools."""

@@ -1,0 +1,79 @@
+"""Knobs of a run that is under way; safe to turn from any thread."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Controls:
+    """Pause, resume, stop, and change settings of a run from any thread.
+
+    A change is validated when it is made and takes effect at the next batch; the run
+    records it with its (epoch, batch), so that a saved result replays.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: list[tuple[str, Any]] = []
+        self._check: Callable[[list[tuple[str, Any]]], object] | None = None
+        self._running = threading.Event()
+        self._running.set()
+        self._stopped = False
+
+    def set(self, path: str, value: Any) -> None:
+        """Change a setting at the next batch, e.g. ``("algorithm.alpha_object", 1)``.
+
+        Raises
+        ------
+        InputError
+            No such setting, a value out of range, or a setting that is not live.
+        """
+        with self._lock:
+            if self._check is not None:
+                self._check([*self._pending, (path, value)])
+            self._pending.append((path, value))
+
+    def pause(self) -> None:
+        """Hold the run after the batch under way."""
+        self._running.clear()
+
+    def resume(self) -> None:
+        """Let a paused run go on."""
+        self._running.set()
+
+    def stop(self) -> None:
+        """End the run after the batch under way; its result is kept."""
+        self._stopped = True
+        self._running.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run is held, or will be after the batch under way."""
+        return not self._running.is_set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was told to end."""
+        return self._stopped
+
+    def wait_while_paused(self) -> None:
+        """Block until the run may go on."""
+        self._running.wait()
+
+    def bind(self, check: Callable[[list[tuple[str, Any]]], object]) -> None:
+        """Let a run validate changes as they are made (those made earlier at once)."""
+        with self._lock:
+            check(self._pending)
+            self._check = check
+
+    def take(self) -> list[tuple[str, Any]]:
+        """Hand over the changes made since the last call."""
+        if not self._pending:
+            return []
+        with self._lock:
+            changes, self._pending = self._pending, []
+        return changes

@@ -1,0 +1,151 @@
+"""The estimate: object, probe modes and positions on a device; the forward model."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_scicompty.canvas import WHOLE, Canvas
+from napari_scicompty.optics import patches
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from napari_scicompty.optics.patches import Corner
+    from napari_scicompty.optics.propagators import Propagator
+
+
+class Estimate:
+    """What is being reconstructed.
+
+    Attributes
+    ----------
+    object : Tensor (H, W) complex64
+        Transmission function on the canvas; 1 is vacuum.
+    probe : Tensor (modes, h, w) complex64
+        Incoherent modes of the illumination.
+    positions_px : ndarray (n, 2)
+        Top-left corner of each view; set them with `place`.
+    distance_m : float
+        Sample to detector.
+    """
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        propagator: Propagator,
+        object: Tensor,
+        probe: Tensor,
+        distance_m: float,
+    ) -> None:
+        self.canvas = canvas
+        self.propagator = propagator
+        self.object = object
+        self.probe = probe
+        self.distance_m = distance_m
+        self.positions_px: NDArray[np.float64]
+        self._corners: list[Corner] = []
+        self._ramps: tuple[Tensor, Tensor] | None = None
+
+    def place(self, positions_px: NDArray[np.float64]) -> None:
+        """Put the views at these top-left corners (n, 2), fractions of a pixel kept."""
+        self.positions_px = positions_px
+        exact = torch.from_numpy(positions_px.copy())
+        whole = exact.round()
+        self._corners = [(int(y), int(x)) for y, x in whole.tolist()]
+        fraction = exact - whole
+        self._ramps = None
+        if bool((fraction.abs() > WHOLE).any()):
+            h, w = self.canvas.view
+            self._ramps = (
+                patches.shift_ramp(fraction[:, 0], h).to(self.probe.device),
+                patches.shift_ramp(fraction[:, 1], w).to(self.probe.device),
+            )
+
+    # -- the forward model ------------------------------------------------------------
+    def waves(self, batch: Sequence[int]) -> Tensor:
+        """Psi_p = D{P_p o_j}: waves on the detector, shape (B, modes, h, w)."""
+        return self.propagator.forward(self.probes(batch) * self.views(batch)[:, None])
+
+    def views(self, batch: Sequence[int]) -> Tensor:
+        """o_j: the object under each view, shape (B, h, w)."""
+        return patches.take(self.object, self.corners(batch), self.canvas.view)
+
+    def probes(self, batch: Sequence[int]) -> Tensor:
+        """P_p at each position, shifted by the fraction of a pixel: (B, modes, h, w)."""
+        if self._ramps is None:
+            return self.probe.unsqueeze(0)
+        return patches.fourier_shift(self.probe, *self._ramps_of(batch))
+
+    def probe_frame(self, fields: Tensor, batch: Sequence[int]) -> Tensor:
+        """Shift fields (B, modes, h, w) back by the fractions and sum over the batch."""
+        if self._ramps is not None:
+            ramp_y, ramp_x = self._ramps_of(batch)
+            fields = patches.fourier_shift(fields, ramp_y.conj(), ramp_x.conj())
+        return fields.sum(0)
+
+    def corners(self, batch: Sequence[int]) -> list[Corner]:
+        """Whole-pixel top-left corners of the views of a batch."""
+        return [self._corners[j] for j in batch]
+
+    def add_to_object(self, corner: Corner, update: Tensor) -> None:
+        """Add an update (h', w') to the object at `corner`, in place."""
+        y, x = corner
+        h, w = update.shape
+        self.object[y : y + h, x : x + w].add_(update)
+
+    def _ramps_of(self, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
+        assert self._ramps is not None
+        index = list(batch)
+        return self._ramps[0][index][:, None], self._ramps[1][index][:, None]
+
+    # -- ambiguities kept in place ----------------------------------------------------
+    @property
+    def power(self) -> float:
+        """Power of all probe modes: sum |P|^2."""
+        return float(patches.intensity(self.probe).sum())
+
+    def rescale(self, power: float) -> None:
+        """Give the probe this power and the object the inverse factor."""
+        factor = math.sqrt(power / max(self.power, 1e-30))
+        self.probe.mul_(factor)
+        self.object.div_(factor)
+
+    def recentre(self) -> tuple[int, int]:
+        """Roll probe and object together so that the probe is in the middle again.
+
+        Returns the whole pixels moved. The centre is taken from the first Fourier
+        coefficient of the probe's intensity, which a wrap-around cannot fool.
+        """
+        light = patches.intensity(self.probe).sum(0)
+        drift = []
+        for axis, size in enumerate(light.shape):
+            profile = light.sum(1 - axis)
+            turn = torch.arange(size, device=profile.device) * (2 * math.pi / size)
+            angle = torch.atan2(
+                (profile * torch.sin(turn)).sum(), (profile * torch.cos(turn)).sum()
+            )
+            offset = float(angle) / (2 * math.pi) * size - size // 2
+            drift.append((offset + size / 2) % size - size / 2)
+        move = tuple(-round(d) if abs(d) > 1 else 0 for d in drift)
+        assert len(move) == 2
+        if move != (0, 0):
+            self.probe.copy_(torch.roll(self.probe, move, (-2, -1)))
+            self.object.copy_(_rolled(self.object, move))
+        return move
+
+
+def _rolled(canvas: Tensor, move: tuple[int, int]) -> Tensor:
+    """Roll a canvas; what would come in from the other side is vacuum."""
+    out = torch.roll(canvas, move, (-2, -1))
+    for axis, step in enumerate(move):
+        if step:
+            edge = slice(0, step) if step > 0 else slice(step, None)
+            out[(edge, slice(None)) if axis == 0 else (slice(None), edge)] = 1
+    return out

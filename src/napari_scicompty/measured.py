@@ -1,0 +1,94 @@
+"""What was measured, as tensors on a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+
+from napari_scicompty.optics.patches import intensity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.scan import Scan
+
+
+@dataclass
+class Measured:
+    """Amplitudes of the patterns, ready for the modulus step.
+
+    Far field: the zero frequency is at [0, 0]. Masked pixels hold zero.
+    """
+
+    amplitudes: Tensor
+    """sqrt(max(I, 0)) on good pixels, shape (n, h, w), float32."""
+    good: Tensor | None
+    """1 on good pixels, 0 elsewhere, shape (h, w), float32; None when all are good."""
+    power: Tensor
+    """Counts of each pattern on good pixels, shape (n,), float64."""
+    smallest: float
+    """An amplitude far below what matters: keeps the modulus step from 0 / 0."""
+
+    @classmethod
+    def of(cls, scan: Scan, device: torch.device) -> Self:
+        """Take the square root once and move everything to the device."""
+        amplitudes = torch.empty((len(scan), *scan.frame_shape), dtype=torch.float32)
+        axes = (-2, -1)
+        for part, patterns in scan.chunks():
+            root = np.sqrt(np.maximum(np.where(scan.good, patterns, 0), 0))
+            amplitudes[part] = torch.from_numpy(np.fft.ifftshift(root, axes=axes))
+        good = None
+        if not scan.good.all():
+            shifted = np.fft.ifftshift(scan.good).astype(np.float32)
+            good = torch.from_numpy(shifted).to(device)
+        power = torch.from_numpy(scan.pattern_sum.copy())
+        if device.type != "mps":  # Apple's backend has no float64
+            power = power.to(device)
+        smallest = 1e-6 * float(np.sqrt(scan.mean_pattern.mean()))
+        return cls(amplitudes.to(device), good, power, smallest)
+
+    def correct(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
+        """Replace waves Psi by Psi' - Psi of the modulus step, in place.
+
+        ``Psi'_p = sqrt(I) Psi_p / sqrt(sum_n |Psi_n|^2)`` ([S1] eq. 7, the sum running
+        over the modes); masked pixels keep Psi_p, so that their difference is zero.
+
+        Parameters
+        ----------
+        waves : Tensor (B, modes, h, w)
+            Overwritten.
+        batch : sequence of int
+            The patterns they belong to.
+
+        Returns
+        -------
+        Tensor (B,)
+            Sum over good pixels of (sqrt(I_model) - sqrt(I))^2.
+        """
+        model, difference = self._difference(waves, batch)
+        error = difference.square().sum((-2, -1))
+        factor = difference.div_(model.add_(self.smallest))
+        waves.mul_(factor[:, None])
+        return error
+
+    def error(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
+        """Sum over good pixels of (sqrt(I_model) - sqrt(I))^2, shape (B,)."""
+        return self._difference(waves, batch)[1].square().sum((-2, -1))
+
+    def _difference(self, waves: Tensor, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Model amplitude, and measured minus model on good pixels, both (B, h, w)."""
+        model = intensity(waves).sum(1).sqrt_()
+        measured = self._amplitudes(batch)
+        if self.good is None:
+            return model, measured - model
+        return model, torch.addcmul(measured, model, self.good, value=-1)
+
+    def _amplitudes(self, batch: Sequence[int]) -> Tensor:
+        if len(batch) == 1:
+            return self.amplitudes[batch[0]].unsqueeze(0)
+        return self.amplitudes[torch.as_tensor(batch, device=self.amplitudes.device)]

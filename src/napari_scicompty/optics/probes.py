@@ -1,0 +1,96 @@
+"""First probes from the geometry or from the mean pattern, as numpy arrays (h, w)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Pair = tuple[float, float]
+
+
+def disc_probe(
+    shape: tuple[int, int],
+    pixel_size_m: Pair,
+    radius_m: float,
+    wavelength_m: float,
+    focus_sample_m: float | None = None,
+) -> NDArray[np.complex64]:
+    """A disc with an edge one pixel soft, with the phase of a spherical wave.
+
+    Parameters
+    ----------
+    focus_sample_m : float, optional
+        Distance to the focus upstream (> 0: diverging); flat phase without it.
+    """
+    y, x = _coordinates(shape, pixel_size_m)
+    r2 = y**2 + x**2
+    edge = min(pixel_size_m)
+    amplitude = np.clip((radius_m - np.sqrt(r2)) / edge + 0.5, 0, 1)
+    phase = np.zeros_like(r2)
+    if focus_sample_m is not None:
+        phase = np.pi * r2 / (wavelength_m * focus_sample_m)
+    return (amplitude * np.exp(1j * phase)).astype(np.complex64)
+
+
+def zone_plate_probe(
+    shape: tuple[int, int],
+    pixel_size_m: Pair,
+    wavelength_m: float,
+    aperture: tuple[float, float],
+    defocus_m: float,
+) -> NDArray[np.complex64]:
+    """The field `defocus_m` behind the focus of a zone plate with a central stop.
+
+    Parameters
+    ----------
+    aperture : (float, float)
+        Sines of the half angles of the stop and of the rim, as seen from the focus.
+    """
+    fy, fx = _frequencies(shape)
+    sine = wavelength_m * np.hypot(fy / pixel_size_m[0], fx / pixel_size_m[1])
+    pupil = ((sine >= aperture[0]) & (sine <= aperture[1])).astype(float)
+    return defocused_pupil(pupil, pixel_size_m, wavelength_m, defocus_m)
+
+
+def defocused_pupil(
+    pupil: NDArray[np.float64],
+    pixel_size_m: Pair,
+    wavelength_m: float,
+    defocus_m: float,
+) -> NDArray[np.complex64]:
+    """Field at `defocus_m` behind the focus of a pupil amplitude.
+
+    ``fftshift(ifft2(ifftshift(pupil) exp(i pi k f^2)))`` with f in cycles per pixel and
+    k = -wavelength * defocus / pixel^2 in square pixels (negative = diverging).
+
+    Parameters
+    ----------
+    pupil : (h, w)
+        Amplitude over far-field angles, zero frequency in the middle.
+    """
+    fy, fx = _frequencies(pupil.shape)
+    k = -wavelength_m * defocus_m / np.square(pixel_size_m)
+    phase = np.pi * (k[0] * fy**2 + k[1] * fx**2)
+    spectrum = np.fft.ifftshift(pupil * np.exp(1j * phase))
+    field: NDArray[np.complexfloating] = np.fft.fftshift(np.fft.ifft2(spectrum))
+    return field.astype(np.complex64)
+
+
+def _coordinates(
+    shape: tuple[int, ...], pixel: Pair
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    y = (np.arange(shape[0]) - shape[0] // 2) * pixel[0]
+    x = (np.arange(shape[1]) - shape[1] // 2) * pixel[1]
+    return y[:, None], x[None, :]
+
+
+def _frequencies(
+    shape: tuple[int, ...],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    fy = np.fft.fftshift(np.fft.fftfreq(shape[0]))
+    fx = np.fft.fftshift(np.fft.fftfreq(shape[1]))
+    return fy[:, None], fx[None, :]

@@ -1,0 +1,135 @@
+"""The loop: `reconstruct` yields a frozen snapshot an epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.run import Controls, Run, RunSettings
+from napari_scicompty.snapshot import Snapshot
+from napari_scicompty.start import (
+    AutoStart,
+    Candidate,
+    ProbeFile,
+    Start,
+    begin,
+    explain,
+    ranked,
+    resume,
+    search,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari_scicompty.algorithms.base import Algorithm
+    from napari_scicompty.scan import Scan
+
+
+def reconstruct(
+    scan: Scan,
+    algorithm: Algorithm,
+    *,
+    epochs: int,
+    modes: int | None = None,
+    batch: int | None = None,
+    refine: Sequence[Any] = (),
+    device: str = "auto",
+    seed: int = 0,
+    start: str | Start | Snapshot = "auto",
+    controls: Controls | None = None,
+    **settings: Any,
+) -> Iterator[Snapshot]:
+    """Reconstruct a scan, one snapshot an epoch; the first is the start.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        ``RPIE()``, ``EPIE()``.
+    epochs : int
+        Passes over all patterns; additional ones when `start` is a snapshot.
+    modes : int, optional
+        Incoherent probe modes; 1, or those of the start, when left out.
+    batch : int, optional
+        Positions per step; the algorithm's own choice when left out.
+    refine : sequence
+        Refiners of other quantities; this version has none.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    seed : int
+        Same seed, same numbers.
+    start : str, start settings or Snapshot
+        ``"auto"`` searches the defocus (see `find_start`); a snapshot is continued.
+    controls : Controls, optional
+        To pause, stop or change settings from another thread.
+    **settings
+        Other fields of `RunSettings`: ``hold_probe``, ``freeze_probe``, ``excluded``,
+        ``threads``.
+
+    Yields
+    ------
+    Snapshot
+        The error of the first and the last is by a full pass, the others' is taken as
+        the patterns were visited.
+
+    Raises
+    ------
+    InputError
+        Settings or a start that do not fit the scan.
+    DivergedError
+        With the last good snapshot.
+    EngineError
+        Out of memory, or another fault of the device.
+    """
+    if len(refine):
+        raise InputError(
+            "refine: this version has no refiners; leave it out (positions are used as "
+            "measured)"
+        )
+    chosen = RunSettings(
+        epochs=epochs, modes=modes, batch=batch, device=device, seed=seed, **settings
+    )
+    run = prepare(scan, algorithm, chosen, start, controls)
+    yield run.snapshot(exact=run.epoch == 0)
+    while not run.done:
+        run.advance()
+        yield run.snapshot(exact=run.done)
+
+
+def prepare(
+    scan: Scan,
+    algorithm: Algorithm,
+    settings: RunSettings,
+    start: str | Start | Snapshot,
+    controls: Controls | None = None,
+    progress: Callable[[int, int, Candidate], None] | None = None,
+) -> Run:
+    """Turn a start into a run that is ready to advance (searching if it must)."""
+    if isinstance(start, str):
+        if start != "auto":
+            raise InputError(
+                f"start: {start!r} is not known; give 'auto', a start such as "
+                "DiscProbe(radius_m) or PupilProbe(defocus_m), or a Snapshot"
+            )
+        start = AutoStart()
+    if isinstance(start, Snapshot):
+        first = resume(scan, start, settings.modes, settings.seed)
+        return Run(scan, algorithm, first, settings, controls)
+    notes: list[str] = []
+    if isinstance(start, AutoStart):
+        tried: list[Candidate] = []
+        for number, planned, candidate in search(scan, start, settings, controls):
+            tried.append(candidate)
+            if progress is not None:
+                progress(number, planned, candidate)
+        if not tried:
+            raise InputError("start: the search was stopped before anything was tried")
+        notes.append(explain(tried))
+        start = ranked(tried)[0].start
+    if isinstance(start, ProbeFile) and start.frozen:
+        settings = settings.replace(freeze_probe=True)
+    first = begin(scan, start, modes=settings.modes, seed=settings.seed)
+    first = first.replace(history=first.history.add(notes=notes))
+    return Run(scan, algorithm, first, settings, controls)

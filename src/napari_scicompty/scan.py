@@ -1,0 +1,384 @@
+"""What was measured and how: `Geometry` and `Scan`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+import numpy as np
+from scipy import constants
+
+from napari_scicompty.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+Propagation = Literal["far-field", "near-field"]
+
+LARGEST_OBJECT = 16_384
+"""Pixels along one axis above which positions are taken to be in the wrong unit."""
+
+_CHUNK_BYTES = 64 * 2**20
+_HC_EV_M = constants.h * constants.c / constants.e
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The configured geometry of an experiment, in SI units.
+
+    Parameters
+    ----------
+    wavelength_m : float
+        Wavelength of the illumination.
+    distance_m : float
+        Sample to detector.
+    detector_pixel_m : float or (float, float)
+        Detector pixel, one number or (y, x); after binning.
+    focus_sample_m : float, optional
+        Focus to sample; > 0 means that the focus lies upstream (a diverging beam).
+    propagation : {"far-field", "near-field"}
+        In near field the cone beam of `focus_sample_m` gives magnification, effective
+        distance and effective pixel (Fresnel scaling theorem).
+
+    Raises
+    ------
+    InputError
+        A value that is not finite or not positive, or an unknown propagation.
+    """
+
+    wavelength_m: float
+    distance_m: float
+    detector_pixel_m: tuple[float, float]
+    focus_sample_m: float | None = None
+    propagation: Propagation = "far-field"
+
+    def __init__(
+        self,
+        wavelength_m: float,
+        distance_m: float,
+        detector_pixel_m: float | tuple[float, float],
+        focus_sample_m: float | None = None,
+        propagation: Propagation = "far-field",
+    ) -> None:
+        pixel = np.broadcast_to(np.asarray(detector_pixel_m, float), (2,))
+        values = {
+            "wavelength_m": float(wavelength_m),
+            "distance_m": float(distance_m),
+            "detector_pixel_m": (float(pixel[0]), float(pixel[1])),
+            "focus_sample_m": None if focus_sample_m is None else float(focus_sample_m),
+            "propagation": propagation,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        for name in ("wavelength_m", "distance_m", "detector_pixel_m"):
+            numbers = np.atleast_1d(getattr(self, name))
+            if not (np.isfinite(numbers).all() and (numbers > 0).all()):
+                raise InputError(
+                    f"Geometry.{name} is {getattr(self, name)}; give it in metres, "
+                    "larger than zero"
+                )
+        fs = self.focus_sample_m
+        if fs is not None and (not math.isfinite(fs) or fs == 0):
+            raise InputError(
+                f"Geometry.focus_sample_m is {fs}; give the distance from focus to "
+                "sample in metres (negative for a focus downstream), or leave it out"
+            )
+        if self.propagation not in get_args(Propagation):
+            raise InputError(
+                f"Geometry.propagation is {self.propagation!r}; choose 'far-field' or "
+                "'near-field'"
+            )
+
+    @classmethod
+    def from_energy(cls, energy_ev: float, *args: Any, **kwargs: Any) -> Self:
+        """Photons of `energy_ev`; the other arguments are those of `Geometry`."""
+        if not energy_ev > 0:
+            raise InputError(f"energy_ev is {energy_ev}; give the photon energy in eV")
+        return cls(_HC_EV_M / energy_ev, *args, **kwargs)
+
+    @classmethod
+    def from_voltage(cls, voltage_v: float, *args: Any, **kwargs: Any) -> Self:
+        """Electrons accelerated by `voltage_v` (relativistic wavelength)."""
+        if not voltage_v > 0:
+            raise InputError(f"voltage_v is {voltage_v}; give the high voltage in volt")
+        ev = constants.e * voltage_v
+        rest = constants.m_e * constants.c**2
+        return cls(
+            constants.h * constants.c / math.sqrt(ev * (ev + 2 * rest)), *args, **kwargs
+        )
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def energy_ev(self) -> float:
+        """Photon energy in eV that belongs to the wavelength."""
+        return _HC_EV_M / self.wavelength_m
+
+    @property
+    def magnification(self) -> float:
+        """Geometric magnification of a near-field cone beam; 1 otherwise."""
+        if self.propagation == "far-field" or self.focus_sample_m is None:
+            return 1.0
+        return 1.0 + self.distance_m / self.focus_sample_m
+
+    @property
+    def effective_distance_m(self) -> float:
+        """Distance of the equivalent parallel beam (Fresnel scaling theorem)."""
+        return self.distance_m / self.magnification
+
+    def pixel_size_m(self, shape: tuple[int, int]) -> tuple[float, float]:
+        """Object pixel (y, x) for frames of `shape` (h, w).
+
+        Far field: wavelength * distance / (N * detector pixel). Near field: detector
+        pixel over magnification.
+        """
+        if self.propagation == "near-field":
+            m = abs(self.magnification)
+            return (self.detector_pixel_m[0] / m, self.detector_pixel_m[1] / m)
+        reach = self.wavelength_m * self.distance_m
+        return (
+            reach / (shape[0] * self.detector_pixel_m[0]),
+            reach / (shape[1] * self.detector_pixel_m[1]),
+        )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a scan came from: a path, and a hash of what was read."""
+
+    path: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A scan of diffraction patterns, checked at the door.
+
+    Parameters
+    ----------
+    patterns : array (n, h, w)
+        Intensities, any real dtype, may be a memory map. Far field: zero frequency at
+        pixel (h // 2, w // 2). Near field: as seen.
+    positions_m : array (n, 2)
+        (y, x) in metres, probe relative to object; larger = larger row / column.
+    geometry : Geometry
+        How it was measured.
+    mask : array (h, w), optional
+        True = good pixel.
+    report : sequence of str
+        Every convention that was assumed or converted on the way here.
+    source : Source
+        File and hash.
+    excluded : sequence of int
+        Patterns that take no part in the reconstruction.
+
+    Raises
+    ------
+    InputError
+        Counts that do not match, positions that are not finite, span less than a pixel
+        or more than 16384 pixels, a dtype that is not a real number, an empty mask.
+    """
+
+    patterns: NDArray[Any]
+    positions_m: NDArray[np.float64]
+    geometry: Geometry
+    mask: NDArray[np.bool_] | None = None
+    report: tuple[str, ...] = ()
+    source: Source = Source()
+    excluded: tuple[int, ...] = ()
+    negative_counts: int = field(default=0, init=False)
+    """How many values below zero were found; they count as zero."""
+    pattern_sum: NDArray[np.float64] = field(default=None, init=False)  # type: ignore[assignment]
+    """Counts of each pattern over the good pixels, shape (n,)."""
+    mean_pattern: NDArray[np.float64] = field(default=None, init=False)  # type: ignore[assignment]
+    """Mean of the patterns that take part, clipped at zero, shape (h, w)."""
+    largest_count: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        patterns = self.patterns
+        if not hasattr(patterns, "dtype") or not hasattr(patterns, "shape"):
+            patterns = np.asarray(patterns)
+            put("patterns", patterns)
+        _check_patterns(patterns)
+        put("positions_m", _checked_positions(self.positions_m, len(patterns)))
+        put("mask", _checked_mask(self.mask, self.frame_shape))
+        self._check_span()
+        self._look_once()
+
+    # -- sizes ------------------------------------------------------------------------
+    def __len__(self) -> int:
+        """Return the number of patterns."""
+        return len(self.patterns)
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Shape (h, w) of one pattern."""
+        return (int(self.patterns.shape[1]), int(self.patterns.shape[2]))
+
+    @property
+    def pixel_size_m(self) -> tuple[float, float]:
+        """Object pixel (y, x)."""
+        return self.geometry.pixel_size_m(self.frame_shape)
+
+    @cached_property
+    def good(self) -> NDArray[np.bool_]:
+        """Good pixels, shape (h, w); all of them when there is no mask."""
+        if self.mask is None:
+            return np.ones(self.frame_shape, bool)
+        return self.mask
+
+    @cached_property
+    def included(self) -> NDArray[np.int64]:
+        """Indices of the patterns that take part."""
+        return np.setdiff1d(np.arange(len(self)), np.asarray(self.excluded, int))
+
+    def replace(self, **changes: Any) -> Scan:
+        """Return a checked copy with some fields changed."""
+        names = [f.name for f in dataclasses.fields(self) if f.init]
+        return Scan(**{name: getattr(self, name) for name in names} | changes)
+
+    def exclude(self, patterns: ArrayLike) -> Scan:
+        """Return the scan with these patterns left out of the reconstruction."""
+        return self.replace(excluded=(*self.excluded, *np.atleast_1d(patterns).tolist()))
+
+    def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield (slice, float32 patterns as stored) in pieces that fit memory."""
+        n, h, w = self.patterns.shape
+        step = max(1, _CHUNK_BYTES // (4 * h * w))
+        for start in range(0, n, step):
+            part = slice(start, min(n, start + step))
+            yield part, np.asarray(self.patterns[part], np.float32)
+
+    # -- checks -----------------------------------------------------------------------
+    def _check_span(self) -> None:
+        span = np.ptp(self.positions_m, axis=0) / self.pixel_size_m
+        if len(self) > 1 and span.max() < 1:
+            raise InputError(
+                f"positions_m span {span.max():.2g} object pixels "
+                f"({np.ptp(self.positions_m, axis=0).max():.3g} m), less than one pixel; "
+                "check the unit of the positions, the distance and the detector pixel"
+            )
+        if (span + self.frame_shape).max() > LARGEST_OBJECT:
+            raise InputError(
+                f"positions_m span {span.max():.0f} object pixels, over the limit of "
+                f"{LARGEST_OBJECT}; the positions are probably in another unit than "
+                "metres (say which when opening), or the distance or detector pixel is "
+                "wrong"
+            )
+
+    def _look_once(self) -> None:
+        """Take all sums in one pass over the patterns; note what was odd."""
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        good, notes = self.good, list(self.report)
+        sums, total = np.zeros(len(self)), np.zeros(self.frame_shape)
+        negative, largest = 0, 0.0
+        left_out = np.zeros(len(self), bool)
+        left_out[list(self.excluded)] = True
+        for part, raw in self.chunks():
+            usable = raw[:, good]
+            if not np.isfinite(usable).all():
+                bad = part.start + int(np.flatnonzero(~np.isfinite(usable).all(1))[0])
+                raise InputError(
+                    f"patterns: pattern {bad} holds values that are not finite; mask "
+                    "those pixels or exclude the pattern"
+                )
+            negative += int(np.count_nonzero(usable < 0))
+            clipped = np.maximum(usable, 0)
+            sums[part] = clipped.sum(1, dtype=np.float64)
+            largest = max(largest, float(clipped.max(initial=0)))
+            keep = ~left_out[part] & (sums[part] > 0)
+            total += np.nan_to_num(np.maximum(raw[keep], 0)).sum(0, dtype=np.float64)
+        blank = np.flatnonzero((sums == 0) & ~left_out)
+        if len(blank) == len(self):
+            raise InputError(
+                "patterns: every pattern is blank on the good pixels; check the file, "
+                "the dark field and the mask"
+            )
+        if len(blank):
+            notes.append(
+                f"{len(blank)} blank pattern(s) left out: {_listed(blank)}"
+            )
+            left_out[blank] = True
+        if negative:
+            notes.append(f"{negative} negative value(s) count as zero")
+        put("excluded", tuple(int(j) for j in np.flatnonzero(left_out)))
+        if left_out.all():
+            raise InputError("patterns: every pattern is excluded; include at least one")
+        put("report", tuple(dict.fromkeys(notes)))
+        put("negative_counts", negative)
+        put("pattern_sum", sums)
+        put("mean_pattern", total / max(1, np.count_nonzero(~left_out)))
+        put("largest_count", largest)
+
+
+def _check_patterns(patterns: NDArray[Any]) -> None:
+    if patterns.dtype.kind not in "uif":
+        raise InputError(
+            f"patterns have dtype {patterns.dtype}; diffraction patterns are real "
+            "intensities (unsigned, integer or float)"
+        )
+    if patterns.ndim != 3 or 0 in patterns.shape:
+        raise InputError(
+            f"patterns have shape {patterns.shape}; give (patterns, rows, columns), "
+            "none of them zero"
+        )
+    if min(patterns.shape[1:]) < 8:
+        raise InputError(
+            f"patterns have frames of {patterns.shape[1]} x {patterns.shape[2]} pixels; "
+            "at least 8 x 8 are needed"
+        )
+
+
+def _checked_positions(positions: ArrayLike, count: int) -> NDArray[np.float64]:
+    try:
+        array = np.array(positions, np.float64)
+    except (TypeError, ValueError):
+        raise InputError("positions_m are not numbers; give (n, 2) metres") from None
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise InputError(
+            f"positions_m have shape {array.shape}; give (n, 2): y and x in metres"
+        )
+    if len(array) != count:
+        raise InputError(
+            f"{len(array)} positions for {count} patterns; each pattern needs exactly "
+            "one position: check that both files belong to the same scan"
+        )
+    bad = np.flatnonzero(~np.isfinite(array).all(1))
+    if len(bad):
+        raise InputError(
+            f"positions_m: {len(bad)} position(s) are not finite, the first is number "
+            f"{bad[0]}; mend the file or drop those patterns"
+        )
+    array.flags.writeable = False
+    return array
+
+
+def _checked_mask(
+    mask: ArrayLike | None, shape: tuple[int, int]
+) -> NDArray[np.bool_] | None:
+    if mask is None:
+        return None
+    array = np.array(mask, bool)
+    if array.shape != shape:
+        raise InputError(f"mask has shape {array.shape}, the patterns {shape}")
+    if not array.any():
+        raise InputError("mask leaves no good pixel; True means good")
+    array.flags.writeable = False
+    return array
+
+
+def _listed(indices: NDArray[np.int64], most: int = 10) -> str:
+    """Write out indices, the first few of many."""
+    text = ", ".join(str(j) for j in indices[:most])
+    return text + (", ..." if len(indices) > most else "")

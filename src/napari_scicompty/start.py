@@ -1,0 +1,378 @@
+"""Where a reconstruction begins: the first probe, given or found.
+
+`AutoStart` walks a ladder over both signs of defocus of the mean pattern's pupil and
+takes the start with the lowest error: the ranking is sharp and has several dips, so the
+rungs are close, and each one runs for several epochs on enough patterns.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_scicompty.algorithms.pie import RPIE
+from napari_scicompty.canvas import Canvas
+from napari_scicompty.errors import EngineError, InputError
+from napari_scicompty.optics import modes as probe_modes
+from napari_scicompty.optics import probes
+from napari_scicompty.optics.patches import intensity
+from napari_scicompty.optics.propagators import propagator_for
+from napari_scicompty.run import Controls, Run, RunSettings
+from napari_scicompty.settings import Settings, setting
+from napari_scicompty.snapshot import History, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_scicompty.scan import Scan
+
+
+class DiscProbe(Settings):
+    """A disc; with the geometry's focus-sample distance a spherical wave in a disc."""
+
+    radius_m: float = setting(..., "Radius of the lit spot on the sample", unit="m", gt=0)
+
+    def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
+        """Field (h, w), not yet scaled to the measured power."""
+        geometry = scan.geometry
+        return probes.disc_probe(
+            scan.frame_shape,
+            scan.pixel_size_m,
+            self.radius_m,
+            geometry.wavelength_m,
+            geometry.focus_sample_m,
+        )
+
+
+class ZonePlateProbe(Settings):
+    """The beam of a zone plate with a central stop, out of focus."""
+
+    diameter_m: float = setting(..., "Diameter of the zone plate", unit="m", gt=0)
+    outer_zone_m: float = setting(..., "Width of the outermost zone", unit="m", gt=0)
+    stop_m: float = setting(0.0, "Diameter of the central stop", unit="m", ge=0)
+    focus_sample_m: float | None = setting(
+        None, "Focus to sample, positive upstream; empty takes the geometry's", unit="m"
+    )
+
+    def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
+        """Field (h, w), not yet scaled to the measured power."""
+        geometry = scan.geometry
+        focal = self.diameter_m * self.outer_zone_m / geometry.wavelength_m
+        aperture = (self.stop_m / (2 * focal), self.diameter_m / (2 * focal))
+        defocus = self.focus_sample_m
+        if defocus is None:
+            defocus = geometry.focus_sample_m or 0.0
+        field = probes.zone_plate_probe(
+            scan.frame_shape, scan.pixel_size_m, geometry.wavelength_m, aperture, defocus
+        )
+        if not np.any(field):
+            raise InputError(
+                "ZonePlateProbe: no light passes between the stop and the rim on this "
+                "detector; check the diameters, the outermost zone and the geometry"
+            )
+        return field
+
+
+class PupilProbe(Settings):
+    """The mean pattern's pupil, brought out of focus."""
+
+    defocus_m: float = setting(
+        ..., "Focus to sample; positive: the focus lies upstream (diverging)", unit="m"
+    )
+
+    def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
+        """Field (h, w), not yet scaled to the measured power."""
+        pupil = np.sqrt(np.where(scan.good, scan.mean_pattern, 0))
+        return probes.defocused_pupil(
+            pupil, scan.pixel_size_m, scan.geometry.wavelength_m, self.defocus_m
+        )
+
+
+class ProbeFile(Settings):
+    """Probe modes from a file: NPY, or HDF5 with a dataset ``probe`` (a saved result)."""
+
+    path: Path = setting(..., "NPY or HDF5 file with the probe, (h, w) or (modes, h, w)")
+    frozen: bool = setting(False, "Never update it: a calibrated probe")
+
+    def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
+        """Modes (modes, h, w), not yet scaled to the measured power."""
+        probe = _read_probe(self.path)
+        if probe.ndim not in (2, 3) or probe.shape[-2:] != scan.frame_shape:
+            raise InputError(
+                f"{self.path}: the probe has shape {probe.shape}, the patterns "
+                f"{scan.frame_shape}; both must have the same pixels"
+            )
+        if not np.isfinite(probe).all() or not np.any(probe):
+            raise InputError(f"{self.path}: the probe is empty or not finite")
+        return probe.astype(np.complex64)
+
+
+class AutoStart(Settings):
+    """Find the defocus of the mean pattern's pupil by trying."""
+
+    epochs: int = setting(6, "Epochs each candidate runs for", ge=1)
+    step_px2: float = setting(
+        40.0, "Distance of the rungs, in square pixels of k (see docs)", gt=0, le=200
+    )
+    patterns: int = setting(
+        400, "At most this many patterns, next to each other, are used", ge=16
+    )
+
+
+KnownProbe = DiscProbe | ZonePlateProbe | PupilProbe | ProbeFile
+Start = KnownProbe | AutoStart
+
+STARTS: dict[str, type[Start]] = {
+    "auto": AutoStart,
+    "pupil": PupilProbe,
+    "disc": DiscProbe,
+    "zone-plate": ZonePlateProbe,
+    "file": ProbeFile,
+}
+"""Name in recipes, forms and on the command line -> settings class."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A start that was tried."""
+
+    start: PupilProbe
+    defocus_m: float
+    """Focus to sample; positive: diverging."""
+    error: float
+    """Error by a full pass after the epochs of the search; infinite if it diverged."""
+
+    def __str__(self) -> str:
+        return f"defocus {self.defocus_m * 1e3:+.4g} mm: error {self.error:.4f}"
+
+
+def begin(
+    scan: Scan, start: KnownProbe, *, modes: int | None = None, seed: int = 0
+) -> Snapshot:
+    """Make the first state: a flat object, and the probe scaled to the measured power.
+
+    Parameters
+    ----------
+    modes : int, optional
+        Probe modes; 1 when left out, or as many as a probe file holds.
+    """
+    known = start.first_mode(scan)
+    wanted = modes or (len(known) if known.ndim == 3 else 1)
+    probe = probe_modes.with_weak_modes(known, wanted, seed)
+    canvas = Canvas.of(scan)
+    return Snapshot(
+        epoch=0,
+        error=math.nan,
+        object=np.ones(canvas.shape, np.complex64),
+        probe=_with_measured_power(probe, scan),
+        positions_m=scan.positions_m,
+        origin_m=canvas.origin_m,
+        pixel_size_m=canvas.pixel_size_m,
+        distance_m=scan.geometry.distance_m,
+        pattern_error=np.full(len(scan), np.nan, np.float32),
+        geometry=scan.geometry,
+        settings={"start": _described(start)},
+        seed=seed,
+        source=scan.source,
+        nominal_positions_m=scan.positions_m,
+    )
+
+
+def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snapshot:
+    """Check that a snapshot fits the scan, and give it `modes` probe modes.
+
+    Raises
+    ------
+    InputError
+        Another number of patterns, another frame size or another object pixel.
+    """
+    ours = (len(scan), *scan.frame_shape)
+    theirs = (len(snapshot.positions_m), *snapshot.probe.shape[-2:])
+    if ours != theirs:
+        raise InputError(
+            f"start: the result has {theirs[0]} positions and frames of "
+            f"{theirs[1]} x {theirs[2]}, the scan {ours[0]} and {ours[1]} x {ours[2]}; "
+            "continue with the scan (and crop and rebin) that the result was made from"
+        )
+    if not np.allclose(snapshot.pixel_size_m, scan.pixel_size_m, rtol=1e-3):
+        raise InputError(
+            f"start: the result's object pixel is {snapshot.pixel_size_m[0]:.4g} m, the "
+            f"scan's {scan.pixel_size_m[0]:.4g} m; use the geometry of the result"
+        )
+    have = len(snapshot.probe)
+    if modes is None or modes == have:
+        return snapshot
+    probe = probe_modes.orthogonal_modes(snapshot.probe)
+    probe = probe_modes.with_weak_modes(probe, modes, seed)
+    return snapshot.replace(probe=probe, error=math.nan, state={})
+
+
+def find_start(
+    scan: Scan,
+    auto: AutoStart | None = None,
+    *,
+    modes: int = 1,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Callable[[int, int, Candidate], None] | None = None,
+) -> list[Candidate]:
+    """Try starts over both signs of defocus; best first.
+
+    Parameters
+    ----------
+    scan : Scan
+        Far-field patterns.
+    auto : AutoStart, optional
+        Epochs, rungs, patterns.
+    modes : int
+        Probe modes of the run that is to follow.
+    progress : callable, optional
+        Called with (tried, planned, candidate) after each.
+
+    Raises
+    ------
+    InputError
+        A near-field scan: its start is no pupil.
+    """
+    tried = []
+    settings = RunSettings(modes=modes, device=device, seed=seed)
+    for number, planned, candidate in search(scan, auto or AutoStart(), settings):
+        tried.append(candidate)
+        if progress is not None:
+            progress(number, planned, candidate)
+    return ranked(tried)
+
+
+def search(
+    scan: Scan,
+    auto: AutoStart,
+    settings: RunSettings,
+    controls: Controls | None = None,
+) -> Iterator[tuple[int, int, Candidate]]:
+    """Yield (tried, planned, candidate) after each rung of the ladder.
+
+    First the ladder, then two halvings of its step around the best. Ends early when
+    `controls` are stopped.
+    """
+    propagator_for(scan.geometry)
+    part = _compact_part(scan, auto.patterns)
+    scale = -(scan.pixel_size_m[0] * scan.pixel_size_m[1]) / scan.geometry.wavelength_m
+    reach = largest_k(scan)
+    rungs = math.ceil(reach / auto.step_px2)
+    ladder = [float(k) for k in np.linspace(-reach, reach, 2 * rungs + 1)]
+    planned = len(ladder) + 4
+    tried: dict[float, Candidate] = {}
+    halvings = [auto.step_px2 / 2, auto.step_px2 / 4]
+    queue = ladder
+    while queue:
+        for k in queue:
+            if controls is not None and controls.stopped:
+                return
+            start = PupilProbe(defocus_m=k * scale)
+            error = _short_run(part, start, auto, settings)
+            tried[k] = Candidate(start, start.defocus_m, error)
+            yield len(tried), planned, tried[k]
+        best = min(tried, key=lambda k: tried[k].error)
+        step = halvings.pop(0) if halvings else 0
+        queue = [best - step, best + step] if step else []
+
+
+def largest_k(scan: Scan) -> float:
+    """|k| in square pixels at which the pupil's rim is smeared over half the view."""
+    h, w = scan.frame_shape
+    fy = (np.arange(h) - h // 2)[:, None] / h
+    fx = (np.arange(w) - w // 2)[None, :] / w
+    radius = np.hypot(fy, fx).ravel()
+    order = np.argsort(radius)
+    light = np.cumsum(np.where(scan.good, scan.mean_pattern, 0).ravel()[order])
+    rim = radius[order][np.searchsorted(light, 0.8 * light[-1])]
+    return float(min(h, w) / 2 / max(rim, 1 / min(h, w)))
+
+
+def ranked(candidates: list[Candidate]) -> list[Candidate]:
+    """Best first."""
+    return sorted(candidates, key=lambda candidate: candidate.error)
+
+
+def explain(candidates: list[Candidate]) -> str:
+    """Say which start was taken, which of the twins it is, and why."""
+    best = ranked(candidates)[0]
+    others = [c for c in candidates if c.defocus_m * best.defocus_m < 0]
+    against = f"; the best of the other sign: {ranked(others)[0]}" if others else ""
+    side = "upstream (diverging)" if best.defocus_m > 0 else "downstream (converging)"
+    return (
+        f"start found among {len(candidates)}: {best}, focus {side}{against}. Positions "
+        "are taken as given; the twin (positions negated, defocus of the other sign) "
+        "fits the patterns equally well and shows the object turned by 180 degrees with "
+        "the phase negated"
+    )
+
+
+def _short_run(
+    scan: Scan, start: PupilProbe, auto: AutoStart, settings: RunSettings
+) -> float:
+    """Error after a few bold epochs from this start."""
+    short = settings.replace(epochs=auto.epochs, batch=None, excluded=())
+    first = begin(scan, start, modes=settings.modes, seed=settings.seed)
+    bold = RPIE(alpha_object=1.0, alpha_probe=1.0, beta=1.0, gamma=0.5)
+    try:
+        run = Run(scan, bold, first, short)
+        while not run.done:
+            run.advance()
+        return run.full_error()[0]
+    except EngineError:
+        return math.inf
+
+
+def _compact_part(scan: Scan, most: int) -> Scan:
+    """The patterns next to the middle of the scan: a share that keeps its overlap."""
+    if len(scan.included) <= most:
+        return scan
+    positions = scan.positions_m[scan.included]
+    away = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
+    chosen = np.sort(scan.included[np.argsort(away)[:most]])
+    return scan.replace(
+        patterns=np.asarray(scan.patterns[chosen]),
+        positions_m=scan.positions_m[chosen],
+        excluded=(),
+    )
+
+
+def _with_measured_power(probe: NDArray[np.complex64], scan: Scan) -> NDArray[Any]:
+    """Scale so that the model's power on good pixels is the mean measured power."""
+    wave = propagator_for(scan.geometry).forward(torch.from_numpy(probe))
+    light = np.fft.fftshift(intensity(wave).sum(0).numpy())
+    power = float(light[scan.good].sum())
+    if power <= 0:
+        raise InputError("start: the probe sends no light to the good detector pixels")
+    target = float(scan.pattern_sum[scan.included].mean())
+    return (probe * math.sqrt(target / power)).astype(np.complex64)
+
+
+def _described(start: Start) -> dict[str, Any]:
+    name = next(key for key, kind in STARTS.items() if isinstance(start, kind))
+    return {"name": name} | start.model_dump(mode="json")
+
+
+def _read_probe(path: Path) -> NDArray[Any]:
+    import h5py
+
+    try:
+        if path.suffix == ".npy":
+            return np.asarray(np.load(path))
+        with h5py.File(path) as file:
+            return np.asarray(file["probe"])
+    except KeyError:
+        raise InputError(f"{path}: no dataset 'probe' in this HDF5 file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: no probe can be read ({error}); give an NPY file or an HDF5 file "
+            "with a dataset 'probe'"
+        ) from None
