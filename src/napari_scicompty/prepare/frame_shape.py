@@ -69,7 +69,8 @@ def crop(
     Parameters
     ----------
     size : int or (h, w), optional
-        New shape; the largest that fits around `center` when left out.
+        New shape; when left out, the largest that fits around `center`, and even where
+        something is cut off.
     center : (row, column), optional
         Beam centre in pixels of the frames as they are, rounded to whole pixels;
         (h // 2, w // 2) when left out.
@@ -93,7 +94,13 @@ def crop(
         min(2 * at + 1, 2 * (length - at))
         for at, length in zip((row, column), shape, strict=True)
     )
-    wanted = room if size is None else (size, size) if isinstance(size, int) else size
+    if size is None:
+        wanted = tuple(
+            most if most == length else most - most % 2
+            for most, length in zip(room, shape, strict=True)
+        )
+    else:
+        wanted = (size, size) if isinstance(size, int) else size
     if not all(0 < want <= most for want, most in zip(wanted, room, strict=True)):
         raise InputError(
             f"crop {_by(wanted)} around ({row}, {column}) does not fit into frames of "
