@@ -323,6 +323,12 @@ def test_positions_file_replaces_those_of_a_cxi(tmp_path, truth):
     assert "positions of a.cxi not used" in scan.report
 
 
+def test_choices_survive_a_text_file():
+    chosen = OpenChoices(center=(3, 4.5), crop=(8, 10), dark=Path("d.tif"), flip_x=True)
+    stored = chosen.model_dump(mode="json", exclude_none=True)
+    assert OpenChoices(**stored) == chosen and stored["center"] == [3, 4.5]
+
+
 def test_every_choice_is_described():
     for name, field in OpenChoices.model_fields.items():
         assert field.description, name
@@ -410,7 +416,7 @@ BAD_PATTERNS = {
     "CXI string data": (
         "s.cxi",
         lambda p, t: write_cxi(p, t, entry_1__instrument_1__detector_1__data="text"),
-        "dtype",
+        "holds values of dtype object",
     ),
     "all blank": ("0.npy", lambda p, t: np.save(p, t.patterns * 0), "blank"),
     **{

@@ -102,6 +102,15 @@ def check_file(path: Path, kind: str) -> None:
             raise InputError(f"{path}: is empty; copy or save it again")
 
 
+def check_dtype(dtype: np.dtype[Any], path: Path) -> None:
+    """Refuse values that are not real numbers."""
+    if dtype.kind not in "uifb":
+        raise InputError(
+            f"{path}: holds values of dtype {dtype}; diffraction patterns are "
+            "real intensities, save them as integers or floats"
+        )
+
+
 def as_stack(array: NDArray[Any], path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
     """Bring frames to (n, h, w): one frame is a stack, a grid of frames is unrolled.
 
@@ -110,11 +119,7 @@ def as_stack(array: NDArray[Any], path: Path) -> tuple[NDArray[Any], tuple[str, 
     InputError
         Values that are not real numbers, or fewer than two axes.
     """
-    if array.dtype.kind not in "uifb":
-        raise InputError(
-            f"{path}: holds values of dtype {array.dtype}; diffraction patterns are "
-            "real intensities, save them as integers or floats"
-        )
+    check_dtype(array.dtype, path)
     if array.ndim < 2 or 0 in array.shape:
         raise InputError(
             f"{path}: holds an array of shape {array.shape}; patterns need "

@@ -10,7 +10,14 @@ import numpy as np
 from scipy import constants
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._raw import Positions, Raw, as_stack, check_file, reading
+from napari_scicompty.formats._raw import (
+    Positions,
+    Raw,
+    as_stack,
+    check_dtype,
+    check_file,
+    reading,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +70,7 @@ def read(path: Path) -> Raw:
                     f"{path}: has no diffraction data at /{_DATA[0]} or /{_DATA[1]}; "
                     "give a CXI file with raw patterns"
                 )
+            check_dtype(data.dtype, path)
             array, mapped = _load(data)
             patterns, notes = as_stack(array, path)
             basis, basis_note = _basis(file, path)
@@ -90,7 +98,7 @@ def _first(file: h5py.File, names: tuple[str, ...]) -> h5py.Dataset | None:
 
 def _load(data: h5py.Dataset) -> tuple[NDArray[Any], bool]:
     offset = None if data.external or data.is_virtual else data.id.get_offset()
-    if offset is None or data.dtype.kind not in "uif":
+    if offset is None:
         return data[()], False
     name = data.file.filename
     return np.memmap(name, data.dtype, "r", offset, data.shape), True
