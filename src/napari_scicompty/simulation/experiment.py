@@ -15,7 +15,7 @@ import numpy as np
 from napari_scicompty.canvas import MARGIN, Canvas
 from napari_scicompty.scan import Geometry, Scan
 from napari_scicompty.settings import Settings, setting
-from napari_scicompty.simulation.objects import OBJECTS
+from napari_scicompty.simulation.objects import OBJECTS, clouds
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,16 +28,20 @@ class VirtualExperiment(Settings):
     frame: int = setting(128, "Pixels of the square detector", ge=16, le=1024)
     rows: int = setting(11, "Rows of the raster", ge=1, le=200)
     columns: int = setting(11, "Columns of the raster", ge=1, le=200)
-    step_px: float = setting(13.0, "Step of the raster, in object pixels", gt=0)
+    step_px: float = setting(20.0, "Step of the raster, in object pixels", gt=0)
     jitter: float = setting(
         0.15, "Random part of each step, against the raster's periodic ambiguity",
         ge=0, le=0.5,
     )
     probe_radius: float = setting(
-        0.2, "Radius of the beam on the sample, as a share of the view", gt=0.02, le=0.5
+        0.3, "Radius of the beam on the sample, as a share of the view", gt=0.02, le=0.5
     )
     defocus_m: float | None = setting(
         None, "Focus to sample: a spherical wave; empty is a flat one", unit="m"
+    )
+    diffuser_rad: float = setting(
+        1.0, "Phase that a diffuser puts on the beam (rms); structured beams converge "
+        "faster", unit="rad", ge=0, le=5,
     )
     modes: int = setting(1, "Incoherent modes of the beam", ge=1, le=16)
     second_mode: float = setting(
@@ -155,6 +159,9 @@ def _probe_modes(experiment: VirtualExperiment, pixel: float) -> NDArray[np.comp
         beam = beam * np.exp(
             1j * np.pi * r2 / (experiment.wavelength_m * experiment.defocus_m)
         )
+    texture = clouds((n, n), experiment.seed + 1, exponent=1.0)
+    texture = (texture - texture.mean()) / texture.std()
+    beam = beam * np.exp(1j * experiment.diffuser_rad * texture)
     orders = [(total - i, i) for total in range(6) for i in range(total + 1)]
     fields = np.stack([beam * y**a * x**b for a, b in orders[: experiment.modes]])
     q, _ = np.linalg.qr(fields.reshape(len(fields), -1).T)

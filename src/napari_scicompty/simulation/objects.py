@@ -30,7 +30,7 @@ def siemens_star(shape: Shape, spokes: int = 36) -> NDArray[np.float64]:
 def star_object(shape: Shape, seed: int = 0) -> NDArray[np.complex64]:
     """A Siemens star on a cloudy support: absorbing, and shifting the phase."""
     star = siemens_star(shape)
-    cloud = _cloud(shape, seed)
+    cloud = clouds(shape, seed)
     magnitude = 1 - 0.35 * star - 0.1 * cloud
     phase = 1.2 * star + 0.8 * (cloud - 0.5)
     return (magnitude * np.exp(1j * phase)).astype(np.complex64)
@@ -54,12 +54,12 @@ OBJECTS: dict[str, Callable[[Shape, int], NDArray[np.complex64]]] = {
 """Name -> function of (shape, seed)."""
 
 
-def _cloud(shape: Shape, seed: int) -> NDArray[np.float64]:
-    """Smooth random texture with a 1/f spectrum, values 0 to 1."""
+def clouds(shape: Shape, seed: int, exponent: float = 1.5) -> NDArray[np.float64]:
+    """Smooth random texture with a 1/f^exponent spectrum, values 0 to 1."""
     rng = np.random.default_rng([seed, 0x636C6F75])
     fy, fx = np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1])
     f = np.hypot(fy[:, None], fx[None, :])
-    spectrum = np.fft.fft2(rng.normal(size=shape)) / np.maximum(f, 0.5 / max(shape)) ** 1.5
+    spectrum = np.fft.fft2(rng.normal(size=shape)) / np.maximum(f, 0.5 / max(shape)) ** exponent
     spectrum[0, 0] = 0
     field = np.fft.ifft2(spectrum).real
     low, high = np.percentile(field, (0.5, 99.5))
