@@ -21,11 +21,12 @@ FLOORS = {
     4: "controls run start reconstruction simulation",
     3: "algorithms refine analysis",
     2: "measured estimate snapshot formats prepare",
-    1: "errors settings scan canvas optics",
+    1: "errors settings device scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors settings scan canvas",
     "errors optics",
+    "errors device",
     "snapshot estimate",
     "measured estimate",
     "prepare formats",

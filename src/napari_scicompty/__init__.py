@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_scicompty.algorithms import EPIE, RPIE
     from napari_scicompty.analysis import metrics
+    from napari_scicompty.controls import Controls
     from napari_scicompty.errors import DivergedError, EngineError, InputError
     from napari_scicompty.formats import open_scan
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.reconstruction import reconstruct
     from napari_scicompty.results import open_result, save_result
-    from napari_scicompty.controls import Controls
     from napari_scicompty.scan import Geometry, Scan
     from napari_scicompty.simulation import Truth, VirtualExperiment, simulate
     from napari_scicompty.snapshot import Snapshot

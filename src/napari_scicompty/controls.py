@@ -5,8 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from napari_scicompty.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    from napari_scicompty.settings import Settings
+
+PathValue = tuple[str, Any]
 
 
 class Controls:
@@ -18,8 +24,8 @@ class Controls:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pending: list[tuple[str, Any]] = []
-        self._check: Callable[[list[tuple[str, Any]]], object] | None = None
+        self._pending: list[PathValue] = []
+        self._check: Callable[[list[PathValue]], object] | None = None
         self._running = threading.Event()
         self._running.set()
         self._stopped = False
@@ -64,16 +70,48 @@ class Controls:
         """Block until the run may go on."""
         self._running.wait()
 
-    def bind(self, check: Callable[[list[tuple[str, Any]]], object]) -> None:
+    def bind(self, check: Callable[[list[PathValue]], object]) -> None:
         """Let a run validate changes as they are made (those made earlier at once)."""
         with self._lock:
             check(self._pending)
             self._check = check
 
-    def take(self) -> list[tuple[str, Any]]:
+    def take(self) -> list[PathValue]:
         """Hand over the changes made since the last call."""
         if not self._pending:
             return []
         with self._lock:
             changes, self._pending = self._pending, []
         return changes
+
+
+def changed(
+    groups: Mapping[str, Settings], changes: Sequence[PathValue]
+) -> dict[str, Settings]:
+    """Return the groups of settings after `changes`; the given ones stay as they are.
+
+    Raises
+    ------
+    InputError
+        No such setting, a value out of range, or a setting that is not live.
+    """
+    after = dict(groups)
+    for path, value in changes:
+        group, _, name = path.partition(".")
+        owner = after.get(group)
+        field = type(owner).model_fields.get(name) if owner is not None else None
+        if owner is None or field is None:
+            known = [
+                f"{g}.{n}" for g, s in groups.items() for n in type(s).model_fields
+            ]
+            raise InputError(
+                f"there is no setting {path!r}; settings are {', '.join(known)}"
+            )
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and not extra.get("live", True):
+            raise InputError(
+                f"{path} cannot be changed while a run is under way; stop, change it "
+                "and continue from the result"
+            )
+        after[group] = owner.replace(**{name: value})
+    return after

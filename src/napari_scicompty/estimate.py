@@ -78,13 +78,13 @@ class Estimate:
         return patches.take(self.object, self.corners(batch), self.canvas.view)
 
     def probes(self, batch: Sequence[int]) -> Tensor:
-        """P_p at each position, shifted by the fraction of a pixel: (B, modes, h, w)."""
+        """P_p at each position, moved by the fraction of a pixel: (B, modes, h, w)."""
         if self._ramps is None:
             return self.probe.unsqueeze(0)
         return patches.fourier_shift(self.probe, *self._ramps_of(batch))
 
     def probe_frame(self, fields: Tensor, batch: Sequence[int]) -> Tensor:
-        """Shift fields (B, modes, h, w) back by the fractions and sum over the batch."""
+        """Shift fields (B, modes, h, w) back by the fractions; sum over the batch."""
         if self._ramps is not None:
             ramp_y, ramp_x = self._ramps_of(batch)
             fields = patches.fourier_shift(fields, ramp_y.conj(), ramp_x.conj())

@@ -13,6 +13,7 @@ from napari_scicompty.optics.patches import intensity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.scan import Scan
@@ -29,8 +30,8 @@ class Measured:
     """sqrt(max(I, 0)) on good pixels, shape (n, h, w), float32."""
     good: Tensor | None
     """1 on good pixels, 0 elsewhere, shape (h, w), float32; None when all are good."""
-    power: Tensor
-    """Counts of each pattern on good pixels, shape (n,), float64."""
+    power: NDArray[np.float64]
+    """Counts of each pattern on good pixels, shape (n,)."""
     smallest: float
     """An amplitude far below what matters: keeps the modulus step from 0 / 0."""
 
@@ -46,11 +47,8 @@ class Measured:
         if not scan.good.all():
             shifted = np.fft.ifftshift(scan.good).astype(np.float32)
             good = torch.from_numpy(shifted).to(device)
-        power = torch.from_numpy(scan.pattern_sum.copy())
-        if device.type != "mps":  # Apple's backend has no float64
-            power = power.to(device)
         smallest = 1e-6 * float(np.sqrt(scan.mean_pattern.mean()))
-        return cls(amplitudes.to(device), good, power, smallest)
+        return cls(amplitudes.to(device), good, scan.pattern_sum, smallest)
 
     def correct(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
         """Replace waves Psi by Psi' - Psi of the modulus step, in place.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.run import Controls, Run, RunSettings
+from napari_scicompty.run import Run, RunSettings
 from napari_scicompty.snapshot import Snapshot
 from napari_scicompty.start import (
     AutoStart,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from napari_scicompty.algorithms.base import Algorithm
+    from napari_scicompty.controls import Controls
     from napari_scicompty.scan import Scan
 
 

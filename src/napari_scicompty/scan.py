@@ -24,7 +24,7 @@ LARGEST_OBJECT = 16_384
 """Pixels along one axis above which positions are taken to be in the wrong unit."""
 
 _CHUNK_BYTES = 64 * 2**20
-_HC_EV_M = constants.h * constants.c / constants.e
+_HC_EV_M = float(constants.h * constants.c / constants.e)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,9 @@ class Geometry:
         ev = constants.e * voltage_v
         rest = constants.m_e * constants.c**2
         return cls(
-            constants.h * constants.c / math.sqrt(ev * (ev + 2 * rest)), *args, **kwargs
+            float(constants.h * constants.c) / math.sqrt(ev * (ev + 2 * rest)),
+            *args,
+            **kwargs,
         )
 
     def replace(self, **changes: Any) -> Self:
@@ -194,25 +196,24 @@ class Scan:
     geometry: Geometry
     mask: NDArray[np.bool_] | None = None
     report: tuple[str, ...] = ()
-    source: Source = Source()
+    source: Source = field(default_factory=Source)
     excluded: tuple[int, ...] = ()
     negative_counts: int = field(default=0, init=False)
     """How many values below zero were found; they count as zero."""
-    pattern_sum: NDArray[np.float64] = field(default=None, init=False)  # type: ignore[assignment]
+    pattern_sum: NDArray[np.float64] = field(init=False)
     """Counts of each pattern over the good pixels, shape (n,)."""
-    mean_pattern: NDArray[np.float64] = field(default=None, init=False)  # type: ignore[assignment]
+    mean_pattern: NDArray[np.float64] = field(init=False)
     """Mean of the patterns that take part, clipped at zero, shape (h, w)."""
     largest_count: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         patterns = self.patterns
         if not hasattr(patterns, "dtype") or not hasattr(patterns, "shape"):
             patterns = np.asarray(patterns)
-            put("patterns", patterns)
+            self._put("patterns", patterns)
         _check_patterns(patterns)
-        put("positions_m", _checked_positions(self.positions_m, len(patterns)))
-        put("mask", _checked_mask(self.mask, self.frame_shape))
+        self._put("positions_m", _checked_positions(self.positions_m, len(patterns)))
+        self._put("mask", _checked_mask(self.mask, self.frame_shape))
         self._check_span()
         self._look_once()
 
@@ -250,7 +251,9 @@ class Scan:
 
     def exclude(self, patterns: ArrayLike) -> Scan:
         """Return the scan with these patterns left out of the reconstruction."""
-        return self.replace(excluded=(*self.excluded, *np.atleast_1d(patterns).tolist()))
+        return self.replace(
+            excluded=(*self.excluded, *np.atleast_1d(patterns).tolist())
+        )
 
     def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Yield (slice, float32 patterns as stored) in pieces that fit memory."""
@@ -260,14 +263,18 @@ class Scan:
             part = slice(start, min(n, start + step))
             yield part, np.asarray(self.patterns[part], np.float32)
 
+    def _put(self, name: str, value: Any) -> None:
+        """Set a field of this frozen object, while it is being made."""
+        object.__setattr__(self, name, value)
+
     # -- checks -----------------------------------------------------------------------
     def _check_span(self) -> None:
-        span = np.ptp(self.positions_m, axis=0) / self.pixel_size_m
+        span = np.ptp(self.positions_m, axis=0) / np.array(self.pixel_size_m, float)
         if len(self) > 1 and span.max() < 1:
             raise InputError(
                 f"positions_m span {span.max():.2g} object pixels "
-                f"({np.ptp(self.positions_m, axis=0).max():.3g} m), less than one pixel; "
-                "check the unit of the positions, the distance and the detector pixel"
+                f"({np.ptp(self.positions_m, axis=0).max():.3g} m), less than one "
+                "pixel; check the unit of the positions, the distance and the pixel"
             )
         if (span + self.frame_shape).max() > LARGEST_OBJECT:
             raise InputError(
@@ -279,7 +286,6 @@ class Scan:
 
     def _look_once(self) -> None:
         """Take all sums in one pass over the patterns; note what was odd."""
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         good, notes = self.good, list(self.report)
         sums, total = np.zeros(len(self)), np.zeros(self.frame_shape)
         negative, largest = 0, 0.0
@@ -306,20 +312,20 @@ class Scan:
                 "the dark field and the mask"
             )
         if len(blank):
-            notes.append(
-                f"{len(blank)} blank pattern(s) left out: {_listed(blank)}"
-            )
+            notes.append(f"{len(blank)} blank pattern(s) left out: {_listed(blank)}")
             left_out[blank] = True
         if negative:
             notes.append(f"{negative} negative value(s) count as zero")
-        put("excluded", tuple(int(j) for j in np.flatnonzero(left_out)))
+        self._put("excluded", tuple(int(j) for j in np.flatnonzero(left_out)))
         if left_out.all():
-            raise InputError("patterns: every pattern is excluded; include at least one")
-        put("report", tuple(dict.fromkeys(notes)))
-        put("negative_counts", negative)
-        put("pattern_sum", sums)
-        put("mean_pattern", total / max(1, np.count_nonzero(~left_out)))
-        put("largest_count", largest)
+            raise InputError(
+                "patterns: every pattern is excluded; include at least one"
+            )
+        self._put("report", tuple(dict.fromkeys(notes)))
+        self._put("negative_counts", negative)
+        self._put("pattern_sum", sums)
+        self._put("mean_pattern", total / max(1, np.count_nonzero(~left_out)))
+        self._put("largest_count", largest)
 
 
 def _check_patterns(patterns: NDArray[Any]) -> None:
@@ -335,8 +341,8 @@ def _check_patterns(patterns: NDArray[Any]) -> None:
         )
     if min(patterns.shape[1:]) < 8:
         raise InputError(
-            f"patterns have frames of {patterns.shape[1]} x {patterns.shape[2]} pixels; "
-            "at least 8 x 8 are needed"
+            f"patterns have frames of {patterns.shape[1]} x {patterns.shape[2]} "
+            "pixels; at least 8 x 8 are needed"
         )
 
 

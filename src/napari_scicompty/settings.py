@@ -54,7 +54,9 @@ class Settings(BaseModel):
     Values may be given by name, or by place in the order of the fields.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=False
+    )
 
     def __init__(self, *args: Any, **values: Any) -> None:
         named = dict(zip(type(self).model_fields, args, strict=False))

@@ -74,7 +74,7 @@ class Snapshot:
     settings: dict[str, Any] = field(default_factory=dict)
     """Algorithm, batch, modes, start: what is needed to set up the same run."""
     seed: int = 0
-    source: Source = Source()
+    source: Source = field(default_factory=Source)
     history: History = History()
     elapsed_s: float = 0.0
     """Seconds of computing, pauses left out, over the whole chain of runs."""

@@ -22,22 +22,25 @@ from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import propagator_for
-from napari_scicompty.run import Controls, Run, RunSettings
+from napari_scicompty.run import Run, RunSettings
 from napari_scicompty.settings import Settings, setting
-from napari_scicompty.snapshot import History, Snapshot
+from napari_scicompty.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
+    from napari_scicompty.controls import Controls
     from napari_scicompty.scan import Scan
 
 
 class DiscProbe(Settings):
     """A disc; with the geometry's focus-sample distance a spherical wave in a disc."""
 
-    radius_m: float = setting(..., "Radius of the lit spot on the sample", unit="m", gt=0)
+    radius_m: float = setting(
+        ..., "Radius of the lit spot on the sample", unit="m", gt=0
+    )
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Field (h, w), not yet scaled to the measured power."""
@@ -70,7 +73,11 @@ class ZonePlateProbe(Settings):
         if defocus is None:
             defocus = geometry.focus_sample_m or 0.0
         field = probes.zone_plate_probe(
-            scan.frame_shape, scan.pixel_size_m, geometry.wavelength_m, aperture, defocus
+            scan.frame_shape,
+            scan.pixel_size_m,
+            geometry.wavelength_m,
+            aperture,
+            defocus,
         )
         if not np.any(field):
             raise InputError(
@@ -96,9 +103,11 @@ class PupilProbe(Settings):
 
 
 class ProbeFile(Settings):
-    """Probe modes from a file: NPY, or HDF5 with a dataset ``probe`` (a saved result)."""
+    """Probe modes from a file: NPY, or HDF5 with a dataset ``probe`` (our results)."""
 
-    path: Path = setting(..., "NPY or HDF5 file with the probe, (h, w) or (modes, h, w)")
+    path: Path = setting(
+        ..., "NPY or HDF5 file with the probe, (h, w) or (modes, h, w)"
+    )
     frozen: bool = setting(False, "Never update it: a calibrated probe")
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
@@ -203,8 +212,8 @@ def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snap
         )
     if not np.allclose(snapshot.pixel_size_m, scan.pixel_size_m, rtol=1e-3):
         raise InputError(
-            f"start: the result's object pixel is {snapshot.pixel_size_m[0]:.4g} m, the "
-            f"scan's {scan.pixel_size_m[0]:.4g} m; use the geometry of the result"
+            f"start: the result's object pixel is {snapshot.pixel_size_m[0]:.4g} m, "
+            f"the scan's {scan.pixel_size_m[0]:.4g} m; use the geometry of the result"
         )
     have = len(snapshot.probe)
     if modes is None or modes == have:
@@ -308,10 +317,10 @@ def explain(candidates: list[Candidate]) -> str:
     against = f"; the best of the other sign: {ranked(others)[0]}" if others else ""
     side = "upstream (diverging)" if best.defocus_m > 0 else "downstream (converging)"
     return (
-        f"start found among {len(candidates)}: {best}, focus {side}{against}. Positions "
-        "are taken as given; the twin (positions negated, defocus of the other sign) "
-        "fits the patterns equally well and shows the object turned by 180 degrees with "
-        "the phase negated"
+        f"start found among {len(candidates)}: {best}, focus {side}{against}. "
+        "Positions are taken as given; the twin (positions negated, defocus of the "
+        "other sign) fits the patterns equally well and shows the object turned by 180 "
+        "degrees with the phase negated"
     )
 
 
@@ -332,7 +341,7 @@ def _short_run(
 
 
 def _compact_part(scan: Scan, most: int) -> Scan:
-    """The patterns next to the middle of the scan: a share that keeps its overlap."""
+    """Keep the patterns next to the middle of the scan, with all their overlap."""
     if len(scan.included) <= most:
         return scan
     positions = scan.positions_m[scan.included]

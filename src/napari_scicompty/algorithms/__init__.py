@@ -9,6 +9,6 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
     "rpie": RPIE,
     "epie": EPIE,
 }
-"""Name in recipes and on the command line -> settings class; the first is the default."""
+"""Name in recipes and on the command line -> class; the first is the default."""
 
 __all__ = ["ALGORITHMS", "EPIE", "RPIE", "Algorithm"]

@@ -111,12 +111,16 @@ class RPIE(_PIE):
     """rPIE; M-rPIE with several modes."""
 
     beta: float = setting(
-        0.5, "Probe's weight: 1 is ePIE, smaller trusts dark parts of the object more",
-        ge=0, le=1,
+        0.5,
+        "Probe's weight: 1 is ePIE, smaller trusts dark parts of the object more",
+        ge=0,
+        le=1,
     )
     gamma: float = setting(
-        0.5, "Object's weight: 1 is ePIE, smaller reaches further into the probe's tail",
-        ge=0, le=1,
+        0.5,
+        "Object's weight: 1 is ePIE, smaller reaches further into the probe's tail",
+        ge=0,
+        le=1,
     )
 
     title: ClassVar[str] = "M-rPIE"

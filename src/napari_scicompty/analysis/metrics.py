@@ -190,9 +190,7 @@ def _coarse_shift(
     """Whole-pixel shift from o(r + 1) conj(o(r)), to which a ramp is a constant."""
     score = np.zeros(field.shape)
     for axis in (0, 1):
-        steps = [
-            np.roll(f, -1, axis) * f.conj() for f in (field, target)
-        ]
+        steps = [np.roll(f, -1, axis) * f.conj() for f in (field, target)]
         steps = [s - s[s != 0].mean() * (s != 0) for s in steps]
         cross = np.fft.ifft2(np.fft.fft2(steps[1]) * np.fft.fft2(steps[0]).conj())
         score += np.abs(cross)
@@ -217,8 +215,10 @@ def _placed(
     """Put a field on a canvas at a whole-pixel offset; also say where it is known."""
     out, known = np.ones(shape, np.complex64), np.zeros(shape, bool)
     start = np.round(offset).astype(int)
-    to = [slice(max(0, s), min(n, s + m)) for s, n, m in zip(
-        start, shape, field.shape, strict=True)]
+    to = [
+        slice(max(0, s), min(n, s + m))
+        for s, n, m in zip(start, shape, field.shape, strict=True)
+    ]
     of = [slice(t.start - s, t.stop - s) for t, s in zip(to, start, strict=True)]
     out[to[0], to[1]] = field[of[0], of[1]]
     known[to[0], to[1]] = True

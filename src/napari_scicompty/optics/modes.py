@@ -46,7 +46,9 @@ def with_weak_modes(
         field = known[0] * factor
         scale = np.sqrt(share * _power(known[0]) / max(_power(field), 1e-30))
         extra.append(field * scale)
-    return np.concatenate([known[:modes], *[e[None] for e in extra]]).astype(np.complex64)
+    return np.concatenate([known[:modes], *[e[None] for e in extra]]).astype(
+        np.complex64
+    )
 
 
 def orthogonal_modes(probe: NDArray[np.complex64]) -> NDArray[np.complex64]:

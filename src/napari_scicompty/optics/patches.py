@@ -35,7 +35,7 @@ def shift_ramp(shifts: Tensor, size: int) -> Tensor:
 
 
 def fourier_shift(fields: Tensor, ramp_y: Tensor, ramp_x: Tensor) -> Tensor:
-    """Shift fields (..., h, w) by the ramps (..., h) and (..., w); exact and unitary."""
+    """Shift fields (..., h, w) by ramps (..., h) and (..., w); exact and unitary."""
     spectrum = torch.fft.fft2(fields)
     spectrum = spectrum * (ramp_y[..., :, None] * ramp_x[..., None, :])
     return torch.fft.ifft2(spectrum)
@@ -48,7 +48,7 @@ def intensity(fields: Tensor) -> Tensor:
 
 
 def take(canvas: Tensor, corners: Sequence[Corner], view: tuple[int, int]) -> Tensor:
-    """Views (B, h, w) of a canvas (H, W); a single view shares the canvas' memory."""
+    """Return views (B, h, w) of a canvas (H, W); a single one shares its memory."""
     h, w = view
     if len(corners) == 1:
         y, x = corners[0]

@@ -19,7 +19,7 @@ def disc_probe(
     wavelength_m: float,
     focus_sample_m: float | None = None,
 ) -> NDArray[np.complex64]:
-    """A disc with an edge one pixel soft, with the phase of a spherical wave.
+    """Make a disc with an edge one pixel soft, with the phase of a spherical wave.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def zone_plate_probe(
     aperture: tuple[float, float],
     defocus_m: float,
 ) -> NDArray[np.complex64]:
-    """The field `defocus_m` behind the focus of a zone plate with a central stop.
+    """Make the field `defocus_m` behind the focus of a zone plate with a central stop.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def defocused_pupil(
 
 def _coordinates(
     shape: tuple[int, ...], pixel: Pair
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     y = (np.arange(shape[0]) - shape[0] // 2) * pixel[0]
     x = (np.arange(shape[1]) - shape[1] // 2) * pixel[1]
     return y[:, None], x[None, :]
@@ -90,7 +90,7 @@ def _coordinates(
 
 def _frequencies(
     shape: tuple[int, ...],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     fy = np.fft.fftshift(np.fft.fftfreq(shape[0]))
     fx = np.fft.fftshift(np.fft.fftfreq(shape[1]))
-    return fy[:, None], fx[None, :]
+    return fy[:, None].astype(float), fx[None, :].astype(float)

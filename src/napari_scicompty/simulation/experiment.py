@@ -30,8 +30,10 @@ class VirtualExperiment(Settings):
     columns: int = setting(11, "Columns of the raster", ge=1, le=200)
     step_px: float = setting(20.0, "Step of the raster, in object pixels", gt=0)
     jitter: float = setting(
-        0.15, "Random part of each step, against the raster's periodic ambiguity",
-        ge=0, le=0.5,
+        0.15,
+        "Random part of each step, against the raster's periodic ambiguity",
+        ge=0,
+        le=0.5,
     )
     probe_radius: float = setting(
         0.3, "Radius of the beam on the sample, as a share of the view", gt=0.02, le=0.5
@@ -40,8 +42,12 @@ class VirtualExperiment(Settings):
         None, "Focus to sample: a spherical wave; empty is a flat one", unit="m"
     )
     diffuser_rad: float = setting(
-        1.0, "Phase that a diffuser puts on the beam (rms); structured beams converge "
-        "faster", unit="rad", ge=0, le=5,
+        1.0,
+        "Phase that a diffuser puts on the beam (rms); structured beams converge "
+        "faster",
+        unit="rad",
+        ge=0,
+        le=5,
     )
     modes: int = setting(1, "Incoherent modes of the beam", ge=1, le=16)
     second_mode: float = setting(
@@ -101,16 +107,15 @@ def simulate(experiment: VirtualExperiment) -> tuple[Scan, Truth]:
     canvas = _canvas(positions, pixel, shape)
     transmission = OBJECTS[experiment.target](canvas.shape, experiment.seed)
     patterns = _patterns(transmission, probe, canvas.to_pixels(positions))
-    scale = 1.0
     if experiment.photons is not None:
         scale = experiment.photons / patterns.sum((1, 2)).mean()
-        patterns = rng.poisson(patterns * scale)
-        kind = np.uint16 if patterns.max() < 2**16 else np.uint32
+        counts = rng.poisson(patterns * scale)
+        measured = counts.astype(np.uint16 if counts.max() < 2**16 else np.uint32)
     else:
         scale = 1e6 / patterns.sum((1, 2)).mean()
-        patterns, kind = patterns * scale, np.float32
+        measured = (patterns * scale).astype(np.float32)
     scan = Scan(
-        patterns.astype(kind),
+        measured,
         positions,
         geometry,
         report=("virtual experiment: positions, geometry and orientation are exact",),
@@ -147,7 +152,7 @@ def _canvas(
 
 
 def _probe_modes(experiment: VirtualExperiment, pixel: float) -> NDArray[np.complex128]:
-    """Disc times Hermite-like polynomials: orthogonal modes of a partly coherent beam."""
+    """Disc times polynomials: orthogonal modes of a partly coherent beam."""
     n = experiment.frame
     axis = (np.arange(n) - n // 2) / (experiment.probe_radius * n)
     y, x = axis[:, None], axis[None, :]

@@ -15,7 +15,7 @@ Shape = tuple[int, int]
 
 
 def siemens_star(shape: Shape, spokes: int = 36) -> NDArray[np.float64]:
-    """A Siemens star with a ring, values 0 to 1, shape (H, W)."""
+    """Draw a Siemens star with a ring, values 0 to 1, shape (H, W)."""
     y, x = _grid(shape)
     radius, angle = np.hypot(y, x), np.arctan2(y, x)
     # An edge as wide as a pixel, so that the star is not aliased.
@@ -28,7 +28,7 @@ def siemens_star(shape: Shape, spokes: int = 36) -> NDArray[np.float64]:
 
 
 def star_object(shape: Shape, seed: int = 0) -> NDArray[np.complex64]:
-    """A Siemens star on a cloudy support: absorbing, and shifting the phase."""
+    """Make a Siemens star on a cloudy support: absorbing, and shifting the phase."""
     star = siemens_star(shape)
     cloud = clouds(shape, seed)
     magnitude = 1 - 0.35 * star - 0.1 * cloud
@@ -59,14 +59,17 @@ def clouds(shape: Shape, seed: int, exponent: float = 1.5) -> NDArray[np.float64
     rng = np.random.default_rng([seed, 0x636C6F75])
     fy, fx = np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1])
     f = np.hypot(fy[:, None], fx[None, :])
-    spectrum = np.fft.fft2(rng.normal(size=shape)) / np.maximum(f, 0.5 / max(shape)) ** exponent
+    spectrum = (
+        np.fft.fft2(rng.normal(size=shape))
+        / np.maximum(f, 0.5 / max(shape)) ** exponent
+    )
     spectrum[0, 0] = 0
     field = np.fft.ifft2(spectrum).real
     low, high = np.percentile(field, (0.5, 99.5))
     return np.asarray(np.clip((field - low) / (high - low), 0, 1))
 
 
-def _grid(shape: Shape) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _grid(shape: Shape) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     scale = 2 / min(shape)
     y = (np.arange(shape[0]) - (shape[0] - 1) / 2) * scale
     x = (np.arange(shape[1]) - (shape[1] - 1) / 2) * scale

@@ -1,0 +1,78 @@
+"""What can be said of a scan before it is reconstructed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from napari_scicompty.canvas import Canvas
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_scicompty.scan import Scan
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """Derived values, shown beside the fields they follow from."""
+
+    pixel_size_m: tuple[float, float]
+    """Object pixel (y, x)."""
+    field_of_view_m: tuple[float, float]
+    """Span of the views (y, x)."""
+    canvas_shape: tuple[int, int]
+    """Object pixels (H, W)."""
+    step_px: float
+    """Median distance of a position to its nearest neighbour."""
+    window_overlap: float
+    """1 - step / frame: overlap of the views, which flatters."""
+    memory_bytes: int
+    """Device memory of amplitudes, object, probe and what a step needs."""
+
+
+def preflight(scan: Scan, modes: int = 1) -> Preflight:
+    """Derive object pixel, field of view, overlap and memory."""
+    canvas = Canvas.of(scan)
+    pixel = np.array(scan.pixel_size_m)
+    span = np.ptp(scan.positions_m, axis=0) + np.array(scan.frame_shape) * pixel
+    step = step_px(scan)
+    pixels = float(np.prod(scan.frame_shape))
+    device = (
+        len(scan) * pixels * 4 + 3 * np.prod(canvas.shape) * 8 + 9 * modes * pixels * 8
+    )
+    return Preflight(
+        scan.pixel_size_m,
+        (float(span[0]), float(span[1])),
+        canvas.shape,
+        step,
+        max(0.0, 1 - step / min(scan.frame_shape)),
+        int(device),
+    )
+
+
+def step_px(scan: Scan) -> float:
+    """Median distance of a position to its nearest neighbour, in object pixels."""
+    points = scan.positions_m[scan.included] / scan.pixel_size_m
+    if len(points) < 2:
+        return 0.0
+    return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
+
+
+def lit_diameter_px(probe: NDArray[np.complex64]) -> float:
+    """Diameter of the disc as large as the part of the probe above 10 % of its maximum.
+
+    Parameters
+    ----------
+    probe : (modes, h, w)
+    """
+    light = (np.abs(probe) ** 2).sum(0)
+    return float(2 * np.sqrt(np.count_nonzero(light > 0.1 * light.max()) / np.pi))
+
+
+def probe_overlap(scan: Scan, probe: NDArray[np.complex64]) -> float:
+    """1 - step / lit diameter: the overlap that counts."""
+    return max(0.0, 1 - step_px(scan) / lit_diameter_px(probe))

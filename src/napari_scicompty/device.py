@@ -1,0 +1,59 @@
+"""Where to compute: the device, and how many threads."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_scicompty.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def pick_device(name: str) -> torch.device:
+    """Turn ``"auto"`` or a name into a device.
+
+    Raises
+    ------
+    InputError
+        The device is not there.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    have = [key for key, value in there.items() if value]
+    if name == "auto":
+        return torch.device(have[0])
+    if name not in have:
+        raise InputError(
+            f"device {name!r} is not available here; PyTorch sees: {', '.join(have)}. "
+            "Choose one of these or 'auto', or install a build of PyTorch for your GPU"
+        )
+    return torch.device(name)
+
+
+def fitting_threads(wave_size: int) -> int:
+    """CPU threads for waves of this many numbers.
+
+    One for small waves: on busy cores several are many times slower.
+    """
+    if wave_size < 2**20:
+        return 1
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
