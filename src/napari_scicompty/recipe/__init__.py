@@ -1,0 +1,240 @@
+"""A whole run as a TOML file: input, start, stages, run.
+
+A recipe as a person writes it (``[virtual_experiment]`` may stand for ``[input]``)::
+
+    [input]
+    path = "stack.tif"            # relative to the recipe's own folder
+    positions = "positions_m.txt"
+    wavelength_m = 1.409e-10
+    distance_m = 1.92
+    detector_pixel_m = 75e-6
+
+    [start]
+    name = "auto"
+
+    [run]
+    modes = 3
+    seed = 0
+
+    [[stage]]                     # as many as you like, one after the other
+    algorithm = "rpie"
+    epochs = 40
+    alpha_object = 0.5
+
+What is left out keeps its default; ``"none"`` switches off what has a default.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import tomli_w
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.recipe import _tables
+from napari_scicompty.recipe._script import script
+from napari_scicompty.recipe.sections import (
+    STAGE_FIELDS,
+    FileInput,
+    RunChoices,
+    Stage,
+)
+from napari_scicompty.reconstruction import prepare
+from napari_scicompty.results import is_result, replacing, stored_recipe
+from napari_scicompty.run import RunSettings
+from napari_scicompty.settings import Settings, setting
+from napari_scicompty.simulation import VirtualExperiment, simulate
+from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping
+
+    from napari_scicompty.controls import Controls
+    from napari_scicompty.run import Run
+    from napari_scicompty.scan import Scan
+    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.start import Candidate
+
+__all__ = ["FileInput", "Recipe", "RunChoices", "Stage"]
+
+
+class Recipe(Settings):
+    """A whole run; the window, the command line and saved results use this type."""
+
+    input: FileInput | VirtualExperiment = setting(..., "Where the scan comes from.")
+    start: Start = setting(AutoStart(), "The first probe.")
+    stages: tuple[Stage, ...] = setting(
+        (Stage(),), "Algorithms, one after the other.", min_length=1
+    )
+    shared: RunChoices = setting(RunChoices(), "What all stages share: [run].")
+
+    # -- text and files ---------------------------------------------------------------
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Load a TOML file, or the recipe that a saved result carries.
+
+        Raises
+        ------
+        InputError
+            A file that is missing, not TOML, or holds keys or values that do not fit;
+            a result without a recipe.
+        """
+        where = Path(path).expanduser()
+        if is_result(where):
+            text = stored_recipe(where)
+            if text is None:
+                raise InputError(
+                    f"{where}: this result carries no recipe; give a recipe as TOML"
+                )
+        else:
+            try:
+                text = where.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise InputError(
+                    f"{where}: no recipe can be read ({error}); give a TOML file or a "
+                    "saved result"
+                ) from None
+        try:
+            return cls.from_toml(text, where.absolute().parent)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+
+    @classmethod
+    def from_toml(cls, text: str, folder: Path | None = None) -> Self:
+        """Read TOML text; relative paths belong to `folder` where one is given."""
+        try:
+            data = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"not TOML: {error}; see the documented layout") from None
+        return cls.from_dict(data, folder)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], folder: Path | None = None) -> Self:
+        """Make a recipe of what a TOML file holds.
+
+        Raises
+        ------
+        InputError
+            Naming the key in the file.
+        """
+        _tables.check_parts(data)
+        source: type[Settings] = FileInput if "input" in data else VirtualExperiment
+        key = "input" if "input" in data else "virtual_experiment"
+        stages = data.get("stage", [{}])
+        start = dict(_tables.table(data, "start"))
+        kind = _tables.named(STARTS, start.pop("name", "auto"), "start.name")
+        return cls(
+            input=_tables.parsed(source, _tables.table(data, key), key, folder),
+            start=_tables.parsed(kind, start, "start", folder),
+            stages=tuple(_tables.stage(stage, i) for i, stage in enumerate(stages, 1)),
+            shared=_tables.parsed(RunChoices, _tables.table(data, "run"), "run"),
+        )
+
+    def to_dict(self, folder: Path | None = None) -> dict[str, Any]:
+        """Return what a TOML file of this recipe holds.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Paths below it become relative to it, all others absolute; without it paths
+            stay as they are.
+        """
+        is_file = isinstance(self.input, FileInput)
+        name = next(k for k, kind in STARTS.items() if type(self.start) is kind)
+        key = "input" if is_file else "virtual_experiment"
+        return {
+            key: _tables.plain(self.input, folder),
+            "start": {"name": name} | _tables.plain(self.start, folder),
+            "run": _tables.plain(self.shared),
+            "stage": [_tables.stage_dict(stage) for stage in self.stages],
+        }
+
+    def to_toml(self, folder: Path | None = None) -> str:
+        """Return the recipe as TOML text; `folder` as in `to_dict`."""
+        return tomli_w.dumps(self.to_dict(folder))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save as TOML; input below the file's folder is named relative to it."""
+        text = self.to_toml(Path(path).expanduser().absolute().parent)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
+
+    def to_python(self) -> str:
+        """Return the same run as a script (Copy as Python)."""
+        return script(self)
+
+    def until(self, epoch: int) -> Self:
+        """Cut the stages to the epochs that were done, for a run that was stopped."""
+        kept: list[Stage] = []
+        for stage in self.stages:
+            kept.append(stage.replace(epochs=min(stage.epochs, epoch)))
+            epoch -= kept[-1].epochs
+        done = [stage for stage in kept if stage.epochs]
+        return self.replace(stages=tuple(done or kept[:1]))
+
+    # -- the run ----------------------------------------------------------------------
+    def scan(self) -> Scan:
+        """Open the files, or simulate the virtual experiment."""
+        if isinstance(self.input, FileInput):
+            return self.input.open()
+        return simulate(self.input)[0]
+
+    def settings_of(self, stage: Stage) -> RunSettings:
+        """Join what belongs to a stage with what all stages share."""
+        shared = {name: getattr(self.shared, name) for name in RunChoices.model_fields}
+        own = {name: getattr(stage, name) for name in STAGE_FIELDS}
+        if isinstance(self.start, ProbeFile) and self.start.frozen:
+            own["freeze_probe"] = True
+        return RunSettings(**shared, **own)
+
+    def runs(
+        self,
+        scan: Scan | None = None,
+        *,
+        start: Snapshot | None = None,
+        controls: Controls | None = None,
+        progress: Callable[[int, int, Candidate], None] | None = None,
+    ) -> Iterator[Run]:
+        """Prepare one `Run` after the other; each must be done before the next.
+
+        Parameters
+        ----------
+        scan : Scan, optional
+            What `scan` gave, if it is at hand.
+        start : Snapshot, optional
+            Continue from it instead of the recipe's start.
+        controls : Controls, optional
+            Knobs for other threads; a stop ends the stages that are left, too.
+        progress : callable, optional
+            Called with (tried, planned, candidate) while a start is searched.
+
+        Raises
+        ------
+        InputError
+            A start or settings that do not fit the scan.
+        """
+        scan = scan or self.scan()
+        current: Snapshot | Start = start or self.start
+        for stage in self.stages:
+            settings = self.settings_of(stage)
+            run = prepare(scan, stage.algorithm, settings, current, controls, progress)
+            yield run
+            if run.controls.stopped:
+                return
+            current = run.snapshot(exact=True)
+
+    def run(self, scan: Scan | None = None, **options: Any) -> Iterator[Snapshot]:
+        """Run all stages, one snapshot an epoch, as `reconstruct` does.
+
+        Parameters and errors are those of `runs`; a run may also raise DivergedError
+        or EngineError.
+        """
+        for number, run in enumerate(self.runs(scan, **options)):
+            if number == 0:
+                yield run.snapshot(exact=run.epoch == 0)
+            while not run.done:
+                run.advance()
+                yield run.snapshot(exact=run.done)

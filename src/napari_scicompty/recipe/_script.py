@@ -1,0 +1,68 @@
+"""A recipe as a script of calls of the public face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import napari_scicompty
+from napari_scicompty.recipe.sections import FileInput
+
+if TYPE_CHECKING:
+    from napari_scicompty.recipe import Recipe
+    from napari_scicompty.settings import Settings
+
+
+def script(recipe: Recipe) -> str:
+    """Write the run of a recipe as Python; running it saves ``result.h5``."""
+    if isinstance(recipe.input, FileInput):
+        given = _given(recipe.input)
+        lines = [f"scan = {_call('sc.open_scan', given, first='path')}"]
+    else:
+        experiment = _call(_name_of(recipe.input), _given(recipe.input))
+        lines = [f"scan, truth = sc.simulate({experiment})"]
+    start = _call(_name_of(recipe.start), _given(recipe.start))
+    for stage in recipe.stages:
+        algorithm = _call(_name_of(stage.algorithm), dict(stage.algorithm))
+        settings = {"epochs": stage.epochs} | _given(recipe.settings_of(stage))
+        rest = _call("", settings)[1:-1]
+        lines += [
+            "for snapshot in sc.reconstruct(",
+            f"    scan, {algorithm}, start={start}, {rest}",
+            "):",
+            "    print(snapshot.epoch, snapshot.error)",
+        ]
+        start = "snapshot"
+    lines.append('sc.save_result("result.h5", snapshot)')
+    own = [stage.algorithm for stage in recipe.stages]
+    return "\n".join([*_imports(recipe.input, recipe.start, *own), "", *lines, ""])
+
+
+def _given(settings: Settings) -> dict[str, Any]:
+    """Fields that differ from their defaults."""
+    fields = type(settings).model_fields
+    return {n: v for n, v in settings if v != fields[n].default}
+
+
+def _call(function: str, values: dict[str, Any], first: str = "") -> str:
+    """Write out a call; `first` names an argument that goes by place."""
+    parts: list[str] = []
+    for name, value in values.items():
+        text = repr(str(value) if isinstance(value, Path) else value)
+        parts.insert(0, text) if name == first else parts.append(f"{name}={text}")
+    return f"{function}({', '.join(parts)})"
+
+
+def _name_of(settings: Settings) -> str:
+    name = type(settings).__name__
+    return f"sc.{name}" if name in napari_scicompty.__all__ else name
+
+
+def _imports(*used: Settings) -> list[str]:
+    lines = {
+        f"from {type(s).__module__} import {type(s).__name__}"
+        for s in used
+        if type(s).__name__ not in napari_scicompty.__all__
+        and not isinstance(s, FileInput)
+    }
+    return ["import napari_scicompty as sc", *sorted(lines)]

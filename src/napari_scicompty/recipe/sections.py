@@ -1,0 +1,62 @@
+"""The parts of a recipe: input, stages, and what all stages share."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import SerializeAsAny
+
+from napari_scicompty.algorithms import RPIE, Algorithm
+from napari_scicompty.formats import OpenChoices, open_scan
+from napari_scicompty.formats.choices import FilePath  # noqa: TC001 - pydantic needs it
+from napari_scicompty.run import RunSettings
+from napari_scicompty.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from napari_scicompty.scan import Scan
+
+
+def _of_run(name: str) -> Any:
+    """Describe a setting here as `RunSettings` does."""
+    return copy.copy(RunSettings.model_fields[name])
+
+
+class FileInput(OpenChoices):
+    """A measured scan: its files, and every choice of `open_scan`."""
+
+    path: FilePath = setting(..., "Diffraction patterns, see the formats.", live=False)
+    positions: FilePath | None = setting(
+        None, "Positions, where the file of the patterns has none.", live=False
+    )
+
+    def open(self) -> Scan:
+        """Open the scan; raises InputError as `open_scan` does."""
+        names = OpenChoices.model_fields
+        return open_scan(
+            self.path, self.positions, **{name: getattr(self, name) for name in names}
+        )
+
+
+class Stage(Settings):
+    """One algorithm for some epochs; the next stage goes on from its result."""
+
+    algorithm: SerializeAsAny[Algorithm] = RPIE()
+    epochs: int = _of_run("epochs")
+    batch: int | None = _of_run("batch")
+    hold_probe: int = _of_run("hold_probe")
+    freeze_probe: bool = _of_run("freeze_probe")
+
+
+class RunChoices(Settings):
+    """What all stages share."""
+
+    modes: int | None = _of_run("modes")
+    excluded: tuple[int, ...] = _of_run("excluded")
+    device: Literal["auto", "cpu", "cuda", "mps"] = _of_run("device")
+    seed: int = _of_run("seed")
+    threads: int = _of_run("threads")
+
+
+STAGE_FIELDS = tuple(name for name in Stage.model_fields if name != "algorithm")
+"""What a stage says beside its algorithm."""
