@@ -114,7 +114,7 @@ class Run:
         self.batch = start.batch
         self.last_epoch = start.epoch + settings.epochs
         self.history = start.history
-        self.elapsed_s = start.elapsed_s
+        self.elapsed_s = self.started_s = start.elapsed_s
         self._start = start
         self._state = dict(start.state)
         self._fell_back = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from dataclasses import dataclass, field
@@ -248,6 +249,13 @@ class Scan:
         """Return a checked copy with some fields changed."""
         names = [f.name for f in dataclasses.fields(self) if f.init]
         return Scan(**{name: getattr(self, name) for name in names} | changes)
+
+    def with_geometry(self, geometry: Geometry) -> Scan:
+        """Return the scan with another geometry, without reading the patterns again."""
+        other = copy.copy(self)
+        other._put("geometry", geometry)
+        other._check_span()
+        return other
 
     def exclude(self, patterns: ArrayLike) -> Scan:
         """Return the scan with these patterns left out of the reconstruction."""

@@ -13,7 +13,7 @@ from napari_scicompty.canvas import Canvas
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.scan import Scan
+    from napari_scicompty.scan import Geometry, Scan
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,18 @@ class Preflight:
     """Device memory of amplitudes, object, probe and what a step needs."""
 
 
-def preflight(scan: Scan, modes: int = 1) -> Preflight:
-    """Derive object pixel, field of view, overlap and memory."""
+def preflight(
+    scan: Scan, modes: int = 1, geometry: Geometry | None = None
+) -> Preflight:
+    """Derive object pixel, field of view, overlap and memory.
+
+    Parameters
+    ----------
+    geometry : Geometry, optional
+        To try another one than the scan's.
+    """
+    if geometry is not None and geometry != scan.geometry:
+        scan = scan.with_geometry(geometry)
     canvas = Canvas.of(scan)
     pixel = np.array(scan.pixel_size_m)
     span = np.ptp(scan.positions_m, axis=0) + np.array(scan.frame_shape) * pixel

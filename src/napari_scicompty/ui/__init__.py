@@ -1,0 +1,23 @@
+"""What only napari, Qt and magicgui know: docks, layers, plots and the worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_scicompty.ui.figure_dock import FigureExport
+    from napari_scicompty.ui.panel import Reconstruction
+
+__all__ = ["FigureExport", "Reconstruction"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Reconstruction":
+        from napari_scicompty.ui.panel import Reconstruction
+
+        return Reconstruction
+    if name == "FigureExport":
+        from napari_scicompty.ui.figure_dock import FigureExport
+
+        return FigureExport
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,288 @@
+"""The run of a viewer: one controller each, whatever docks are open or closed."""
+
+from __future__ import annotations
+
+import logging
+import math
+import weakref
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.snapshot import Snapshot
+from napari_scicompty.ui.autosave import Autosave
+from napari_scicompty.ui.layers import LiveLayers
+from napari_scicompty.ui.worker import Job, drive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.viewer import Viewer
+
+    from napari_scicompty.algorithms import Algorithm
+    from napari_scicompty.recipe import Recipe
+    from napari_scicompty.run import RunSettings
+    from napari_scicompty.scan import Scan
+    from napari_scicompty.start import Start
+
+State = Literal[
+    "empty", "opening", "ready", "starting", "running", "paused", "stopping"
+]
+BUSY = ("opening", "starting", "running", "paused", "stopping")
+
+log = logging.getLogger("napari_scicompty")
+
+_CONTROLLERS: weakref.WeakKeyDictionary[Viewer, RunController] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+class RunController(QObject):
+    """Scan, run and result of one viewer; docks listen to it and tell it what to do.
+
+    Closing a dock, deleting a layer or opening a second dock harms nothing: nothing of
+    a run lives in a widget.
+    """
+
+    state_changed = Signal(str)
+    scan_changed = Signal()
+    progressed = Signal()
+    """The run went on: read `snapshot`, `job`."""
+    said = Signal(str, str)
+    """(level, sentence); level is "info", "warning" or "error"."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = weakref.ref(viewer)
+        self.layers = LiveLayers()
+        self.state: State = "empty"
+        self.scan: Scan | None = None
+        self.recipe: Recipe | None = None
+        """What `scan` was opened with, and the settings of the last run."""
+        self.snapshot: Snapshot | None = None
+        self.job: Job | None = None
+        self.failure: Exception | None = None
+        self.saved = True
+        """Whether the present result is in a file of the user's."""
+        self._begun = False
+        self._notes_said = 0
+        self._autosave: Autosave | None = None
+        self._worker: Any = None
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._poll)
+        window = viewer.window._qt_window
+        window.destroyed.connect(self._stop_silently)
+
+    @classmethod
+    def for_viewer(cls, viewer: Viewer) -> RunController:
+        """Return the viewer's controller, made on first use."""
+        viewer = getattr(viewer, "__wrapped__", viewer)
+        if viewer not in _CONTROLLERS:
+            _CONTROLLERS[viewer] = cls(viewer)
+        return _CONTROLLERS[viewer]
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """The viewer, while it lives."""
+        return self._viewer()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is under way."""
+        return self.state in BUSY
+
+    # -- opening ----------------------------------------------------------------------
+    def open(self, recipe: Recipe, then: Callable[[], None] | None = None) -> None:
+        """Open the recipe's scan in a thread; the old one stays if that fails."""
+        if self.busy:
+            return
+        outcome: dict[str, Any] = {}
+
+        def work() -> None:
+            try:
+                outcome["scan"] = recipe.scan()
+            except Exception as error:  # reported below, in the window's thread
+                outcome["error"] = error
+
+        def finish() -> None:
+            self._worker = None
+            self._enter("empty" if self.scan is None else "ready")
+            if "error" in outcome:
+                self.say("error", _sentence(outcome["error"]))
+                return
+            self.set_scan(outcome["scan"], recipe)
+            if then is not None:
+                then()
+
+        self._enter("opening")
+        self._start_worker(work, finish)
+
+    def set_scan(self, scan: Scan, recipe: Recipe | None) -> None:
+        """Take a scan; a result that does not belong to it stays on show."""
+        self.scan, self.recipe = scan, recipe
+        self._enter("ready")
+        for line in scan.report:
+            self.say("info", line)
+        self.scan_changed.emit()
+
+    def show_result(self, snapshot: Snapshot) -> None:
+        """Show a result that was opened; a run can continue from it."""
+        self.snapshot = snapshot
+        self.saved = True
+        viewer = self.viewer
+        if viewer is not None:
+            self.layers.begin(viewer, snapshot)
+        self.progressed.emit()
+
+    # -- the run ----------------------------------------------------------------------
+    def start(
+        self, algorithm: Algorithm, settings: RunSettings, start: Start | Snapshot
+    ) -> None:
+        """Run in a thread."""
+        if self.busy or self.scan is None:
+            return
+        self.failure = None
+        self._begun = False
+        self._notes_said = 0
+        if isinstance(start, Snapshot):
+            self._notes_said = len(start.history.notes)
+        self._autosave = Autosave()
+        self.job = Job(self.scan, algorithm, settings, start)
+        self._enter("starting")
+        self._start_worker(drive, self._finished, self.job)
+        self._timer.start(round(1000 / min(live_rate_hz(), 10)))
+
+    def pause(self) -> None:
+        """Hold the run."""
+        if self.job is not None and self.state == "running":
+            self.job.controls.pause()
+            self.job.wanted.set()
+            self._enter("paused")
+
+    def resume(self) -> None:
+        """Let the run go on."""
+        if self.job is not None and self.state == "paused":
+            self.job.controls.resume()
+            self._enter("running")
+
+    def stop(self) -> None:
+        """End the run; the result is kept."""
+        if self.job is not None and self.state in ("starting", "running", "paused"):
+            self.job.controls.stop()
+            self._enter("stopping")
+
+    def change(self, path: str, value: Any) -> None:
+        """Change a setting of the run under way; InputError if it cannot be."""
+        if self.job is not None and self.busy:
+            self.job.controls.set(path, value)
+            self.say("info", f"{path} = {value} from the next batch on")
+
+    def mark_saved(self) -> None:
+        """Note that the user has the result in a file."""
+        self.saved = True
+        if self._autosave is not None:
+            self._autosave.discard()
+
+    def forget(self) -> None:
+        """Reset: forget the result, keep the scan."""
+        if not self.busy:
+            self.snapshot = None
+            self.job = None
+            self.progressed.emit()
+
+    # -- the window's thread ----------------------------------------------------------
+    def _start_worker(self, work: Any, finish: Callable[[], None], *args: Any) -> None:
+        self._worker = create_worker(
+            work, *args, _start_thread=False, _ignore_errors=True
+        )
+        self._worker.finished.connect(finish)
+        self._worker.start()
+
+    def _poll(self) -> None:
+        """Show what the engine has; ask for more if anybody can see it."""
+        job, viewer = self.job, self.viewer
+        if job is None or viewer is None:
+            return
+        if job.run is not None and self.state == "starting":
+            self._enter("running")
+        self._show(job)
+        if self.layers.wanted(viewer) and self.state == "running":
+            job.wanted.set()
+        self.progressed.emit()
+
+    def _show(self, job: Job) -> None:
+        snapshot, viewer = job.take(), self.viewer
+        if snapshot is None:
+            return
+        self.snapshot, self.saved = snapshot, False
+        if self._autosave is not None:
+            self._autosave.offer(snapshot, self.recipe, now=not self.busy)
+        if viewer is None:
+            return
+        if self._begun:
+            self.layers.update(viewer, snapshot)
+        else:
+            self.layers.begin(viewer, snapshot)
+            self._begun = True
+        self._say_notes(snapshot)
+
+    def _finished(self) -> None:
+        self._timer.stop()
+        self._worker = None
+        job = self.job
+        if job is None:
+            return
+        self.failure = job.failure
+        self.state = "ready"
+        self._show(job)
+        job.release()
+        self._enter("ready")
+        if job.failure is not None:
+            self.say("error", _sentence(job.failure))
+        elif self.snapshot is not None:
+            done = "stopped" if job.controls.stopped else "finished"
+            error = self.snapshot.error
+            shown = f", error {error:.4g}" if math.isfinite(error) else ""
+            self.say("info", f"{done} at epoch {self.snapshot.epoch}{shown}")
+        self.progressed.emit()
+
+    def _say_notes(self, snapshot: Snapshot) -> None:
+        """Say what the engine did by itself since the last time."""
+        notes = snapshot.history.notes
+        for note in notes[self._notes_said :]:
+            self.say("warning" if "diverged" in note else "info", note)
+        self._notes_said = len(notes)
+
+    def _stop_silently(self) -> None:
+        """End the run because the window goes; nothing may be shown any more."""
+        self._timer.stop()
+        if self.job is not None:
+            self.job.controls.stop()
+
+    def _enter(self, state: State) -> None:
+        self.state = state
+        self.state_changed.emit(state)
+
+    def say(self, level: str, sentence: str) -> None:
+        """Tell the user, and the log."""
+        number = {"error": logging.ERROR, "warning": logging.WARNING}
+        log.log(number.get(level, logging.INFO), sentence)
+        self.said.emit(level, sentence)
+
+
+def live_rate_hz() -> float:
+    """Rate at which layers follow a run, from napari's preferences."""
+    from napari.settings import get_plugin_settings
+
+    try:
+        return float(get_plugin_settings("napari-scicompty").engine.live_rate_hz)
+    except (KeyError, AttributeError):  # the manifest is not registered (bare scripts)
+        return 5.0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    return str(error) or type(error).__name__

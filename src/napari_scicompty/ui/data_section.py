@@ -1,0 +1,254 @@
+"""The Data section: which files, which conventions, and a look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
+from napari_scicompty.recipe import FileInput
+from napari_scicompty.simulation import VirtualExperiment
+from napari_scicompty.ui import memory
+from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.plots import PatternView, ScanPathView
+from napari_scicompty.ui.sections import CollapsibleSection, OneOf
+
+if TYPE_CHECKING:
+    from napari_scicompty.scan import Scan
+    from napari_scicompty.snapshot import Snapshot
+
+PATTERN_FILES = "Diffraction patterns (*.tif *.tiff *.cxi *.h5 *.hdf5 *.npy);;All (*)"
+POSITION_FILES = "Positions (*.txt *.csv *.dat *.npy *.h5 *.hdf5);;All (*)"
+POSITION_SUFFIXES = (".txt", ".csv", ".dat", ".npy")
+
+
+class DataSection(QWidget):
+    """Choose a scan: files with their conventions, or the virtual experiment."""
+
+    open_wanted = Signal()
+    pattern_chosen = Signal(int)
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self._prefix = prefix
+        self.source = QComboBox()
+        self.source.setObjectName(f"{prefix}.source")
+        self.source.addItems(["Files", "Virtual experiment"])
+        self.path = _PathRow(
+            "Patterns", f"{prefix}.path", PATTERN_FILES, "TIFF stack, folder or CXI"
+        )
+        self.positions = _PathRow(
+            "Positions", f"{prefix}.positions", POSITION_FILES, "text, CSV, NPY or HDF5"
+        )
+        self.path.chosen.connect(self._suggest_positions)
+        self.conventions = settings_form(
+            OpenChoices, None, prefix, leave_out=GEOMETRY_CHOICES
+        )
+        self.experiment = settings_form(
+            VirtualExperiment, None, f"{prefix}.virtual_experiment"
+        )
+        self.open_button = QPushButton("Open")
+        self.open_button.setObjectName("reconstruction.open")
+        self.open_button.setToolTip("Open the scan and show it")
+        self.open_button.clicked.connect(self._open_clicked)
+        self.recent = QToolButton()
+        self.recent.setText("Recent")
+        self.recent.setObjectName(f"{prefix}.recent")
+        self.recent.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.recent.setMenu(QMenu(self))
+        self.recent.menu().aboutToShow.connect(self._fill_recent)
+        self.pattern_view, self.path_view = PatternView(), ScanPathView()
+        self.path_view.pattern_clicked.connect(self.pattern_chosen)
+        self.report = QLabel()
+        self.report.setObjectName(f"{prefix}.report")
+        self.report.setWordWrap(True)
+        self.report.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+        )
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        files = QWidget()
+        column = QVBoxLayout(files)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.path)
+        column.addWidget(self.positions)
+        column.addWidget(
+            CollapsibleSection("Conventions and preparation", self.conventions.native)
+        )
+        virtual = CollapsibleSection("Virtual experiment", self.experiment.native)
+        self.choices = OneOf([files, virtual])
+        self.source.currentIndexChanged.connect(self.choices.show_only)
+        self._views = QTabWidget()
+        self._views.addTab(self.pattern_view, "Mean pattern")
+        self._views.addTab(self.path_view, "Scan path")
+        self._views.setFixedHeight(225)
+        self._views.setVisible(False)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.open_button, 1)
+        buttons.addWidget(self.recent)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.source)
+        layout.addWidget(self.choices)
+        layout.addLayout(buttons)
+        layout.addWidget(self._views)
+        layout.addWidget(self.report)
+
+    # -- what was chosen --------------------------------------------------------------
+    def input(self, geometry: dict[str, Any]) -> FileInput | VirtualExperiment:
+        """Return the input of a recipe; InputError when a field is not valid."""
+        if self.source.currentIndex() == 1:
+            return self.experiment.value
+        choices = self.conventions.value.model_dump()
+        return FileInput(
+            **choices | geometry,
+            path=self.path.text(),
+            positions=self.positions.text() or None,
+        )
+
+    def set_input(self, chosen: FileInput | VirtualExperiment) -> None:
+        """Fill the fields."""
+        if isinstance(chosen, VirtualExperiment):
+            self.source.setCurrentIndex(1)
+            self.experiment.set_values(chosen)
+            return
+        self.source.setCurrentIndex(0)
+        self.path.set_text(chosen.path)
+        self.positions.set_text(chosen.positions or "")
+        names = OpenChoices.model_fields
+        self.conventions.set_values(
+            OpenChoices(**{name: getattr(chosen, name) for name in names})
+        )
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the virtual experiment is chosen."""
+        return self.source.currentIndex() == 1
+
+    def set_busy(self, busy: bool) -> None:
+        """Lock the choices, not the views, while something is under way."""
+        for widget in (self.source, self.choices, self.open_button, self.recent):
+            widget.setEnabled(not busy)
+
+    # -- a look at the scan -----------------------------------------------------------
+    def show_scan(self, scan: Scan | None) -> None:
+        """Show the mean pattern, the scan path and what was assumed."""
+        self._views.setVisible(scan is not None)
+        if scan is None:
+            self.report.clear()
+            return
+        h, w = scan.frame_shape
+        self.pattern_view.set_pattern(scan.mean_pattern, scan.good, (h // 2, w // 2))
+        self.path_view.set_positions(scan.positions_m, None, scan.excluded)
+        lines = [f"{len(scan)} patterns of {h} x {w}, {scan.patterns.dtype}"]
+        self.report.setText("\n".join(f"• {line}" for line in [*lines, *scan.report]))
+
+    def show_errors(self, snapshot: Snapshot) -> None:
+        """Colour the scan path by the error of each pattern."""
+        left_out = np.flatnonzero(~np.isfinite(snapshot.pattern_error))
+        self.path_view.set_positions(
+            snapshot.positions_m, snapshot.pattern_error, tuple(left_out.tolist())
+        )
+
+    # -- clicks -----------------------------------------------------------------------
+    def _open_clicked(self) -> None:
+        if not self.is_virtual and not self.path.text():
+            self.path.browse()
+            if not self.path.text():
+                return
+        self.open_wanted.emit()
+
+    def _suggest_positions(self, path: str) -> None:
+        """Take the only positions file beside the patterns, if there is just one."""
+        if self.positions.text() or path.lower().endswith((".cxi", ".h5", ".hdf5")):
+            return
+        beside = [
+            p
+            for p in sorted(Path(path).parent.glob("*"))
+            if p.suffix.lower() in POSITION_SUFFIXES
+            and "pos" in p.name.lower()
+            and p != Path(path)
+        ]
+        if len(beside) == 1:
+            self.positions.set_text(str(beside[0]))
+
+    def _fill_recent(self) -> None:
+        menu = self.recent.menu()
+        menu.clear()
+        for files in memory.recent_files():
+            name = Path(files["path"]).name
+            action = menu.addAction(f"{name}  ({Path(files['path']).parent})")
+            action.triggered.connect(lambda _=False, f=files: self._open_recent(f))
+        if menu.isEmpty():
+            menu.addAction("Nothing opened yet").setEnabled(False)
+
+    def _open_recent(self, files: dict[str, str]) -> None:
+        self.source.setCurrentIndex(0)
+        self.path.set_text(files["path"])
+        self.positions.set_text(files.get("positions", ""))
+        self.open_wanted.emit()
+
+
+class _PathRow(QWidget):
+    """A label, a line for a path, and a button that browses."""
+
+    chosen = Signal(str)
+
+    def __init__(self, label: str, name: str, kinds: str, hint: str) -> None:
+        super().__init__()
+        self._label, self._kinds = label, kinds
+        self._edit = QLineEdit()
+        self._edit.setObjectName(name)
+        self._edit.setPlaceholderText(hint)
+        self._edit.editingFinished.connect(lambda: self.chosen.emit(self.text()))
+        button = QToolButton()
+        button.setText("…")
+        button.setObjectName(f"{name}.browse")
+        button.setToolTip(f"Choose the {label.lower()}")
+        button.clicked.connect(self.browse)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        text = QLabel(label)
+        text.setMinimumWidth(64)
+        layout.addWidget(text)
+        layout.addWidget(self._edit, 1)
+        layout.addWidget(button)
+
+    def text(self) -> str:
+        """Return the path as typed."""
+        return self._edit.text().strip()
+
+    def set_text(self, path: str) -> None:
+        """Fill in a path."""
+        self._edit.setText(path)
+        self._edit.setToolTip(path)
+
+    def browse(self) -> None:
+        """Ask for a file."""
+        path, _ = QFileDialog.getOpenFileName(
+            self,
+            self._label,
+            self.text() or memory.recall().get("folder", ""),
+            self._kinds,
+        )
+        if path:
+            self.set_text(path)
+            memory.remember(folder=str(Path(path).parent))
+            self.chosen.emit(path)

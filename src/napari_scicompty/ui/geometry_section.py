@@ -1,0 +1,122 @@
+"""The Geometry section: the fields, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_scicompty.analysis.preflight import preflight
+from napari_scicompty.errors import InputError
+from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
+from napari_scicompty.ui.forms import settings_form
+
+if TYPE_CHECKING:
+    from napari_scicompty.scan import Scan
+
+BEAM = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}
+
+
+class GeometrySection(QWidget):
+    """Wavelength or energy, distances and pixel; object pixel and overlap beside them."""
+
+    changed = Signal()
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self.form = settings_form(OpenChoices, None, prefix, only=GEOMETRY_CHOICES)
+        self.form.changed.connect(self._edited)
+        self.derived = QLabel()
+        self.derived.setObjectName(f"{prefix}.derived")
+        self.derived.setWordWrap(True)
+        self.derived.setTextFormat(Qt.TextFormat.PlainText)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.form.native)
+        layout.addWidget(self.derived)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Geometry by name, None where nothing was given."""
+        return self.form.values
+
+    def set_values(self, values: dict[str, Any]) -> None:
+        """Fill the fields."""
+        self.form.set_values(values)
+
+    def show_scan(self, scan: Scan | None, modes: int) -> None:
+        """Fill empty fields with what the file said, and show what follows."""
+        if scan is not None:
+            given = scan.geometry
+            found = {
+                "wavelength_m": given.wavelength_m,
+                "distance_m": given.distance_m,
+                "detector_pixel_m": given.detector_pixel_m[0],
+                "focus_sample_m": given.focus_sample_m,
+                "propagation": given.propagation,
+            }
+            placeholders = {
+                k: v for k, v in found.items() if self.values.get(k) is None
+            }
+            if self.values.get("energy_ev") is not None:
+                placeholders.pop("wavelength_m", None)
+            self.form.set_hints(placeholders)
+        self.show_derived(scan, modes)
+
+    def show_derived(self, scan: Scan | None, modes: int) -> None:
+        """Show wavelength, object pixel, field of view, overlap and memory."""
+        if scan is None:
+            self.derived.setText("Open a scan to see what follows from its geometry.")
+            return
+        changes = {
+            k: v
+            for k, v in self.values.items()
+            if v is not None and k not in ("energy_ev", "wavelength_m")
+        }
+        geometry = scan.geometry
+        try:
+            geometry = geometry.replace(**changes)
+            energy = self.values.get("energy_ev")
+            if energy is not None:
+                geometry = type(geometry).from_energy(
+                    energy, **_all_but_wavelength(geometry)
+                )
+            elif self.values.get("wavelength_m") is not None:
+                geometry = geometry.replace(wavelength_m=self.values["wavelength_m"])
+            values = preflight(scan, modes, geometry)
+        except InputError as error:
+            self.derived.setText(str(error))
+            return
+        pixel, view = values.pixel_size_m, values.field_of_view_m
+        self.derived.setText(
+            f"wavelength {geometry.wavelength_m * 1e9:.5g} nm "
+            f"({geometry.energy_ev / 1e3:.5g} keV)\n"
+            f"object pixel {_pair(pixel, 1e9)} nm, object {values.canvas_shape[0]} x "
+            f"{values.canvas_shape[1]} pixels\n"
+            f"field of view {_pair(view, 1e6)} µm\n"
+            f"step {values.step_px:.3g} pixels: the views overlap by "
+            f"{100 * values.window_overlap:.0f} %, the lit probe by less\n"
+            f"memory about {values.memory_bytes / 2**20:.0f} MiB"
+            + (
+                "\nnear field: shown, not yet reconstructed"
+                if geometry.propagation == "near-field"
+                else ""
+            )
+        )
+
+    def _edited(self, name: str, value: Any) -> None:
+        """Keep to one of wavelength and energy: the last that was typed."""
+        if name in BEAM and value is not None:
+            self.form.set_values({BEAM[name]: None})
+        self.changed.emit()
+
+
+def _pair(values: tuple[float, float], factor: float) -> str:
+    y, x = (v * factor for v in values)
+    return f"{y:.4g}" if abs(y - x) < 1e-3 * y else f"{y:.4g} x {x:.4g} (y, x)"
+
+
+def _all_but_wavelength(geometry: Any) -> dict[str, Any]:
+    names = ("distance_m", "detector_pixel_m", "focus_sample_m", "propagation")
+    return {name: getattr(geometry, name) for name in names}

@@ -1,0 +1,51 @@
+"""What the window remembers from one day to the next."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+MOST_RECENT = 8
+
+
+def _file() -> Path:
+    return Path(platformdirs.user_config_dir("napari-scicompty")) / "window.json"
+
+
+def recall() -> dict[str, Any]:
+    """Return what was remembered; nothing if the file is not there or damaged."""
+    try:
+        values = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def remember(**values: Any) -> None:
+    """Remember values under their names; a folder without rights is no fault."""
+    everything = recall() | values
+    path = _file()
+    part = path.with_suffix(".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(everything, indent=1), encoding="utf-8")
+        os.replace(part, path)
+    except OSError:
+        return
+
+
+def recent_files() -> list[dict[str, str]]:
+    """Return patterns and positions that were opened, newest first."""
+    files = recall().get("recent", [])
+    return [f for f in files if isinstance(f, dict) and "path" in f]
+
+
+def add_recent(path: str, positions: str | None) -> None:
+    """Put files at the head of the recent ones."""
+    new = {"path": path} | ({"positions": positions} if positions else {})
+    others = [f for f in recent_files() if f != new]
+    remember(recent=[new, *others][:MOST_RECENT])

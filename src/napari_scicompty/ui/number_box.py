@@ -1,0 +1,185 @@
+"""Spin boxes that keep small numbers: plain, and with a unit."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QValidator
+from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QHBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QWheelEvent
+
+UNITS: dict[str, dict[str, float]] = {
+    "m": {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "m": 1.0},
+    "eV": {"eV": 1.0, "keV": 1e3, "MeV": 1e6},
+    "rad": {"mrad": 1e-3, "rad": 1.0, "°": math.pi / 180},
+}
+"""SI unit of the stored value -> units it can be edited in."""
+
+SPELLINGS = {"um": "µm", "μm": "µm", "A": "Å", "deg": "°", "kev": "keV", "ev": "eV"}
+_NUMBER = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*$")
+
+
+class NumberBox(QAbstractSpinBox):
+    """A number as it was typed, shown with six digits; empty is None where allowed."""
+
+    edited = Signal(object)
+    """The value, when a person has changed it."""
+    unit_typed = Signal(str)
+
+    def __init__(
+        self,
+        *,
+        whole: bool = False,
+        optional: bool = False,
+        minimum: float = -math.inf,
+        maximum: float = math.inf,
+    ) -> None:
+        super().__init__()
+        self._whole, self._optional = whole, optional
+        self._range = (minimum, maximum)
+        self._value: float | int | None = None
+        self.factor = 1.0
+        """Size of the unit on show."""
+        self.lineEdit().editingFinished.connect(self._commit)
+        self.setMinimumWidth(70)
+
+    @property
+    def value(self) -> float | int | None:
+        """The value, exactly as it was given."""
+        return self._value
+
+    def set_value(self, value: float | int | None) -> None:
+        """Show a value; nothing is emitted."""
+        self._value = value
+        self._show()
+
+    def set_factor(self, factor: float) -> None:
+        """Show the same value in another unit."""
+        self.factor = factor
+        self._show()
+
+    def set_hint(self, value: float | None) -> None:
+        """Show, greyed, what holds while the box is empty."""
+        text = "" if value is None else self._text(value)
+        self.lineEdit().setPlaceholderText(text)
+
+    # -- Qt ---------------------------------------------------------------------------
+    def stepBy(self, steps: int) -> None:  # noqa: N802
+        """Step by one, or by a tenth of the leading digit."""
+        value = self._value or 0
+        if self._whole:
+            step = 1.0
+        elif value == 0:
+            step = 0.1 * self.factor
+        else:
+            step = 10 ** (math.floor(math.log10(abs(value) * 1.0000001)) - 1)
+        self._take(min(max(value + steps * step, self._range[0]), self._range[1]))
+
+    def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:  # noqa: N802
+        """Both directions."""
+        flags = QAbstractSpinBox.StepEnabledFlag
+        return flags.StepUpEnabled | flags.StepDownEnabled
+
+    def validate(self, text: str, position: int) -> tuple[Any, str, int]:
+        """Let people type; what they typed is looked at when they are done."""
+        return QValidator.State.Acceptable, text, position
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        """Scroll the panel, unless the box has the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+    # -- text and value ---------------------------------------------------------------
+    def _commit(self) -> None:
+        text = self.lineEdit().text()
+        if text == (self._text(self._value) if self._value is not None else ""):
+            return
+        if not text.strip() and self._optional:
+            self._take(None)
+            return
+        match = _NUMBER.match(text.replace(",", "."))
+        if match is None:
+            self._show()
+            return
+        unit = SPELLINGS.get(match[2], match[2])
+        if unit:
+            self.unit_typed.emit(unit)
+        number = float(match[1]) * self.factor
+        self._take(number)
+
+    def _take(self, value: float | None) -> None:
+        if value is not None and self._whole:
+            value = round(value)
+        changed = value != self._value
+        self.set_value(value)
+        if changed:
+            self.edited.emit(value)
+
+    def _show(self) -> None:
+        self.lineEdit().setText("" if self._value is None else self._text(self._value))
+
+    def _text(self, value: float) -> str:
+        return str(int(value)) if self._whole else f"{value / self.factor:.6g}"
+
+
+class UnitSpinBox(QWidget):
+    """A number box and the unit it is shown in; the value is always in SI."""
+
+    edited = Signal(object)
+
+    def __init__(self, unit: str = "", **options: Any) -> None:
+        super().__init__()
+        self.box = NumberBox(**options)
+        self.box.edited.connect(self.edited.emit)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.box, 1)
+        self.units: QComboBox | None = None
+        self._factors = UNITS.get(unit, {})
+        if self._factors:
+            self.units = QComboBox()
+            self.units.addItems(list(self._factors))
+            self.units.setCurrentText(unit)
+            self.units.setFixedWidth(64)
+            self.units.currentTextChanged.connect(self._unit_chosen)
+            self.box.unit_typed.connect(self._unit_typed)
+            layout.addWidget(self.units)
+
+    @property
+    def value(self) -> Any:
+        """The value in SI."""
+        return self.box.value
+
+    def set_value(self, value: Any) -> None:
+        """Show a value in a unit that suits it."""
+        self._suit(value)
+        self.box.set_value(value)
+
+    def set_hint(self, value: float | None) -> None:
+        """Show, greyed, what holds while the box is empty."""
+        if self.box.value is None:
+            self._suit(value)
+        self.box.set_hint(value)
+
+    def _suit(self, value: float | None) -> None:
+        """Choose the largest unit in which the value is at least one."""
+        if self.units is None or not value:
+            return
+        fitting = [u for u, f in self._factors.items() if abs(value) >= 0.0999 * f]
+        fitting = [u for u in fitting if u not in ("Å", "°")]
+        self.units.setCurrentText(fitting[-1] if fitting else next(iter(self._factors)))
+
+    def _unit_chosen(self, unit: str) -> None:
+        self.box.set_factor(self._factors[unit])
+
+    def _unit_typed(self, unit: str) -> None:
+        if self.units is not None and unit in self._factors:
+            self.units.setCurrentText(unit)

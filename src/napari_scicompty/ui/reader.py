@@ -1,0 +1,71 @@
+"""Drag and drop of CXI files and of our results; plain TIFFs stay napari's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.formats import open_scan
+from napari_scicompty.results import is_result, open_result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+
+LayerData = tuple[Any, ...]
+NO_LAYER: list[LayerData] = [(None,)]
+"""Tells napari that a file was taken care of."""
+
+
+def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
+    """Return a reader for a CXI file or one of our results, None for anything else."""
+    if not isinstance(path, str):
+        return None
+    if path.lower().endswith(".cxi"):
+        return read_scan
+    return read_result if is_result(path) else None
+
+
+def read_scan(path: str) -> list[LayerData]:
+    """Open a scan in the Reconstruction dock; a stack where there is no window."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        scan = open_scan(path)
+        return [(scan.patterns, {"name": Path(path).name}, "image")]
+    dock_of(viewer).open_path(path)
+    return NO_LAYER
+
+
+def read_result(path: str) -> list[LayerData]:
+    """Show a result as live layers, so that a run can continue from it."""
+    import napari
+
+    from napari_scicompty.ui.controller import RunController
+    from napari_scicompty.ui.layers import layer_data
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        return layer_data(open_result(path))
+    controller = RunController.for_viewer(viewer)
+    if controller.busy:
+        raise InputError(
+            f"{path}: stop the run that is under way before opening a result"
+        )
+    dock_of(viewer).open_result(Path(path))
+    return NO_LAYER
+
+
+def dock_of(viewer: napari.Viewer) -> Any:
+    """Return the viewer's Reconstruction dock, opened when there is none."""
+    from napari_scicompty.ui import Reconstruction
+
+    dock = Reconstruction.of(viewer)
+    if dock is None:
+        dock = viewer.window.add_plugin_dock_widget(
+            "napari-scicompty", "Reconstruction"
+        )[1]
+    return dock

@@ -1,0 +1,185 @@
+"""The Run section: buttons, epochs, progress and the error curve, always in sight."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_scicompty.run import RunSettings
+from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.layers import VIEWS
+from napari_scicompty.ui.plots import ErrorPlot
+
+if TYPE_CHECKING:
+    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.ui.controller import RunController
+
+COLOURS = {"error": "#ff6b6b", "warning": "#ffb454", "info": ""}
+BASIC = ("epochs", "modes")
+
+
+class RunBar(QWidget):
+    """Run, Pause, Stop, Reset; how far the run is and what it says."""
+
+    run_clicked = Signal()
+    pause_clicked = Signal()
+    stop_clicked = Signal()
+    reset_clicked = Signal()
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self.run = self._button(prefix, "run", "Run", self.run_clicked)
+        self.pause = self._button(prefix, "pause", "Pause", self.pause_clicked)
+        self.stop = self._button(prefix, "stop", "Stop", self.stop_clicked)
+        self.reset = self._button(prefix, "reset", "Reset", self.reset_clicked)
+        self.stop.setToolTip("Stop after this batch; the result is kept (Ctrl+Alt+X)")
+        self.pause.setToolTip("Hold the run, and go on (Ctrl+Alt+P)")
+        self.reset.setToolTip("Forget the result, to begin from the start again")
+        self.form = settings_form(RunSettings, None, prefix, only=BASIC, flat=True)
+        self.view = QComboBox()
+        self.view.setObjectName(f"{prefix}.view")
+        self.view.addItems(list(VIEWS))
+        self.view.setToolTip("Which live layers are shown")
+        self.plot = ErrorPlot()
+        self.plot.setFixedHeight(150)
+        self.progress = QProgressBar()
+        self.progress.setObjectName(f"{prefix}.progress")
+        self.progress.setFormat("")
+        self.numbers = QLabel("")
+        self.numbers.setObjectName(f"{prefix}.numbers")
+        self.message = QLabel("")
+        self.message.setObjectName(f"{prefix}.message")
+        self.message.setWordWrap(True)
+        self.message.setMinimumHeight(36)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.message.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+        )
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        buttons = QGridLayout()
+        for column, button in enumerate((self.run, self.pause, self.stop, self.reset)):
+            buttons.addWidget(button, 0, column)
+        line = QHBoxLayout()
+        line.addWidget(QLabel("Show"))
+        line.addWidget(self.view, 1)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setSpacing(4)
+        layout.addWidget(self.form.native)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.numbers)
+        layout.addWidget(self.plot)
+        layout.addLayout(line)
+        layout.addWidget(self.message)
+
+    def _button(self, prefix: str, name: str, text: str, signal: Signal) -> QPushButton:
+        button = QPushButton(text)
+        button.setObjectName(f"{prefix}.{name}")
+        button.clicked.connect(lambda: signal.emit())
+        return button
+
+    def show_state(self, controller: RunController) -> None:
+        """Enable what can be done now, and name it."""
+        state, busy = controller.state, controller.busy
+        running = state in ("starting", "running", "paused")
+        self.run.setEnabled(not busy)
+        self.run.setText("Run" if controller.snapshot is None else "Continue")
+        self.run.setToolTip(
+            "Run the chosen epochs (Ctrl+Alt+R)"
+            if controller.snapshot is None
+            else "Add the chosen epochs to the result (Ctrl+Alt+R)"
+        )
+        self.pause.setEnabled(state in ("running", "paused"))
+        self.pause.setText("Resume" if state == "paused" else "Pause")
+        self.stop.setEnabled(running)
+        self.reset.setEnabled(not busy and controller.snapshot is not None)
+        if state == "opening":
+            self.show_message("info", "opening …")
+        if state == "starting":
+            self.show_message("info", "starting …")
+        if not busy and controller.snapshot is None:
+            self.progress.reset()
+
+    def show_progress(self, controller: RunController) -> None:
+        """Show how far the run is."""
+        job, snapshot = controller.job, controller.snapshot
+        run = job.run if job is not None else None
+        if job is not None and run is None and controller.state == "starting":
+            self.progress.setRange(0, max(job.planned, 1))
+            self.progress.setValue(len(job.tried))
+            self.numbers.setText(
+                f"looking for the start: {len(job.tried)} of {job.planned} tried"
+                if job.planned
+                else "loading the engine"
+            )
+            return
+        if snapshot is None:
+            self.numbers.clear()
+            self.plot.set_history((), (), ())
+            return
+        history = run.history if run is not None else snapshot.history
+        self.plot.set_history(
+            history.epochs,
+            history.errors,
+            [(c.epoch, f"{c.path.split('.')[-1]} {c.value}") for c in history.changes],
+        )
+        if run is None:
+            self.numbers.setText(_result_line(snapshot))
+            return
+        first = run.last_epoch - run.settings.epochs
+        size = max(1, len(run.scan))
+        done = (run.epoch - first) * size + run.batch
+        self.progress.setRange(0, max(1, run.settings.epochs * size))
+        self.progress.setValue(done)
+        self.numbers.setText(self._running_line(controller, done))
+
+    def _running_line(self, controller: RunController, done: int) -> str:
+        assert controller.job is not None
+        run = controller.job.run
+        assert run is not None
+        size = max(1, len(run.scan))
+        spent = run.elapsed_s - run.started_s
+        parts = [f"epoch {run.epoch} of {run.last_epoch}"]
+        if run.history.errors:
+            parts.append(f"error {run.history.errors[-1]:.4g}")
+        if done > 0 and spent > 0:
+            each = spent / done * size
+            left = each * (run.settings.epochs - done / size)
+            parts += [f"{each:.2g} s an epoch", f"{_clock(left)} left"]
+        return " · ".join(parts)
+
+    def show_message(self, level: str, sentence: str) -> None:
+        """Show the last thing that was said."""
+        self.message.setText(sentence)
+        self.message.setStyleSheet(
+            f"color: {COLOURS[level]};" if COLOURS.get(level) else ""
+        )
+
+
+def _result_line(snapshot: Snapshot) -> str:
+    shown = f" · error {snapshot.error:.4g}" if math.isfinite(snapshot.error) else ""
+    return f"epoch {snapshot.epoch}{shown} · {_clock(snapshot.elapsed_s)} of computing"
+
+
+def _clock(seconds: float) -> str:
+    """Write 95 s as 1:35 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d} h" if hours else f"{minutes}:{rest:02d} min"

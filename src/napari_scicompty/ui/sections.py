@@ -1,0 +1,71 @@
+"""Collapsible sections in a scroll area: docks that fit a laptop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NO_LIMIT = 2**24 - 1
+"""Qt's largest height of a widget."""
+
+
+class CollapsibleSection(QCollapsible):
+    """A titled part of a dock that folds away."""
+
+    def __init__(self, title: str, widget: QWidget, *, expanded: bool = False) -> None:
+        super().__init__(title, expandedIcon="▾", collapsedIcon="▸")
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.toggleButton().setStyleSheet(
+            "QPushButton { text-align: left; font-weight: bold; padding: 4px; }"
+        )
+        inside = self.content().layout()
+        inside.setContentsMargins(6, 2, 2, 6)
+        inside.addWidget(widget)
+        if expanded:
+            self.expand()
+        else:
+            self.collapse()
+
+    def expand(self, animate: bool = False) -> None:
+        """Unfold, without an animation and without a limit to what is inside."""
+        super().expand(animate=False)
+        self.content().setMaximumHeight(NO_LIMIT)
+
+    def collapse(self, animate: bool = False) -> None:
+        """Fold, without an animation."""
+        super().collapse(animate=False)
+
+
+class OneOf(QWidget):
+    """Several widgets in one place, of which one is shown."""
+
+    def __init__(self, widgets: Sequence[QWidget]) -> None:
+        super().__init__()
+        self._widgets = widgets
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in widgets:
+            layout.addWidget(widget)
+        self.show_only(0)
+
+    def show_only(self, index: int) -> None:
+        """Show one, hide the others."""
+        for i, widget in enumerate(self._widgets):
+            widget.setVisible(i == index)
+
+
+def panel_scroll_area(inside: QWidget) -> QScrollArea:
+    """Return a vertical scroll area around a dock's content."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setMinimumWidth(330)
+    area.setWidget(inside)
+    return area

@@ -1,0 +1,139 @@
+"""The Start section: which first probe, and the starts that were tried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+
+from napari_scicompty.start import STARTS, PupilProbe
+from napari_scicompty.ui.forms import SettingsForm, settings_form
+from napari_scicompty.ui.plots import StartLadderView
+from napari_scicompty.ui.sections import OneOf
+
+if TYPE_CHECKING:
+    from napari_scicompty.settings import Settings
+    from napari_scicompty.start import Candidate, Start
+
+TITLES = {
+    "auto": "Automatic (search the defocus)",
+    "pupil": "Mean pattern with a defocus",
+    "disc": "Disc or spherical wave",
+    "zone-plate": "Zone plate with central stop",
+    "file": "From a file",
+}
+
+
+class KindForm(QWidget):
+    """Choose one kind of a table of settings, and edit its fields."""
+
+    changed = Signal(str, object)
+    """(field, value) of the kind on show."""
+    kind_changed = Signal(str)
+
+    def __init__(
+        self,
+        table: dict[str, type[Settings]],
+        titles: dict[str, str],
+        combo_name: str,
+        prefix: str,
+    ) -> None:
+        super().__init__()
+        self._names = list(table)
+        self.combo = QComboBox()
+        self.combo.setObjectName(combo_name)
+        self.forms: dict[str, SettingsForm] = {}
+        for name, model in table.items():
+            self.combo.addItem(titles.get(name, name), name)
+            form = settings_form(model, None, prefix)
+            form.changed.connect(self.changed.emit)
+            self.forms[name] = form
+        self._choices = OneOf([form.native for form in self.forms.values()])
+        self.combo.currentIndexChanged.connect(self._show)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.combo)
+        layout.addWidget(self._choices)
+
+    @property
+    def name(self) -> str:
+        """Name of the kind in its table."""
+        return self._names[self.combo.currentIndex()]
+
+    @property
+    def form(self) -> SettingsForm:
+        """The form on show."""
+        return self.forms[self.name]
+
+    def set_value(self, value: Settings) -> None:
+        """Show these settings."""
+        for name, form in self.forms.items():
+            if form.model is type(value):
+                self.combo.setCurrentIndex(self._names.index(name))
+                form.set_values(value)
+
+    def _show(self, index: int) -> None:
+        self._choices.show_only(index)
+        self.kind_changed.emit(self.name)
+
+
+class StartSection(QWidget):
+    """The first probe: given, or found by a search whose tries are shown."""
+
+    said = Signal(str, str)
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        self.kinds = KindForm(dict(STARTS), TITLES, f"{prefix}.kind", prefix)
+        self.ladder = StartLadderView()
+        self.ladder.setVisible(False)
+        self.ladder.candidate_chosen.connect(self._choose)
+        self.text = QLabel()
+        self.text.setObjectName(f"{prefix}.found")
+        self.text.setWordWrap(True)
+        self.text.setVisible(False)
+        self._tried: list[Candidate] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.kinds)
+        layout.addWidget(self.ladder)
+        layout.addWidget(self.text)
+
+    @property
+    def value(self) -> Start:
+        """The chosen start; InputError when a field is not valid."""
+        return self.kinds.form.value
+
+    def set_value(self, start: Start) -> None:
+        """Show a start."""
+        self.kinds.set_value(start)
+
+    def show_tried(self, tried: list[Candidate], planned: int) -> None:
+        """Show the candidates of a search, done or under way."""
+        if len(tried) == len(self._tried):
+            return
+        self._tried = list(tried)
+        self.ladder.setVisible(bool(tried))
+        self.text.setVisible(bool(tried))
+        if not tried:
+            return
+        best = min(range(len(tried)), key=lambda i: tried[i].error)
+        self.ladder.set_candidates(
+            [c.defocus_m for c in tried],
+            [c.error for c in tried],
+            best,
+        )
+        progress = (
+            "" if len(tried) >= planned else f" ({len(tried)} of {planned} tried)"
+        )
+        self.text.setText(f"Best: {tried[best]}{progress}")
+
+    def _choose(self, index: int) -> None:
+        """Take another candidate than the best: it becomes a given start."""
+        chosen = self._tried[index].start
+        assert isinstance(chosen, PupilProbe)
+        self.kinds.set_value(chosen)
+        self.said.emit(
+            "info", f"start set to {self._tried[index]}; Reset and Run to begin from it"
+        )

@@ -1,0 +1,64 @@
+"""Writes image layers as OME-TIFF with their pixel size (napari's own drops it)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def write_ome_tiff(path: str, layers: list[LayerData]) -> list[str]:
+    """Write images, one series each, and points as CSV files beside them."""
+    images = [layer for layer in layers if layer[2] == "image"]
+    written = [path]
+    with tifffile.TiffWriter(path, ome=True) as file:
+        for data, attributes, _ in images:
+            file.write(
+                np.asarray(data),
+                photometric="minisblack",
+                metadata=_ome(data, attributes),
+            )
+    for data, attributes, _ in (layer for layer in layers if layer[2] == "points"):
+        name = attributes.get("name", "points").replace(" ", "_")
+        beside = (
+            Path(path)
+            .with_suffix("")
+            .with_suffix("")
+            .with_name(f"{Path(path).name.split('.')[0]}_{name}.csv")
+        )
+        unit = _unit(attributes)
+        header = f"y_{unit},x_{unit}"
+        points = np.asarray(data) * attributes.get("scale", 1)
+        np.savetxt(beside, points, delimiter=",", header=header, comments="")
+        written.append(str(beside))
+    return written
+
+
+def _ome(data: Any, attributes: dict[str, Any]) -> dict[str, Any]:
+    scale = attributes.get("scale", (1.0,) * np.ndim(data))
+    metadata: dict[str, Any] = {
+        "axes": "ZCTYX"[-np.ndim(data) :]
+        if np.ndim(data) > 3
+        else "ZYX"[3 - np.ndim(data) :],
+        "Name": attributes.get("name", ""),
+    }
+    unit = _unit(attributes)
+    if unit != "pixel":
+        shown = {"um": "µm", "angstrom": "Å"}.get(unit, unit)
+        metadata |= {
+            "PhysicalSizeY": float(scale[-2]),
+            "PhysicalSizeX": float(scale[-1]),
+            "PhysicalSizeYUnit": shown,
+            "PhysicalSizeXUnit": shown,
+        }
+    return metadata
+
+
+def _unit(attributes: dict[str, Any]) -> str:
+    """Short name of the layer's length unit."""
+    units = attributes.get("units")
+    return f"{units[-1]:~}".replace("µm", "um") if units is not None else "pixel"
