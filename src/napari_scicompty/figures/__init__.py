@@ -1,0 +1,104 @@
+"""Publication figures of a snapshot: PNG, SVG or PDF, sized in millimetres."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import matplotlib as mpl
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.figures import _panels
+from napari_scicompty.settings import Settings, setting
+
+if TYPE_CHECKING:
+    import os
+
+    from matplotlib.figure import Figure
+
+    from napari_scicompty.snapshot import Snapshot
+
+__all__ = ["SUFFIXES", "FigureOptions", "draw_figure", "save_figure"]
+
+SUFFIXES = (".png", ".svg", ".pdf")
+"""File types that a figure can have."""
+
+
+class FigureOptions(Settings):
+    """What a figure shows, and how."""
+
+    what: tuple[Literal["phase", "magnitude", "modes", "error"], ...] = setting(
+        ("phase", "magnitude"),
+        "Panels: phase and magnitude of the object, probe modes, error curve.",
+        min_length=1,
+    )
+    width_mm: float = setting(180.0, "Width of the page.", unit="mm", ge=40, le=1000)
+    dpi: int = setting(300, "Dots per inch of a PNG.", ge=50, le=1200)
+    font_size_pt: float = setting(8.0, "Size of the text.", unit="pt", ge=4, le=30)
+    scale_bar: bool = setting(True, "A bar of a round length below each picture.")
+    colour_bar: bool = setting(True, "A colour bar beside each picture.")
+    phase_colours: Literal["romaO", "twilight", "phase"] = setting(
+        "romaO", "Cyclic colours of the phase."
+    )
+    magnitude_colours: Literal["gray", "viridis", "cividis"] = setting(
+        "gray", "Colours of the magnitude."
+    )
+    centre_phase: bool = setting(
+        True, "Turn the free global phase so that its mean over the lit region is zero."
+    )
+
+
+def save_figure(
+    path: str | os.PathLike[str], snapshot: Snapshot, **options: Any
+) -> None:
+    """Draw a snapshot and save it; the suffix says how: PNG, SVG or PDF.
+
+    Text stays text in SVG and PDF.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.png``, ``.svg`` or ``.pdf``.
+    snapshot
+        What to draw.
+    **options
+        Fields of `FigureOptions`: ``what=("phase", "modes")``, ``width_mm=85``.
+
+    Raises
+    ------
+    InputError
+        Another suffix, an option that is not there or out of range, a folder that is
+        missing or cannot be written.
+    """
+    where = Path(path).expanduser()
+    kind = where.suffix.lower()
+    if kind not in SUFFIXES:
+        raise InputError(
+            f"{where}: no figure can be saved as {kind or 'a file without suffix'!r}; "
+            f"end its name with one of {', '.join(SUFFIXES)}"
+        )
+    chosen = FigureOptions(**options)
+    page = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
+        figure = draw_figure(snapshot, chosen)
+        figure.savefig(page, format=kind[1:], dpi=chosen.dpi, facecolor="white")
+    try:
+        where.write_bytes(page.getvalue())
+    except OSError as error:
+        raise InputError(
+            f"{where}: cannot be written ({error.strerror}); choose a folder that "
+            "exists and that you may write to"
+        ) from None
+
+
+def draw_figure(snapshot: Snapshot, options: FigureOptions) -> Figure:
+    """Draw a snapshot with matplotlib's objects, free of any backend.
+
+    The object is cropped to the lit region; what was not lit stays white. Limits of the
+    magnitude are the 0.5 and 99.5 percentiles over the lit region.
+    """
+    with mpl.rc_context(
+        {"font.size": options.font_size_pt, "axes.titlesize": "medium"}
+    ):
+        return _panels.draw(snapshot, options)
