@@ -229,7 +229,7 @@ def _row(name: str, field: FieldInfo) -> Any:
             label=label,
         )
     row = LineEdit(name=name, label=label, nullable=True)
-    row.many = all(get_origin(kind) is tuple for kind in kinds)
+    row.many = not optional and all(get_origin(kind) is tuple for kind in kinds)
     return row
 
 
