@@ -45,7 +45,7 @@ class NumberBox(QAbstractSpinBox):
         self._value: float | int | None = None
         self.factor = 1.0
         """Size of the unit on show."""
-        self.lineEdit().editingFinished.connect(self._commit)
+        self.editingFinished.connect(self._commit)
         self.setMinimumWidth(70)
 
     @property
