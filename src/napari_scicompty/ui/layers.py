@@ -232,7 +232,7 @@ class LiveLayers:
             image.show(viewer, snapshot, create=True)
         self._show_points(viewer, snapshot, create=True)
         if fresh:
-            viewer.scale_bar.visible = True
+            viewer.canvas.overlays.scale_bar.visible = True
             viewer.reset_view()
             viewer.layers.selection.active = viewer.layers[PHASE]
 
