@@ -279,10 +279,11 @@ def show_view(viewer: Viewer, name: str) -> None:
     for layer in viewer.layers:
         if layer.name in ours:
             layer.visible = layer.name in VIEWS[name]
-    viewer.grid.stride = 1
+    grid = viewer.canvas.grid
+    grid.stride = 1
     side_by_side = name == "Side by side"
-    if viewer.grid.enabled != side_by_side:
-        viewer.grid.enabled = side_by_side
+    if grid.enabled != side_by_side:
+        grid.enabled = side_by_side
         viewer.reset_view()
 
 
