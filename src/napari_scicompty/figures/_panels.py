@@ -101,7 +101,7 @@ def _object_row(
         axes = page.axes(left, top, width, height)
         look = _OBJECT[name](field, lit, options)
         _picture(axes, look.pop("values"), snapshot, **look)
-        axes.set_title(name.capitalize())
+        axes.set_title(name.capitalize(), fontsize="medium")
         if options.scale_bar:
             _scale_bar(axes, field.shape[1], snapshot.pixel_size_m[1], page.em)
         if options.colour_bar:
@@ -177,7 +177,7 @@ def _mode_rows(page: _Page, snapshot: Snapshot, options: FigureOptions) -> None:
             rgb = colours(np.angle(mode) / (2 * math.pi) + 0.5)[..., :3]
             _picture(axes, rgb * magnitude.clip(0, 1)[..., None], snapshot)
             share = power[first + i] / power.sum()
-            axes.set_title(f"Mode {first + i + 1}: {share:.1%}")
+            axes.set_title(f"Mode {first + i + 1}: {share:.1%}", fontsize="medium")
             if options.scale_bar:
                 _scale_bar(axes, mode.shape[1], snapshot.pixel_size_m[1], page.em)
         page.y = top + height + (1.5 * page.em if options.scale_bar else 0)

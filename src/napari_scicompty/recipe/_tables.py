@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats.choices import FilePath
-from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage
+from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage, path_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -76,7 +75,7 @@ def parsed(
     """Make settings of a table; an error names the key in the file."""
     values: dict[str, Any] = dict(data)
     values |= {key: None for key, value in data.items() if value == NONE}
-    for name in _path_fields(kind) & set(values):
+    for name in path_fields(kind) & set(values):
         if folder is not None and isinstance(values[name], str):
             values[name] = str(folder / Path(values[name]).expanduser())
     try:
@@ -88,7 +87,7 @@ def parsed(
 def plain(settings: Settings, folder: Path | None = None) -> dict[str, Any]:
     """Return the values a TOML table can hold; None only where it is no default."""
     values = settings.model_dump(mode="json")
-    paths = _path_fields(type(settings))
+    paths = path_fields(type(settings))
     for name in paths:
         if values.get(name) is not None and folder is not None:
             path = Path(values[name]).expanduser().absolute()
@@ -100,17 +99,6 @@ def plain(settings: Settings, folder: Path | None = None) -> dict[str, Any]:
         name: NONE if values[name] is None else values[name]
         for name in paths_first
         if values[name] is not None or fields[name].default is not None
-    }
-
-
-def _path_fields(kind: type[Settings]) -> set[str]:
-    """Names of the fields that hold paths."""
-    (mark,) = FilePath.__metadata__  # type: ignore[attr-defined]
-    return {
-        name
-        for name, field in kind.model_fields.items()
-        if mark in field.metadata
-        or {Path, FilePath} & {field.annotation, *get_args(field.annotation)}
     }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import SerializeAsAny
 
 from napari_scicompty.algorithms import RPIE, Algorithm
 from napari_scicompty.formats import OpenChoices, open_scan
-from napari_scicompty.formats.choices import FilePath  # noqa: TC001 - pydantic needs it
+from napari_scicompty.formats.choices import FilePath
 from napari_scicompty.run import RunSettings
 from napari_scicompty.settings import Settings, setting
 
@@ -60,3 +61,14 @@ class RunChoices(Settings):
 
 STAGE_FIELDS = tuple(name for name in Stage.model_fields if name != "algorithm")
 """What a stage says beside its algorithm."""
+
+
+def path_fields(kind: type[Settings]) -> set[str]:
+    """Names of the fields that hold paths."""
+    (mark,) = FilePath.__metadata__  # type: ignore[attr-defined]
+    return {
+        name
+        for name, field in kind.model_fields.items()
+        if mark in field.metadata
+        or {Path, FilePath} & {field.annotation, *get_args(field.annotation)}
+    }

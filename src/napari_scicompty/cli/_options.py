@@ -1,0 +1,222 @@
+"""Options of the command line, made from the settings, and the recipe they make."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+
+import typer
+
+from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.errors import InputError
+from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
+from napari_scicompty.recipe import Recipe
+from napari_scicompty.recipe.sections import STAGE_FIELDS, path_fields
+from napari_scicompty.run import RunSettings
+from napari_scicompty.start import STARTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pydantic.fields import FieldInfo
+
+    from napari_scicompty.settings import Settings
+
+_NAMES = {"start.path": "probe_file"}
+"""Options whose name would say too little."""
+_PANELS = {
+    "input": "Preparation",
+    "run": "Run",
+    "algorithm": "Algorithm",
+    "start": "Start",
+}
+
+
+# -- settings -> options ------------------------------------------------------------
+def with_options(*parts: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of some parts of a recipe.
+
+    The command gets those that were given as `given`, ``{"run.modes": 3}``.
+    """
+    table = {path: option for path, option in _TABLE.items() if _part(path) in parts}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = inspect.signature(command, eval_str=True).parameters
+        own = [p for p in hints.values() if p.name != "given"]
+
+        @functools.wraps(command)
+        def wrapped(**values: Any) -> None:
+            named = {path: values.pop(option.name) for path, option in table.items()}
+            given = {
+                path: read_value(value, as_text=path in _PATHS)
+                for path, value in named.items()
+                if value is not None
+            }
+            command(**values, given=given)
+
+        parameters = [*own, *table.values()]
+        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapped
+
+    return decorate
+
+
+def _part(path: str) -> str:
+    return path.partition(".")[0]
+
+
+def _option(path: str, field: FieldInfo) -> inspect.Parameter:
+    part, _, name = path.partition(".")
+    name = _NAMES.get(path, name)
+    panel = (
+        "Geometry" if part == "input" and name in GEOMETRY_CHOICES else _PANELS[part]
+    )
+    flag = "--" + name.replace("_", "-")
+    kind: Any = str
+    metavar: str | None = _metavar(field)
+    if field.annotation is bool:
+        kind, flag, metavar = bool, f"{flag}/--no-{flag[2:]}", None
+    option = typer.Option(
+        flag, help=_help(field), metavar=metavar, rich_help_panel=panel
+    )
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, option],
+    )
+
+
+def _metavar(field: FieldInfo) -> str:
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if get_origin(kind) is Literal:
+            return "|".join(get_args(kind))
+    extra = field.json_schema_extra
+    unit = extra.get("unit") if isinstance(extra, dict) else None
+    return str(unit or "VALUE")
+
+
+def _help(field: FieldInfo) -> str:
+    text = (field.description or "").rstrip(".")
+    if field.is_required() or field.default in (None, (), False):
+        return text + "."
+    return f"{text} (default {field.default})."
+
+
+def _table() -> tuple[dict[str, inspect.Parameter], set[str]]:
+    """Options by path; a name that is taken is reached by --set only."""
+    models: list[tuple[str, type[Settings]]] = [
+        ("input", OpenChoices),
+        ("run", RunSettings),
+        *(("algorithm", kind) for kind in ALGORITHMS.values()),
+        *(("start", kind) for kind in STARTS.values()),
+    ]
+    table: dict[str, inspect.Parameter] = {}
+    paths = {"input.path", "input.positions"}
+    taken: dict[str, str] = {}
+    for part, model in models:
+        for name, field in model.model_fields.items():
+            option = _option(f"{part}.{name}", field)
+            if taken.setdefault(option.name, part) == part:
+                table.setdefault(f"{part}.{name}", option)
+        paths |= {f"{part}.{name}" for name in path_fields(model)}
+    return table, paths
+
+
+_TABLE, _PATHS = _table()
+
+
+def read_value(text: Any, *, as_text: bool = False) -> Any:
+    """Read a value as TOML does; ``1,2`` is a list, what is no TOML stays text."""
+    if as_text or not isinstance(text, str):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return [read_value(t) for t in text.split(",")] if "," in text else text
+
+
+def read_sets(texts: list[str]) -> dict[str, Any]:
+    """Read ``--set part.name=value``, any number of them."""
+    given = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        if not equals or "." not in path:
+            raise InputError(
+                f"--set {text}: write part.name=value, such as algorithm.alpha_object=1"
+            )
+        given[path.strip()] = read_value(value.strip(), as_text=path in _PATHS)
+    return given
+
+
+# -- options -> recipe --------------------------------------------------------------
+def assemble(
+    base: Recipe | None,
+    file: Path | None,
+    positions: Path | None,
+    given: dict[str, Any],
+) -> Recipe:
+    """Lay what was given on the command line over a recipe.
+
+    Raises
+    ------
+    InputError
+        No input, a part or setting that is not there, a value that does not fit.
+    """
+    data = base.to_dict() if base else {"stage": [{}]}
+    if file is not None:
+        data.pop("virtual_experiment", None)
+        kept = data.get("input", {})
+        kept.pop("positions", None)
+        data["input"] = kept | {"path": str(file)}
+    if positions is not None:
+        data.setdefault("input", {})["positions"] = str(positions)
+    for path, value in given.items():
+        _lay_over(data, path, value)
+    _name_the_start(data, given)
+    if not {"input", "virtual_experiment"} & set(data):
+        raise InputError(
+            "no input: give a FILE of diffraction patterns, --recipe or --from"
+        )
+    return Recipe.from_dict(data)
+
+
+def _lay_over(data: dict[str, Any], path: str, value: Any) -> None:
+    part, _, name = path.partition(".")
+    if part in ("algorithm", "stage") or (part == "run" and name in STAGE_FIELDS):
+        _lay_over_stage(data["stage"], name, value)
+        return
+    table = data.setdefault(part, {})
+    if (part, name) == ("start", "name") and value != table.get("name"):
+        table.clear()
+    other = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}.get(name)
+    if part == "input" and other is not None:
+        table.pop(other, None)
+    table[name] = value
+
+
+def _lay_over_stage(stages: list[dict[str, Any]], name: str, value: Any) -> None:
+    if len(stages) > 1:
+        raise InputError(
+            f"{name}: the recipe has {len(stages)} stages, so that it is not clear "
+            "which one is meant; change it in the recipe"
+        )
+    stage = stages[0]
+    if name in ("algorithm", "name") and value != stage.get("algorithm"):
+        kept = {k: v for k, v in stage.items() if k in STAGE_FIELDS}
+        stage.clear()
+        stage.update(kept)
+    stage["algorithm" if name == "name" else name] = value
+
+
+def _name_the_start(data: dict[str, Any], given: dict[str, Any]) -> None:
+    """Take the start that knows the settings given, where none was named."""
+    names = {path.partition(".")[2] for path in given if _part(path) == "start"}
+    if not names or "name" in data["start"]:
+        return
+    fitting = (name for name, kind in STARTS.items() if names <= set(kind.model_fields))
+    data["start"]["name"] = next(fitting, "auto")

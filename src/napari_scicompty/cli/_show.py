@@ -1,0 +1,87 @@
+"""What `scicompty info` says, as plain lines."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from napari_scicompty.analysis.preflight import preflight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_scicompty.scan import Geometry, Scan
+    from napari_scicompty.snapshot import Snapshot
+
+Line = tuple[str, str]
+
+_PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+
+
+def describe_scan(scan: Scan) -> Iterator[Line]:
+    """Say what was measured, what follows from it, and what was assumed."""
+    h, w = scan.frame_shape
+    view = preflight(scan)
+    yield "patterns", f"{len(scan)} of {h} x {w} pixels, {scan.patterns.dtype}"
+    yield "taking part", str(len(scan.included))
+    yield "largest count", f"{scan.largest_count:g}"
+    yield "good pixels", f"{scan.good.mean():.2%}"
+    yield from describe_geometry(scan.geometry)
+    yield "object pixel", _by(scan.pixel_size_m)
+    yield "field of view", _by(view.field_of_view_m)
+    yield "canvas", f"{view.canvas_shape[0]} x {view.canvas_shape[1]} pixels"
+    yield "step", f"{view.step_px:.3g} object pixels"
+    yield "overlap", f"{view.window_overlap:.0%} of the frame"
+    for note in scan.report:
+        yield "note", note
+
+
+def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:
+    """Say how far a result is, how it was made, and by what."""
+    H, W = snapshot.object.shape
+    modes, h, w = snapshot.probe.shape
+    batch = f", {snapshot.batch} patterns into the next" if snapshot.batch else ""
+    yield "epoch", f"{snapshot.epoch}{batch}"
+    yield "error", f"{snapshot.error:.5g}"
+    yield "object", f"{H} x {W} pixels"
+    power = ", ".join(f"{share:.1%}" for share in snapshot.mode_power)
+    yield "probe", f"{modes} mode(s) of {h} x {w} pixels, power {power}"
+    yield "positions", str(len(snapshot.positions_m))
+    yield from describe_geometry(snapshot.geometry)
+    yield "object pixel", _by(snapshot.pixel_size_m)
+    for part, values in snapshot.settings.items():
+        yield part, ", ".join(f"{k} = {v}" for k, v in values.items())
+    yield "computed for", f"{snapshot.elapsed_s:.1f} s"
+    yield "source", snapshot.source.path or "not from a file"
+    for change in snapshot.history.changes:
+        where = f"epoch {change.epoch}, pattern {change.batch}"
+        yield "changed", f"{change.path} = {change.value} ({where})"
+    for note in snapshot.history.notes:
+        yield "note", note
+    yield from made.items()
+
+
+def describe_geometry(geometry: Geometry) -> Iterator[Line]:
+    """Say how it was measured."""
+    energy = f"{geometry.energy_ev:.5g} eV as photons"
+    yield "wavelength", f"{length(geometry.wavelength_m)} ({energy})"
+    yield "sample to detector", length(geometry.distance_m)
+    yield "detector pixel", _by(geometry.detector_pixel_m)
+    if geometry.focus_sample_m is not None:
+        yield "focus to sample", length(geometry.focus_sample_m)
+    yield "propagation", geometry.propagation
+
+
+def length(metres: float) -> str:
+    """Write a length with a fitting unit."""
+    scale, prefix = next(
+        (pair for pair in _PREFIXES if abs(metres) >= 0.9999 * pair[0]), _PREFIXES[-1]
+    )
+    return f"{metres / scale:.5g} {prefix}m"
+
+
+def _by(pair: tuple[float, float]) -> str:
+    y, x = pair
+    if math.isclose(y, x):
+        return length(y)
+    return f"{length(y)} (y) x {length(x)} (x)"
