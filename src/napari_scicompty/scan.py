@@ -277,7 +277,7 @@ class Scan:
 
     # -- checks -----------------------------------------------------------------------
     def _check_span(self) -> None:
-        span = np.ptp(self.positions_m, axis=0) / np.array(self.pixel_size_m, float)
+        span = np.ptp(self.positions_m, axis=0) / np.array(self.pixel_size_m)
         if len(self) > 1 and span.max() < 1:
             raise InputError(
                 f"positions_m span {span.max():.2g} object pixels "
@@ -332,7 +332,7 @@ class Scan:
         self._put("report", tuple(dict.fromkeys(notes)))
         self._put("negative_counts", negative)
         self._put("pattern_sum", sums)
-        self._put("mean_pattern", total / max(1, np.count_nonzero(~left_out)))
+        self._put("mean_pattern", total / int(np.count_nonzero(~left_out)))
         self._put("largest_count", largest)
 
 

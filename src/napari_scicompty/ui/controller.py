@@ -222,7 +222,7 @@ class RunController(QObject):
         if viewer is None:
             return
         if self._begun:
-            self.layers.update(viewer, snapshot)
+            self.layers.update(viewer, snapshot, thumbnails=not self.busy)
         else:
             self.layers.begin(viewer, snapshot)
             self._begun = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import napari
 from qtpy.QtCore import QTimer
@@ -10,6 +10,9 @@ from qtpy.QtCore import QTimer
 from napari_scicompty.simulation import VirtualExperiment
 from napari_scicompty.ui.figure_dock import FigureExport
 from napari_scicompty.ui.panel import Reconstruction
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EPOCHS = 60
 

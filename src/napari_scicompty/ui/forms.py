@@ -11,7 +11,6 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
 from magicgui.widgets.bases import ValueWidget
 from pydantic_core import PydanticUndefined
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QWidget
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.ui.number_box import UnitSpinBox
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pydantic.fields import FieldInfo
+    from qtpy.QtWidgets import QWidget
 
     from napari_scicompty.settings import Settings
 
@@ -132,8 +132,8 @@ class SettingsForm(QObject):
         return {name: _read(row) for name, row in self._rows.items()}
 
     @property
-    def value(self) -> Settings:
-        """The settings; fields that are not in the form have their defaults.
+    def value(self) -> Any:
+        """The settings of the form's model; fields not in the form have defaults.
 
         Raises
         ------

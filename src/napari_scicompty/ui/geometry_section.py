@@ -19,7 +19,7 @@ BEAM = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}
 
 
 class GeometrySection(QWidget):
-    """Wavelength or energy, distances and pixel; object pixel and overlap beside them."""
+    """Wavelength or energy, distances and pixel; what follows from them below."""
 
     changed = Signal()
 

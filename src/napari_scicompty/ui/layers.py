@@ -16,7 +16,7 @@ from napari_scicompty.optics.modes import orthogonal_modes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari.layers import Image, Layer, Points
+    from napari.layers import Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -70,6 +70,19 @@ def view_centres(
     return (positions_m + half) * PER_METRE
 
 
+def nominal_positions(snapshot: Snapshot) -> NDArray[np.float64]:
+    """Positions as measured (n, 2), in metres."""
+    if snapshot.nominal_positions_m is None:
+        return snapshot.positions_m
+    return snapshot.nominal_positions_m
+
+
+def positions_moved(snapshot: Snapshot) -> bool:
+    """Whether positions were refined."""
+    moved = np.abs(snapshot.positions_m - nominal_positions(snapshot))
+    return bool((moved / snapshot.pixel_size_m).max() > MOVED_PX)
+
+
 def robust_limits(
     values: NDArray[np.float32], where: NDArray[np.bool_]
 ) -> tuple[float, float]:
@@ -79,189 +92,210 @@ def robust_limits(
     return float(low), float(max(high, low + 1e-6))
 
 
-class _LiveImage:
-    """An image layer that follows a run; so do its limits until the user sets them."""
+class _Live:
+    """A layer that follows a run; looked up by identity, so that it may be renamed."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        self.name = name
+        self.options = options
+        self._layer: weakref.ref[Layer] | None = None
+
+    def layer_in(self, viewer: Viewer) -> Any:
+        """Return the layer, None when it was never made or has been deleted."""
+        layer = self._layer() if self._layer is not None else None
+        return layer if layer is not None and layer in viewer.layers else None
+
+    def is_layer(self, layer: Layer) -> bool:
+        """Whether this is the layer that was made."""
+        return self._layer is not None and self._layer() is layer
+
+    @property
+    def ever_made(self) -> bool:
+        """Whether the layer was made once (it may have been deleted since)."""
+        return self._layer is not None
+
+    def made(self, layer: Layer) -> None:
+        """Remember the layer, without keeping it alive."""
+        self._layer = weakref.ref(layer)
+
+
+class _LiveImage(_Live):
+    """An image layer; its contrast limits follow too until the user sets them."""
 
     def __init__(
         self,
         name: str,
         values: Callable[[Snapshot], NDArray[np.float32]],
-        *,
         limits: Callable[[Snapshot, NDArray[np.float32]], tuple[float, float]],
         **options: Any,
     ) -> None:
-        self.name = name
+        super().__init__(name, **options)
         self._values = values
         self._limits = limits
-        self._options = options
-        self._layer: weakref.ref[Image] | None = None
-        self._own_limits: tuple[float, float] | None = None
+        self._own_limits: tuple[float, ...] = ()
 
-    @property
-    def layer(self) -> Image | None:
-        return self._layer() if self._layer else None
-
-    def show(self, viewer: Viewer, snapshot: Snapshot, *, create: bool) -> None:
-        """Set the data; make the layer when it is not there and may be made."""
-        layer = self.layer
-        there = layer is not None and layer in viewer.layers
-        if there and not layer.visible and not create:
-            return
-        if not there and not create:
-            return
+    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
+        """Add the layer."""
         values = self._values(snapshot)
         limits = self._limits(snapshot, values)
-        place = _placed(snapshot)
-        if not there:
-            layer = viewer.add_image(
-                values, name=self.name, contrast_limits=limits, **place, **self._options
-            )
-            self._layer = weakref.ref(layer)
-            self._own_limits = tuple(layer.contrast_limits)
-            return
-        if layer.data.shape == values.shape and layer.data.dtype == values.dtype:
+        layer = viewer.add_image(
+            values,
+            name=self.name,
+            contrast_limits=limits,
+            **_placed(snapshot),
+            **self.options,
+        )
+        self._own_limits = tuple(layer.contrast_limits)
+        self.made(layer)
+        return layer
+
+    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+        """Set the data of the layer."""
+        values = self._values(snapshot)
+        if layer.data.shape == values.shape:
             layer.data[...] = values
-            layer.refresh(extent=False, highlight=False)
+            # A new thumbnail repaints the layer list, and with it the whole window.
+            layer.refresh(thumbnail=thumbnail, extent=False, highlight=False)
         else:
             layer.data = values
-        if create:
-            layer.scale, layer.translate = place["scale"], place["translate"]
+        place = _placed(snapshot)
+        if not np.allclose(layer.translate, place["translate"]):
+            layer.translate = place["translate"]
+        if not np.allclose(layer.scale, place["scale"]):
+            layer.scale = place["scale"]
         if self._own_limits == tuple(layer.contrast_limits):
+            self._follow_limits(layer, self._limits(snapshot, values))
+
+    def _follow_limits(self, layer: Any, limits: tuple[float, float]) -> None:
+        """Set contrast limits that moved by over 2 %: each setting costs a repaint."""
+        span = self._own_limits[1] - self._own_limits[0]
+        if np.abs(np.subtract(limits, self._own_limits)).max() > 0.02 * span:
             layer.contrast_limits = limits
             self._own_limits = tuple(layer.contrast_limits)
 
 
-class _LivePoints:
-    """A points layer that follows positions."""
+class _LivePoints(_Live):
+    """A points layer at the centres of the views."""
 
-    def __init__(self, name: str, **options: Any) -> None:
-        self.name = name
-        self._options = options
-        self._layer: weakref.ref[Points] | None = None
-
-    @property
-    def layer(self) -> Points | None:
-        return self._layer() if self._layer else None
-
-    def show(
+    def __init__(
         self,
-        viewer: Viewer,
-        snapshot: Snapshot,
-        positions_m: NDArray[np.float64],
-        *,
-        create: bool,
+        name: str,
+        positions_m: Callable[[Snapshot], NDArray[np.float64]],
+        **options: Any,
     ) -> None:
-        """Set the points; make the layer when it is not there and may be made."""
-        layer = self.layer
-        there = layer is not None and layer in viewer.layers
-        if not there and not create:
-            return
-        points = view_centres(snapshot, positions_m)
-        features = {
-            "pattern": np.arange(len(points)),
-            "error": snapshot.pattern_error.astype(float),
-        }
-        if not there:
-            size = float(np.ptp(points, axis=0).max()) / 60 or 1.0
-            layer = viewer.add_points(
-                points,
-                name=self.name,
-                features=features,
-                size=size,
-                units=(UNIT, UNIT),
-                axis_labels=("y", "x"),
-                metadata=_metadata(snapshot),
-                **self._options,
-            )
-            self._layer = weakref.ref(layer)
-            return
-        if not layer.visible and not create:
-            return
+        super().__init__(name, **options)
+        self._positions_m = positions_m
+
+    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
+        """Add the layer."""
+        points = view_centres(snapshot, self._positions_m(snapshot))
+        layer = viewer.add_points(
+            points,
+            name=self.name,
+            features=_features(snapshot),
+            size=float(np.ptp(points, axis=0).max()) / 60 or 1.0,
+            units=(UNIT, UNIT),
+            axis_labels=("y", "x"),
+            metadata=_metadata(snapshot),
+            **self.options,
+        )
+        self.made(layer)
+        return layer
+
+    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+        """Set the points, and the error of each as a feature."""
+        points = view_centres(snapshot, self._positions_m(snapshot))
         if not np.array_equal(layer.data, points):
             layer.data = points
-        layer.features = features
+        layer.features = _features(snapshot)
 
 
 class LiveLayers:
     """The layers of one viewer that follow its run.
 
-    A layer that the user deletes stays away until the next run begins.
+    A layer that the user deletes stays away until the next run begins; a hidden one is
+    brought up to date when it is shown.
     """
 
     def __init__(self) -> None:
-        self.images = (
+        self._snapshot: Snapshot | None = None
+        self._refined = _LivePoints(
+            REFINED,
+            lambda snapshot: snapshot.positions_m,
+            face_color="transparent",
+            border_color="#06d6a0",
+        )
+        self._parts: tuple[_LiveImage | _LivePoints, ...] = (
             _LiveImage(
                 CANVAS_MAP,
                 lambda snapshot: snapshot.canvas_map,
-                limits=lambda _, values: (0.0, float(values.max()) or 1.0),
+                _from_zero,
                 colormap="viridis",
                 visible=False,
             ),
             _LiveImage(
-                PROBE,
-                probe_montage,
-                limits=lambda _, values: (0.0, float(values.max()) or 1.0),
-                colormap="inferno",
-                visible=False,
+                PROBE, probe_montage, _from_zero, colormap="inferno", visible=False
             ),
             _LiveImage(
                 MAGNITUDE,
                 object_magnitude,
-                limits=lambda snapshot, values: robust_limits(values, snapshot.lit),
+                lambda snapshot, values: robust_limits(values, snapshot.lit),
                 colormap="gray",
                 visible=False,
             ),
             _LiveImage(
-                PHASE,
-                object_phase,
-                limits=lambda *_: (-np.pi, np.pi),
-                colormap="twilight",
+                PHASE, object_phase, lambda *_: (-np.pi, np.pi), colormap="twilight"
             ),
-        )
-        self._nominal = _LivePoints(
-            NOMINAL, face_color="transparent", border_color="#ffd166", visible=False
-        )
-        self._refined = _LivePoints(
-            REFINED, face_color="transparent", border_color="#06d6a0"
+            _LivePoints(
+                NOMINAL,
+                nominal_positions,
+                face_color="transparent",
+                border_color="#ffd166",
+                visible=False,
+            ),
+            self._refined,
         )
 
     def begin(self, viewer: Viewer, snapshot: Snapshot) -> None:
         """Show a snapshot, making every layer that is missing."""
+        self._snapshot = snapshot
         fresh = PHASE not in viewer.layers
-        for image in self.images:
-            image.show(viewer, snapshot, create=True)
-        self._show_points(viewer, snapshot, create=True)
+        for part in self._parts:
+            layer = part.layer_in(viewer)
+            if layer is not None:
+                part.follow(layer, snapshot)
+            elif part is not self._refined or positions_moved(snapshot):
+                layer = part.make(viewer, snapshot)
+                layer.events.visible.connect(self._visibility_changed)
         if fresh:
             viewer.canvas.overlays.scale_bar.visible = True
             viewer.reset_view()
             viewer.layers.selection.active = viewer.layers[PHASE]
 
-    def update(self, viewer: Viewer, snapshot: Snapshot) -> None:
-        """Follow a snapshot: visible layers only, none is made anew."""
-        for image in self.images:
-            image.show(viewer, snapshot, create=False)
-        self._show_points(viewer, snapshot, create=False)
+    def update(
+        self, viewer: Viewer, snapshot: Snapshot, *, thumbnails: bool = True
+    ) -> None:
+        """Follow a snapshot: visible layers only; none that was deleted comes back."""
+        self._snapshot = snapshot
+        for part in self._parts:
+            layer = part.layer_in(viewer)
+            if layer is not None and layer.visible:
+                part.follow(layer, snapshot, thumbnail=thumbnails)
+        if positions_moved(snapshot) and not self._refined.ever_made:
+            self._refined.make(viewer, snapshot)
 
     def wanted(self, viewer: Viewer) -> bool:
         """Whether any live layer can be seen."""
-        return any(layer.visible for layer in self.present(viewer))
+        layers = [part.layer_in(viewer) for part in self._parts]
+        return any(layer is not None and layer.visible for layer in layers)
 
-    def present(self, viewer: Viewer) -> list[Layer]:
-        """Live layers that are in the viewer."""
-        parts = (*self.images, self._nominal, self._refined)
-        layers = [part.layer for part in parts]
-        return [
-            layer for layer in layers if layer is not None and layer in viewer.layers
-        ]
-
-    def _show_points(self, viewer: Viewer, snapshot: Snapshot, *, create: bool) -> None:
-        nominal = snapshot.nominal_positions_m
-        if nominal is None:
-            nominal = snapshot.positions_m
-        self._nominal.show(viewer, snapshot, nominal, create=create)
-        moved = np.abs(snapshot.positions_m - nominal) / snapshot.pixel_size_m
-        if self._refined.layer is not None or (create and moved.max() > MOVED_PX):
-            self._refined.show(viewer, snapshot, snapshot.positions_m, create=create)
+    def _visibility_changed(self, event: Any) -> None:
+        """Bring a layer up to date that has just been shown."""
+        if self._snapshot is None or not event.source.visible:
+            return
+        for part in self._parts:
+            if part.is_layer(event.source):
+                part.follow(event.source, self._snapshot)
 
 
 def layer_data(snapshot: Snapshot) -> list[tuple[Any, dict[str, Any], str]]:
@@ -285,6 +319,17 @@ def show_view(viewer: Viewer, name: str) -> None:
     if grid.enabled != side_by_side:
         grid.enabled = side_by_side
         viewer.reset_view()
+
+
+def _from_zero(_: Snapshot, values: NDArray[np.float32]) -> tuple[float, float]:
+    return 0.0, float(values.max()) or 1.0
+
+
+def _features(snapshot: Snapshot) -> dict[str, Any]:
+    return {
+        "pattern": np.arange(len(snapshot.positions_m)),
+        "error": snapshot.pattern_error.astype(float),
+    }
 
 
 def _placed(snapshot: Snapshot) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class NumberBox(QAbstractSpinBox):
         self.lineEdit().setPlaceholderText(text)
 
     # -- Qt ---------------------------------------------------------------------------
-    def stepBy(self, steps: int) -> None:  # noqa: N802
+    def stepBy(self, steps: int) -> None:
         """Step by one, or by a tenth of the leading digit."""
         value = self._value or 0
         if self._whole:
@@ -80,7 +80,7 @@ class NumberBox(QAbstractSpinBox):
             step = 10 ** (math.floor(math.log10(abs(value) * 1.0000001)) - 1)
         self._take(min(max(value + steps * step, self._range[0]), self._range[1]))
 
-    def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:  # noqa: N802
+    def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
         """Both directions."""
         flags = QAbstractSpinBox.StepEnabledFlag
         return flags.StepUpEnabled | flags.StepDownEnabled
@@ -89,7 +89,7 @@ class NumberBox(QAbstractSpinBox):
         """Let people type; what they typed is looked at when they are done."""
         return QValidator.State.Acceptable, text, position
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         """Scroll the panel, unless the box has the focus."""
         if self.hasFocus():
             super().wheelEvent(event)

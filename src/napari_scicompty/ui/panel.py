@@ -79,7 +79,7 @@ class Reconstruction(QWidget):
         self._show_state()
         self._show_progress()
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """Return a width that leaves the canvas most of a laptop's screen."""
         return QSize(400, 900)
 

@@ -23,7 +23,7 @@ RED = "#ff6b6b"
 class _DecadeAxis(pg.AxisItem):
     """A logarithmic axis with decades written out, and no prefixes."""
 
-    def logTickStrings(  # noqa: N802
+    def logTickStrings(
         self, values: Sequence[float], scale: float, spacing: float
     ) -> list[str]:
         """Write 0.01 instead of 10⁻²."""

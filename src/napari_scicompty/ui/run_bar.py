@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
@@ -11,6 +12,7 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"error": "#ff6b6b", "warning": "#ffb454", "info": ""}
 BASIC = ("epochs", "modes")
+PLOT_EVERY_S = 0.8
 
 
 class RunBar(QWidget):
@@ -57,7 +60,11 @@ class RunBar(QWidget):
         self.progress = QProgressBar()
         self.progress.setObjectName(f"{prefix}.progress")
         self.progress.setFormat("")
-        self.numbers = QLabel("")
+        # Not a label: a label's new text lays out the dock again, and each repaint of
+        # the window holds the interpreter that the engine needs.
+        self.numbers = QLineEdit()
+        self.numbers.setReadOnly(True)
+        self.numbers.setFrame(False)
         self.numbers.setObjectName(f"{prefix}.numbers")
         self.message = QLabel("")
         self.message.setObjectName(f"{prefix}.message")
@@ -67,6 +74,7 @@ class RunBar(QWidget):
         self.message.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
+        self._plotted = -PLOT_EVERY_S
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -133,11 +141,16 @@ class RunBar(QWidget):
             self.plot.set_history((), (), ())
             return
         history = run.history if run is not None else snapshot.history
-        self.plot.set_history(
-            history.epochs,
-            history.errors,
-            [(c.epoch, f"{c.path.split('.')[-1]} {c.value}") for c in history.changes],
-        )
+        if run is None or time.monotonic() - self._plotted > PLOT_EVERY_S:
+            self._plotted = time.monotonic()
+            self.plot.set_history(
+                history.epochs,
+                history.errors,
+                [
+                    (c.epoch, f"{c.path.split('.')[-1]} {c.value}")
+                    for c in history.changes
+                ],
+            )
         if run is None:
             self.numbers.setText(_result_line(snapshot))
             return
