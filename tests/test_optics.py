@@ -1,0 +1,189 @@
+"""Propagators, shifts, patches, modes and first probes against analytic results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.optics import patches, probes
+from napari_scicompty.optics.modes import orthogonal_modes, with_weak_modes
+from napari_scicompty.optics.propagators import propagator_for
+from napari_scicompty.scan import Geometry
+
+FAR = Geometry(1e-10, 1.0, 50e-6)
+SHAPES = [(8, 8), (7, 9), (9, 8), (16, 11)]
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=shape) + 1j * rng.normal(size=shape)
+
+
+def shift(field: np.ndarray, y: float, x: float) -> np.ndarray:
+    ramps = [
+        patches.shift_ramp(torch.tensor([by]), size)[0]
+        for by, size in zip((y, x), field.shape[-2:], strict=True)
+    ]
+    moved = patches.fourier_shift(torch.from_numpy(field.astype("c8")), *ramps)
+    return moved.numpy()
+
+
+# -- propagators ----------------------------------------------------------------------
+@pytest.mark.parametrize("shape", SHAPES)
+def test_propagator_is_unitary_and_its_own_adjoint_backward(
+    shape: tuple[int, int],
+) -> None:
+    propagator = propagator_for(FAR)
+    x, y = (torch.from_numpy(noise(2, *shape, seed=s)) for s in (0, 1))
+    forward, backward = propagator.forward(x), propagator.backward(y)
+    assert torch.allclose(
+        torch.vdot(forward.flatten(), y.flatten()),
+        torch.vdot(x.flatten(), backward.flatten()),
+    )
+    assert torch.allclose(forward.norm(), x.norm())
+    assert torch.allclose(propagator.backward(forward), x)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_far_field_is_the_fourier_sum_zero_frequency_first(
+    shape: tuple[int, int],
+) -> None:
+    h, w = shape
+    x = noise(h, w)
+    y_turn, x_turn = (
+        np.exp(-2j * np.pi * np.outer(*[np.arange(n)] * 2) / n) for n in shape
+    )
+    by_hand = y_turn @ x @ x_turn / np.sqrt(h * w)
+    found = propagator_for(FAR).forward(torch.from_numpy(x)).numpy()
+    assert np.allclose(found, by_hand)
+
+
+def test_near_field_is_refused_with_a_way_out() -> None:
+    with pytest.raises(InputError, match=r"near-field.*far-field"):
+        propagator_for(FAR.replace(propagation="near-field"))
+
+
+# -- shifts ---------------------------------------------------------------------------
+@pytest.mark.parametrize("shape", SHAPES)
+def test_shift_of_a_plane_wave_is_exact(shape: tuple[int, int]) -> None:
+    h, w = shape
+    y, x = np.arange(h)[:, None], np.arange(w)[None]
+
+    def wave(dy: float, dx: float) -> np.ndarray:
+        return np.exp(2j * np.pi * (2 * (y - dy) / h - 3 * (x - dx) / w))
+
+    assert np.allclose(shift(wave(0, 0), 0.37, -1.6), wave(0.37, -1.6), atol=2e-6)
+
+
+@pytest.mark.parametrize("shape", [(64, 48), (63, 49)])
+def test_shift_of_a_gaussian_moves_it_to_larger_indices(
+    shape: tuple[int, int],
+) -> None:
+    y, x = (np.arange(n)[:, None] for n in shape)
+
+    def bell(dy: float, dx: float) -> np.ndarray:
+        return np.exp(-((y - 30 - dy) ** 2) / 18) @ np.exp(-((x - 22 - dx) ** 2) / 18).T
+
+    assert np.allclose(shift(bell(0, 0), 2.25, -0.8), bell(2.25, -0.8), atol=2e-6)
+
+
+def test_whole_shifts_roll_and_shifts_keep_the_power() -> None:
+    field = noise(9, 12)
+    assert np.allclose(shift(field, 2, -3), np.roll(field, (2, -3), (0, 1)), atol=5e-6)
+    odd = noise(9, 11)
+    assert np.allclose(np.linalg.norm(shift(odd, 0.4, 0.3)), np.linalg.norm(odd))
+
+
+# -- patches --------------------------------------------------------------------------
+@pytest.mark.parametrize("corners", [[(3, 1)], [(0, 0), (2, 3), (1, 1)]])
+def test_patches_are_taken_and_summed_where_they_lie(
+    corners: list[tuple[int, int]],
+) -> None:
+    canvas = torch.from_numpy(noise(12, 14))
+    views = patches.take(canvas, corners, (5, 6))
+    by_hand = np.zeros((12, 14), complex)
+    for view, (y, x) in zip(views, corners, strict=True):
+        assert torch.equal(view, canvas[y : y + 5, x : x + 6])
+        by_hand[y : y + 5, x : x + 6] += view.numpy()
+    (top, left), total = patches.gather_sum(views, corners)
+    placed = np.zeros((12, 14), complex)
+    placed[top : top + total.shape[0], left : left + total.shape[1]] = total
+    assert np.allclose(placed, by_hand)
+
+
+# -- modes ----------------------------------------------------------------------------
+@pytest.mark.parametrize("modes", [1, 2, 4])
+def test_orthogonal_modes_are_the_same_beam_strongest_first(modes: int) -> None:
+    mixed = noise(modes, 9, 8).astype("c8")
+    sorted_modes = orthogonal_modes(mixed)
+    flat, ours = mixed.reshape(modes, -1), sorted_modes.reshape(modes, -1)
+    # The mutual intensity says all that any detector in any plane can see.
+    assert np.allclose(ours.T @ ours.conj(), flat.T @ flat.conj(), atol=1e-4)
+    gram = ours @ ours.conj().T
+    power = np.diag(gram).real
+    assert np.abs(gram - np.diag(power)).max() < 1e-5 * power[0]
+    assert (np.diff(power) < 0).all()
+
+
+def test_weak_modes_are_new_directions_from_a_seed() -> None:
+    first = noise(16, 12).astype("c8")
+    beam = with_weak_modes(first, 3, seed=1)
+    flat = beam.reshape(3, -1)
+    power = (np.abs(flat) ** 2).sum(1)
+    assert beam.shape == (3, 16, 12)
+    assert np.array_equal(beam[0], first)
+    assert (power[1:] < 0.1 * power[0]).all()
+    assert np.linalg.matrix_rank(flat / np.sqrt(power)[:, None], tol=0.1) == 3
+    assert np.array_equal(with_weak_modes(first, 3, seed=1), beam)
+    assert not np.array_equal(with_weak_modes(first, 3, seed=2)[1], beam[1])
+    assert np.array_equal(with_weak_modes(beam, 2, seed=1), beam[:2])
+
+
+# -- first probes ---------------------------------------------------------------------
+@pytest.mark.parametrize("shape", [(64, 64), (63, 80)])
+def test_disc_is_centred_has_its_radius_and_diverges(shape: tuple[int, int]) -> None:
+    pixel, radius, wavelength, focus = (2e-8, 3e-8), 5e-7, 1e-10, 2e-3
+    disc = probes.disc_probe(shape, pixel, radius, wavelength, focus)
+    light = np.abs(disc) ** 2
+    centre = [
+        (light.sum(1 - axis) @ np.arange(n)) / light.sum()
+        for axis, n in enumerate(shape)
+    ]
+    assert np.allclose(centre, [n // 2 for n in shape], atol=1e-3)
+    area = light.sum() * pixel[0] * pixel[1]
+    assert area == pytest.approx(np.pi * radius**2, rel=0.05)
+    # A wave that left a point `focus` upstream: phase +pi r^2 / (wavelength focus).
+    row, column = shape[0] // 2 + 9, shape[1] // 2 + 5
+    r2 = (9 * pixel[0]) ** 2 + (5 * pixel[1]) ** 2
+    turn = disc[row, column] / disc[shape[0] // 2, shape[1] // 2]
+    assert np.allclose(turn, np.exp(1j * np.pi * r2 / (wavelength * focus)), atol=1e-5)
+
+
+@pytest.mark.parametrize("defocus", [-2e-5, 0.0, 3e-5])
+def test_pupil_out_of_focus_is_the_analytic_gaussian_beam(defocus: float) -> None:
+    shape, pixel, wavelength, waist = (96, 81), (1e-8, 1.1e-8), 1e-10, 4.5e-8
+    fy, fx = (
+        ((np.arange(n) - n // 2) / n / p) for n, p in zip(shape, pixel, strict=True)
+    )
+    pupil = np.exp(-((np.pi * waist) ** 2) * (fy[:, None] ** 2 + fx[None] ** 2))
+    found = probes.defocused_pupil(pupil, pixel, wavelength, defocus)
+    y, x = ((np.arange(n) - n // 2) * p for n, p in zip(shape, pixel, strict=True))
+    rayleigh = np.pi * waist**2 / wavelength
+    r2 = y[:, None] ** 2 + x[None] ** 2
+    beam = np.exp(1j * np.pi * r2 / (wavelength * (defocus - 1j * rayleigh)))
+    overlap = np.vdot(beam, found) / np.linalg.norm(beam) / np.linalg.norm(found)
+    assert abs(overlap) > 0.99999
+
+
+def test_zone_plate_lights_the_detector_between_stop_and_rim() -> None:
+    shape, pixel, wavelength = (64, 64), (2e-8, 2e-8), 1e-10
+    aperture = (0.3e-3, 1.0e-3)
+    field = probes.zone_plate_probe(shape, pixel, wavelength, aperture, 1e-4)
+    light = np.abs(np.fft.fftshift(np.fft.fft2(field)))
+    axis = (np.arange(64) - 32) / 64 * wavelength / pixel[0]
+    sine = np.hypot(axis[:, None], axis[None])
+    annulus = (sine > aperture[0]) & (sine < aperture[1])
+    assert light[annulus].min() > 0.99 * light.max()
+    assert light[~annulus].max() < 1e-3 * light.max()
