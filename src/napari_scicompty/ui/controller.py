@@ -70,6 +70,7 @@ class RunController(QObject):
         self._notes_said = 0
         self._autosave: Autosave | None = None
         self._worker: Any = None
+        self._opening: tuple[Any, dict[str, Any], Callable[[], None] | None]
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._poll)
         window = viewer.window._qt_window
@@ -98,26 +99,23 @@ class RunController(QObject):
         """Open the recipe's scan in a thread; the old one stays if that fails."""
         if self.busy:
             return
-        outcome: dict[str, Any] = {}
-
-        def work() -> None:
-            try:
-                outcome["scan"] = recipe.scan()
-            except Exception as error:  # reported below, in the window's thread
-                outcome["error"] = error
-
-        def finish() -> None:
-            self._worker = None
-            self._enter("empty" if self.scan is None else "ready")
-            if "error" in outcome:
-                self.say("error", _sentence(outcome["error"]))
-                return
-            self.set_scan(outcome["scan"], recipe)
-            if then is not None:
-                then()
-
+        self._opening = (recipe, {}, then)
         self._enter("opening")
-        self._start_worker(work, finish)
+        self._start_worker(_open_scan, self._opened, *self._opening[:2])
+
+    def _opened(self) -> None:
+        recipe, outcome, then = self._opening
+        self._opening = (recipe, {}, None)
+        self._worker = None
+        self._enter("empty" if self.scan is None else "ready")
+        # Taken out, because napari keeps every worker, with its arguments, for ever.
+        error, scan = outcome.pop("error", None), outcome.pop("scan", None)
+        if error is not None:
+            self.say("error", _sentence(error))
+            return
+        self.set_scan(scan, recipe)
+        if then is not None:
+            then()
 
     def set_scan(self, scan: Scan, recipe: Recipe | None) -> None:
         """Take a scan; a result that does not belong to it stays on show."""
@@ -270,6 +268,14 @@ class RunController(QObject):
         number = {"error": logging.ERROR, "warning": logging.WARNING}
         log.log(number.get(level, logging.INFO), sentence)
         self.said.emit(level, sentence)
+
+
+def _open_scan(recipe: Recipe, outcome: dict[str, Any]) -> None:
+    """Open a scan in a thread; a fault is reported in the window's."""
+    try:
+        outcome["scan"] = recipe.scan()
+    except Exception as error:
+        outcome["error"] = error
 
 
 def live_rate_hz() -> float:
