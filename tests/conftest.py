@@ -1,16 +1,22 @@
-"""What all tests share: one thread, settings of their own, the measured scans."""
+"""What all tests share: one thread, settings of their own, scans, napari windows."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+if TYPE_CHECKING:
+    from window import Window
+
 _SCRATCH = Path(tempfile.mkdtemp(prefix="scicompty-tests-"))
 os.environ["NAPARI_CONFIG"] = str(_SCRATCH / "napari.yaml")  # read when napari loads
+os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
 ROOT = Path(__file__).parents[1]
 
 
@@ -38,3 +44,34 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the measured scans (../shared/data) are not on this machine")
     return folder
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small scan as files: stack.tif and positions.txt."""
+    from window import write_scan
+
+    return write_scan(tmp_path_factory.mktemp("scan"))
+
+
+@pytest.fixture
+def plugin(npe2pm: Any, plugin_settings: None) -> None:
+    """The plugin's manifest, known to napari."""
+    from npe2 import PluginManifest
+
+    npe2pm.register(PluginManifest.from_distribution("napari-scicompty"))
+
+
+@pytest.fixture
+def open_window(
+    make_napari_viewer: Any, qtbot: Any, plugin: None
+) -> Callable[[], Window]:
+    """Open a napari window with a Reconstruction dock; as many as wanted."""
+    from window import Window
+
+    def open_one() -> Window:
+        viewer = make_napari_viewer(show=True)
+        viewer.window.resize(1400, 1100)
+        return Window(qtbot, viewer)
+
+    return open_one

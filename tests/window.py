@@ -1,0 +1,179 @@
+"""A napari window with our dock, used as a person uses it: by mouse and keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tifffile
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QScrollArea, QWidget
+from superqt import QCollapsible
+
+import napari_scicompty as sc
+
+if TYPE_CHECKING:
+    import napari
+    from pytestqt.qtbot import QtBot
+
+    from napari_scicompty.ui import Reconstruction
+
+EXPERIMENT = sc.VirtualExperiment(
+    frame=32, rows=5, columns=5, step_px=5, photons=None, diffuser_rad=0.5
+)
+RADIUS_M = EXPERIMENT.probe_radius_m
+ENDLESS = "100000"
+"""Epochs of a run that ends only when it is stopped."""
+
+
+class Window:
+    """A shown viewer with a Reconstruction dock, and hands to use it."""
+
+    def __init__(self, qtbot: QtBot, viewer: napari.Viewer) -> None:
+        self.qtbot = qtbot
+        self.viewer = viewer
+        _, dock = viewer.window.add_plugin_dock_widget(
+            "napari-scicompty", "Reconstruction"
+        )
+        self.dock: Reconstruction = dock
+        self.controller = dock.controller
+        self.activate()
+
+    def activate(self) -> None:
+        """Bring the window to the front, so that keys and focus are its own."""
+        window = self.dock.window()
+        window.activateWindow()
+        self.qtbot.waitUntil(lambda: self.dock.isVisible() and window.isActiveWindow())
+
+    # -- hands ------------------------------------------------------------------------
+    def widget(self, name: str) -> Any:
+        """Find the one widget of this object name that can be seen, unfolding it."""
+        found = self.dock.findChildren(QWidget, name)
+        assert found, f"no widget is called {name}"
+        for widget in found:
+            unfold(self.qtbot, widget)
+        seen = [widget for widget in found if widget.isVisible()]
+        assert len(seen) == 1, f"{len(seen)} of {len(found)} {name} can be seen"
+        return seen[0]
+
+    def click(self, name: str) -> None:
+        """Click on a widget that is enabled."""
+        widget = self.widget(name)
+        assert widget.isEnabled(), f"{name} is greyed"
+        self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
+
+    def type(self, name: str, text: str) -> None:
+        """Replace what a field holds, and press Enter."""
+        widget = self.widget(name)
+        assert widget.isEnabled(), f"{name} is greyed"
+        type_into(self.qtbot, widget, text)
+
+    def choose(self, name: str, text: str) -> None:
+        """Choose an entry of a list by typing its first letters."""
+        combo = self.widget(name)
+        assert isinstance(combo, QComboBox)
+        self.qtbot.keyClicks(combo, text)
+        assert combo.currentText().startswith(text)
+
+    def text(self, name: str) -> str:
+        """Return what a label or line says."""
+        return str(self.widget(name).text())
+
+    @property
+    def message(self) -> str:
+        """The message line."""
+        return self.text("reconstruction.message")
+
+    # -- what a person waits for ------------------------------------------------------
+    def until(self, *states: str, timeout: int = 15_000) -> None:
+        """Wait until the controller is in one of these states."""
+        self.qtbot.waitUntil(lambda: self.controller.state in states, timeout=timeout)
+
+    def until_epoch(self, epoch: int) -> None:
+        """Wait until a snapshot of this epoch or a later one is on show."""
+        self.qtbot.waitUntil(lambda: _epoch(self) >= epoch, timeout=15_000)
+
+    # -- parts of the main job --------------------------------------------------------
+    def fill(self, folder: Path, start: str = "disc") -> None:
+        """Type paths, geometry and start."""
+        self.type("reconstruction.data.path", str(folder / "stack.tif"))
+        self.type("reconstruction.data.positions", str(folder / "positions.txt"))
+        self.type("reconstruction.geometry.wavelength_m", "0.15 nm")
+        self.type("reconstruction.geometry.distance_m", "2 m")
+        self.type("reconstruction.geometry.detector_pixel_m", "75 um")
+        if start == "disc":
+            self.choose("reconstruction.start.kind", "Disc")
+            self.type("reconstruction.start.radius_m", f"{RADIUS_M:.6g} m")
+
+    def open(self, folder: Path, start: str = "disc") -> None:
+        """Fill in the fields and click Open."""
+        self.fill(folder, start)
+        self.click("reconstruction.open")
+        self.until("ready")
+        assert self.controller.scan is not None, self.message
+
+    def run(self, epochs: str) -> None:
+        """Choose the epochs and click Run."""
+        self.type("reconstruction.epochs", epochs)
+        self.click("reconstruction.run")
+
+    def run_to_the_end(self, epochs: str) -> sc.Snapshot:
+        """Run, wait, and return the result."""
+        self.run(epochs)
+        self.until("ready")
+        assert self.controller.failure is None
+        assert self.controller.snapshot is not None
+        return self.controller.snapshot
+
+    def stop(self) -> None:
+        """Click Stop and wait until the run has ended."""
+        self.click("reconstruction.stop")
+        self.until("ready")
+
+
+def _epoch(window: Window) -> int:
+    snapshot = window.controller.snapshot
+    return -1 if snapshot is None else snapshot.epoch
+
+
+def unfold(qtbot: QtBot, widget: QWidget) -> None:
+    """Click open the sections a widget lies in, and scroll to it."""
+    chain: list[QWidget] = []
+    parent = widget.parentWidget()
+    while parent is not None:
+        chain.append(parent)
+        parent = parent.parentWidget()
+    for part in reversed(chain):
+        if isinstance(part, QCollapsible) and not part.isExpanded():
+            qtbot.mouseClick(part.toggleButton(), Qt.MouseButton.LeftButton)
+    for part in chain:
+        if isinstance(part, QScrollArea):
+            part.ensureWidgetVisible(widget)
+
+
+def type_into(qtbot: QtBot, widget: QWidget, text: str) -> None:
+    """Replace the text of a widget and press Enter."""
+    widget.setFocus()
+    qtbot.keyClick(widget, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    if text:
+        qtbot.keyClicks(widget, text)
+    else:
+        qtbot.keyClick(widget, Qt.Key.Key_Delete)
+    qtbot.keyClick(widget, Qt.Key.Key_Return)
+
+
+def write_scan(folder: Path) -> Path:
+    """Write the small virtual experiment as TIFF and text, x before y."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scan, _ = sc.simulate(EXPERIMENT)
+    tifffile.imwrite(folder / "stack.tif", np.asarray(scan.patterns))
+    np.savetxt(folder / "positions.txt", scan.positions_m[:, ::-1])
+    return folder
+
+
+def same(a: sc.Snapshot, b: sc.Snapshot) -> None:
+    """Check that two results are the same to the last bit."""
+    assert (a.epoch, a.error) == (b.epoch, b.error)
+    np.testing.assert_array_equal(a.object, b.object)
+    np.testing.assert_array_equal(a.probe, b.probe)
