@@ -171,7 +171,7 @@ class SettingsForm(QObject):
         if isinstance(row, UnitEdit):
             row.native.edited.connect(lambda _: self._edited(name))
         elif isinstance(row, LineEdit):
-            row.native.editingFinished.connect(lambda: self._edited(name))
+            row.native.editingFinished.connect(lambda: self._text_left(name))
         elif isinstance(row, ComboBox):
             row.native.activated.connect(lambda _: self._edited(name))
         else:
