@@ -177,6 +177,13 @@ class SettingsForm(QObject):
         else:
             row.native.clicked.connect(lambda _: self._edited(name))
 
+    def _text_left(self, name: str) -> None:
+        """Take a text that was typed into, not one that was only visited."""
+        line = self._rows[name].native
+        if line.isModified():
+            line.setModified(False)
+            self._edited(name)
+
     def _edited(self, name: str) -> None:
         value = _read(self._rows[name])
         try:
