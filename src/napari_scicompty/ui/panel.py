@@ -167,7 +167,7 @@ class Reconstruction(QWidget):
         viewer = self._viewer()
         if viewer is None:
             return
-        for key, name in (("R", "run"), ("P", "pause_resume"), ("X", "stop")):
+        for key, name in (("R", "run"), ("H", "pause_resume"), ("X", "stop")):
             viewer.bind_key(
                 f"Control-Alt-{key}",
                 lambda viewer, name=name: getattr(_any_dock(viewer), name)(),

@@ -48,7 +48,7 @@ class RunBar(QWidget):
         self.stop = self._button(prefix, "stop", "Stop", self.stop_clicked)
         self.reset = self._button(prefix, "reset", "Reset", self.reset_clicked)
         self.stop.setToolTip("Stop after this batch; the result is kept (Ctrl+Alt+X)")
-        self.pause.setToolTip("Hold the run, and go on (Ctrl+Alt+P)")
+        self.pause.setToolTip("Hold the run, and go on (Ctrl+Alt+H)")
         self.reset.setToolTip("Forget the result, to begin from the start again")
         self.form = settings_form(RunSettings, None, prefix, only=BASIC, flat=True)
         self.view = QComboBox()
