@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_scicompty.reconstruction import reconstruct
     from napari_scicompty.results import open_result, save_result
     from napari_scicompty.scan import Geometry, Scan
+    from napari_scicompty.search import find_start
     from napari_scicompty.simulation import Truth, VirtualExperiment, simulate
     from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.start import (
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         DiscProbe,
         ProbeFile,
         PupilProbe,
-        find_start,
+        ZonePlateProbe,
     )
 
 _HOME = {
@@ -37,11 +38,12 @@ _HOME = {
     "Truth": "simulation",
     "simulate": "simulation",
     "reconstruct": "reconstruction",
-    "find_start": "start",
+    "find_start": "search",
     "AutoStart": "start",
     "DiscProbe": "start",
     "PupilProbe": "start",
     "ProbeFile": "start",
+    "ZonePlateProbe": "start",
     "EPIE": "algorithms",
     "RPIE": "algorithms",
     "Controls": "controls",
@@ -72,6 +74,7 @@ __all__ = [
     "Snapshot",
     "Truth",
     "VirtualExperiment",
+    "ZonePlateProbe",
     "find_start",
     "metrics",
     "open_result",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.errors import InputError
@@ -66,9 +67,11 @@ class Controls:
         """Whether the run was told to end."""
         return self._stopped
 
-    def wait_while_paused(self) -> None:
-        """Block until the run may go on."""
+    def wait_while_paused(self) -> float:
+        """Block until the run may go on; return the seconds that took."""
+        began = time.perf_counter()
         self._running.wait()
+        return time.perf_counter() - began
 
     def bind(self, check: Callable[[list[PathValue]], object]) -> None:
         """Let a run validate changes as they are made (those made earlier at once)."""

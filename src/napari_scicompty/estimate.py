@@ -30,8 +30,8 @@ class Estimate:
         Transmission function on the canvas; 1 is vacuum.
     probe : Tensor (modes, h, w) complex64
         Incoherent modes of the illumination.
-    positions_px : ndarray (n, 2)
-        Top-left corner of each view; set them with `place`.
+    positions_m : ndarray (n, 2)
+        Positions (y, x) in the scan's own frame; set them with `place`.
     distance_m : float
         Sample to detector.
     """
@@ -49,14 +49,14 @@ class Estimate:
         self.object = object
         self.probe = probe
         self.distance_m = distance_m
-        self.positions_px: NDArray[np.float64]
+        self.positions_m: NDArray[np.float64]
         self._corners: list[Corner] = []
         self._ramps: tuple[Tensor, Tensor] | None = None
 
-    def place(self, positions_px: NDArray[np.float64]) -> None:
-        """Put the views at these top-left corners (n, 2), fractions of a pixel kept."""
-        self.positions_px = positions_px
-        exact = torch.from_numpy(positions_px.copy())
+    def place(self, positions_m: NDArray[np.float64]) -> None:
+        """Put the views at these positions (n, 2), fractions of a pixel kept."""
+        self.positions_m = positions_m
+        exact = torch.from_numpy(self.canvas.to_pixels(positions_m))
         whole = exact.round()
         self._corners = [(int(y), int(x)) for y, x in whole.tolist()]
         fraction = exact - whole

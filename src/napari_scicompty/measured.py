@@ -36,8 +36,14 @@ class Measured:
     """An amplitude far below what matters: keeps the modulus step from 0 / 0."""
 
     @classmethod
-    def of(cls, scan: Scan, device: torch.device) -> Self:
-        """Take the square root once and move everything to the device."""
+    def of(cls, scan: Scan, device: torch.device, included: NDArray[np.bool_]) -> Self:
+        """Take the square root once and move everything to the device.
+
+        Parameters
+        ----------
+        included : (n,)
+            Patterns that take part; the others may hold anything.
+        """
         amplitudes = torch.empty((len(scan), *scan.frame_shape), dtype=torch.float32)
         axes = (-2, -1)
         for part, patterns in scan.chunks():
@@ -47,7 +53,8 @@ class Measured:
         if not scan.good.all():
             shifted = np.fft.ifftshift(scan.good).astype(np.float32)
             good = torch.from_numpy(shifted).to(device)
-        smallest = 1e-6 * float(np.sqrt(scan.mean_pattern.mean()))
+        level = scan.pattern_sum[included].mean() / np.count_nonzero(scan.good)
+        smallest = 1e-6 * float(np.sqrt(level))
         return cls(amplitudes.to(device), good, scan.pattern_sum, smallest)
 
     def correct(self, waves: Tensor, batch: Sequence[int]) -> Tensor:

@@ -6,18 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.run import Run, RunSettings
+from napari_scicompty.search import Candidate, explain, ranked, search
 from napari_scicompty.snapshot import Snapshot
-from napari_scicompty.start import (
-    AutoStart,
-    Candidate,
-    ProbeFile,
-    Start,
-    begin,
-    explain,
-    ranked,
-    resume,
-    search,
-)
+from napari_scicompty.start import AutoStart, ProbeFile, Start, begin, resume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -131,6 +122,7 @@ def prepare(
         start = ranked(tried)[0].start
     if isinstance(start, ProbeFile) and start.frozen:
         settings = settings.replace(freeze_probe=True)
-    first = begin(scan, start, modes=settings.modes, seed=settings.seed)
+    seen = scan.exclude(settings.excluded)
+    first = begin(seen, start, modes=settings.modes, seed=settings.seed)
     first = first.replace(history=first.history.add(notes=notes))
     return Run(scan, algorithm, first, settings, controls)

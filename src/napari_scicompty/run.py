@@ -116,7 +116,7 @@ class Run:
         self.history = start.history
         self.elapsed_s = self.started_s = start.elapsed_s
         self._start = start
-        self._state = dict(start.state)
+        self._state: dict[str, Any] = dict(start.state.get("algorithm", {}))
         self._fell_back = False
         self._best = math.inf
         self._visited: NDArray[np.bool_] = np.zeros(len(scan), bool)
@@ -129,10 +129,10 @@ class Run:
             torch.from_numpy(start.probe.copy()).to(device),
             start.distance_m,
         )
-        self.estimate.place(start.positions_px)
-        self.measured = Measured.of(scan, device)
+        self.estimate.place(start.positions_m)
+        self.measured = Measured.of(scan, device, self._included)
         self._threads = settings.threads or fitting_threads(start.probe.size)
-        self._power = self.estimate.power
+        self._power: float = start.state.get("power", self.estimate.power)
         self._order = self._order_of(self.epoch)
         self._begin_errors(start)
         self.controls.bind(self._checked)
@@ -156,12 +156,15 @@ class Run:
         EngineError
             Out of memory, or another fault of the device.
         """
-        if seconds is None:
-            self.controls.wait_while_paused()
         began = time.perf_counter()
         try:
             with torch.no_grad(), cpu_threads(self._threads):
-                while not self.done and not self.controls.paused:
+                while not self.done:
+                    if self.controls.paused:
+                        if seconds is not None:
+                            break
+                        began += self.controls.wait_while_paused()
+                        continue
                     self.step()
                     if seconds is None and self.batch == 0:
                         break
@@ -221,7 +224,7 @@ class Run:
         if not sane or not largest <= LARGEST_TRANSMISSION:
             self._fall_back(error, largest)
             return
-        if not self.settings.freeze_probe:
+        if self._state["update_probe"]:
             self.estimate.rescale(self._power)
             self.estimate.recentre()
         self._error = error
@@ -250,13 +253,13 @@ class Run:
             raise DivergedError(
                 f"{why}; the last good state, epoch {good.epoch}, is kept: check the "
                 "geometry, the start of the probe and the mask, or take smaller steps",
-                good,
+                good.replace(history=self.history),
             )
         self._fell_back = True
         self.algorithm = gentler
         self.estimate.object.copy_(torch.from_numpy(good.object))
         self.estimate.probe.copy_(torch.from_numpy(good.probe))
-        self._state = dict(good.state)
+        self._state = dict(good.state["algorithm"])
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
         )
@@ -292,8 +295,9 @@ class Run:
         self._visited_before = np.isfinite(start.pattern_error)
         if math.isfinite(start.error):
             self._error = start.error
-            squared = np.nan_to_num(start.pattern_error) * self.measured.power
-            self._errors += torch.from_numpy(squared.astype(np.float32)).to(device)
+            if "squared_errors" in start.state:
+                squared = torch.from_numpy(start.state["squared_errors"].copy())
+                self._errors = squared.to(device)
         else:
             self._error, self._errors = self.full_error()
             self._visited_before = self._included
@@ -337,7 +341,7 @@ class Run:
             error=error,
             object=_copied(self.estimate.object),
             probe=_copied(self.estimate.probe),
-            positions_m=canvas.to_metres(self.estimate.positions_px),
+            positions_m=self.estimate.positions_m,
             origin_m=canvas.origin_m,
             pixel_size_m=canvas.pixel_size_m,
             distance_m=self.estimate.distance_m,
@@ -349,7 +353,11 @@ class Run:
             history=self.history,
             elapsed_s=self.elapsed_s,
             batch=self.batch,
-            state={k: v for k, v in self._state.items() if k != "update_probe"},
+            state={
+                "algorithm": dict(self._state),
+                "power": self._power,
+                "squared_errors": _copied(self._errors),
+            },
             nominal_positions_m=self.scan.positions_m,
         )
 

@@ -66,12 +66,21 @@ class Geometry:
         focus_sample_m: float | None = None,
         propagation: Propagation = "far-field",
     ) -> None:
-        pixel = np.broadcast_to(np.asarray(detector_pixel_m, float), (2,))
+        pixel = np.ravel(detector_pixel_m)
+        if len(pixel) not in (1, 2):
+            raise InputError(
+                f"Geometry.detector_pixel_m is {detector_pixel_m}; give one number or "
+                "(y, x), in metres"
+            )
+        fs = focus_sample_m
         values = {
-            "wavelength_m": float(wavelength_m),
-            "distance_m": float(distance_m),
-            "detector_pixel_m": (float(pixel[0]), float(pixel[1])),
-            "focus_sample_m": None if focus_sample_m is None else float(focus_sample_m),
+            "wavelength_m": _number("wavelength_m", wavelength_m),
+            "distance_m": _number("distance_m", distance_m),
+            "detector_pixel_m": (
+                _number("detector_pixel_m", pixel[0]),
+                _number("detector_pixel_m", pixel[-1]),
+            ),
+            "focus_sample_m": None if fs is None else _number("focus_sample_m", fs),
             "propagation": propagation,
         }
         for name, value in values.items():
@@ -96,6 +105,11 @@ class Geometry:
             raise InputError(
                 f"Geometry.propagation is {self.propagation!r}; choose 'far-field' or "
                 "'near-field'"
+            )
+        if abs(self.magnification) < 1e-6:
+            raise InputError(
+                f"Geometry.focus_sample_m is {fs}: the focus lies on the detector, and "
+                "nothing is magnified; check the sign and the distance"
             )
 
     @classmethod
@@ -202,9 +216,9 @@ class Scan:
     negative_counts: int = field(default=0, init=False)
     """How many values below zero were found; they count as zero."""
     pattern_sum: NDArray[np.float64] = field(init=False)
-    """Counts of each pattern over the good pixels, shape (n,)."""
+    """Counts of each pattern that takes part, over the good pixels, shape (n,)."""
     mean_pattern: NDArray[np.float64] = field(init=False)
-    """Mean of the patterns that take part, clipped at zero, shape (h, w)."""
+    """Mean of the patterns that take part, zero where masked, shape (h, w)."""
     largest_count: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
@@ -295,14 +309,22 @@ class Scan:
     def _look_once(self) -> None:
         """Take all sums in one pass over the patterns; note what was odd."""
         good, notes = self.good, list(self.report)
+        wrong = [j for j in self.excluded if not 0 <= j < len(self)]
+        if wrong:
+            raise InputError(
+                f"excluded: there is no pattern {wrong[0]}; they are numbered 0 to "
+                f"{len(self) - 1}"
+            )
         sums, total = np.zeros(len(self)), np.zeros(self.frame_shape)
         negative, largest = 0, 0.0
         left_out = np.zeros(len(self), bool)
         left_out[list(self.excluded)] = True
         for part, raw in self.chunks():
-            usable = raw[:, good]
-            if not np.isfinite(usable).all():
-                bad = part.start + int(np.flatnonzero(~np.isfinite(usable).all(1))[0])
+            out = left_out[part]
+            usable = np.where(out[:, None], 0, raw[:, good])
+            finite = np.isfinite(usable).all(1)
+            if not finite.all():
+                bad = part.start + int(np.flatnonzero(~finite)[0])
                 raise InputError(
                     f"patterns: pattern {bad} holds values that are not finite; mask "
                     "those pixels or exclude the pattern"
@@ -311,8 +333,7 @@ class Scan:
             clipped = np.maximum(usable, 0)
             sums[part] = clipped.sum(1, dtype=np.float64)
             largest = max(largest, float(clipped.max(initial=0)))
-            keep = ~left_out[part] & (sums[part] > 0)
-            total += np.nan_to_num(np.maximum(raw[keep], 0)).sum(0, dtype=np.float64)
+            total[good] += clipped.sum(0, dtype=np.float64)
         blank = np.flatnonzero((sums == 0) & ~left_out)
         if len(blank) == len(self):
             raise InputError(
@@ -334,6 +355,15 @@ class Scan:
         self._put("pattern_sum", sums)
         self._put("mean_pattern", total / int(np.count_nonzero(~left_out)))
         self._put("largest_count", largest)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"Geometry.{name} is {value!r}; give a number, in metres"
+        ) from None
 
 
 def _check_patterns(patterns: NDArray[Any]) -> None:

@@ -1,37 +1,26 @@
-"""Where a reconstruction begins: the first probe, given or found.
-
-`AutoStart` walks a ladder over both signs of defocus of the mean pattern's pupil and
-takes the start with the lowest error: the ranking is sharp and has several dips, so the
-rungs are close, and each one runs for several epochs on enough patterns.
-"""
+"""Where a reconstruction begins: the first probe, given or to be found."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from napari_scicompty.algorithms.pie import RPIE
 from napari_scicompty.canvas import Canvas
-from napari_scicompty.errors import EngineError, InputError
+from napari_scicompty.errors import InputError
 from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import propagator_for
-from napari_scicompty.run import Run, RunSettings
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from numpy.typing import NDArray
 
-    from napari_scicompty.controls import Controls
     from napari_scicompty.scan import Scan
 
 
@@ -96,7 +85,7 @@ class PupilProbe(Settings):
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Field (h, w), not yet scaled to the measured power."""
-        pupil = np.sqrt(np.where(scan.good, scan.mean_pattern, 0))
+        pupil = np.sqrt(scan.mean_pattern)
         return probes.defocused_pupil(
             pupil, scan.pixel_size_m, scan.geometry.wavelength_m, self.defocus_m
         )
@@ -146,20 +135,6 @@ STARTS: dict[str, type[Start]] = {
     "file": ProbeFile,
 }
 """Name in recipes, forms and on the command line -> settings class."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A start that was tried."""
-
-    start: PupilProbe
-    defocus_m: float
-    """Focus to sample; positive: diverging."""
-    error: float
-    """Error by a full pass after the epochs of the search; infinite if it diverged."""
-
-    def __str__(self) -> str:
-        return f"defocus {self.defocus_m * 1e3:+.4g} mm: error {self.error:.4f}"
 
 
 def begin(
@@ -223,137 +198,6 @@ def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snap
     return snapshot.replace(probe=probe, error=math.nan, state={})
 
 
-def find_start(
-    scan: Scan,
-    auto: AutoStart | None = None,
-    *,
-    modes: int = 1,
-    device: str = "auto",
-    seed: int = 0,
-    progress: Callable[[int, int, Candidate], None] | None = None,
-) -> list[Candidate]:
-    """Try starts over both signs of defocus; best first.
-
-    Parameters
-    ----------
-    scan : Scan
-        Far-field patterns.
-    auto : AutoStart, optional
-        Epochs, rungs, patterns.
-    modes : int
-        Probe modes of the run that is to follow.
-    progress : callable, optional
-        Called with (tried, planned, candidate) after each.
-
-    Raises
-    ------
-    InputError
-        A near-field scan: its start is no pupil.
-    """
-    tried = []
-    settings = RunSettings(modes=modes, device=device, seed=seed)
-    for number, planned, candidate in search(scan, auto or AutoStart(), settings):
-        tried.append(candidate)
-        if progress is not None:
-            progress(number, planned, candidate)
-    return ranked(tried)
-
-
-def search(
-    scan: Scan,
-    auto: AutoStart,
-    settings: RunSettings,
-    controls: Controls | None = None,
-) -> Iterator[tuple[int, int, Candidate]]:
-    """Yield (tried, planned, candidate) after each rung of the ladder.
-
-    First the ladder, then two halvings of its step around the best. Ends early when
-    `controls` are stopped.
-    """
-    propagator_for(scan.geometry)
-    part = _compact_part(scan, auto.patterns)
-    scale = -(scan.pixel_size_m[0] * scan.pixel_size_m[1]) / scan.geometry.wavelength_m
-    reach = largest_k(scan)
-    rungs = math.ceil(reach / auto.step_px2)
-    ladder = [float(k) for k in np.linspace(-reach, reach, 2 * rungs + 1)]
-    planned = len(ladder) + 4
-    tried: dict[float, Candidate] = {}
-    halvings = [auto.step_px2 / 2, auto.step_px2 / 4]
-    queue = ladder
-    while queue:
-        for k in queue:
-            if controls is not None and controls.stopped:
-                return
-            start = PupilProbe(defocus_m=k * scale)
-            error = _short_run(part, start, auto, settings)
-            tried[k] = Candidate(start, start.defocus_m, error)
-            yield len(tried), planned, tried[k]
-        best = min(tried, key=lambda k: tried[k].error)
-        step = halvings.pop(0) if halvings else 0
-        queue = [best - step, best + step] if step else []
-
-
-def largest_k(scan: Scan) -> float:
-    """|k| in square pixels at which the pupil's rim is smeared over half the view."""
-    h, w = scan.frame_shape
-    fy = (np.arange(h) - h // 2)[:, None] / h
-    fx = (np.arange(w) - w // 2)[None, :] / w
-    radius = np.hypot(fy, fx).ravel()
-    order = np.argsort(radius)
-    light = np.cumsum(np.where(scan.good, scan.mean_pattern, 0).ravel()[order])
-    rim = radius[order][np.searchsorted(light, 0.8 * light[-1])]
-    return float(min(h, w) / 2 / max(rim, 1 / min(h, w)))
-
-
-def ranked(candidates: list[Candidate]) -> list[Candidate]:
-    """Best first."""
-    return sorted(candidates, key=lambda candidate: candidate.error)
-
-
-def explain(candidates: list[Candidate]) -> str:
-    """Say which start was taken, which of the twins it is, and why."""
-    best = ranked(candidates)[0]
-    others = [c for c in candidates if c.defocus_m * best.defocus_m < 0]
-    against = f"; the best of the other sign: {ranked(others)[0]}" if others else ""
-    side = "upstream (diverging)" if best.defocus_m > 0 else "downstream (converging)"
-    return (
-        f"start found among {len(candidates)}: {best}, focus {side}{against}. "
-        "Positions are taken as given; the twin (positions negated, defocus of the "
-        "other sign) fits the patterns equally well and shows the object turned by 180 "
-        "degrees with the phase negated"
-    )
-
-
-def _short_run(
-    scan: Scan, start: PupilProbe, auto: AutoStart, settings: RunSettings
-) -> float:
-    """Error after a few bold epochs from this start."""
-    short = settings.replace(epochs=auto.epochs, batch=None, excluded=())
-    first = begin(scan, start, modes=settings.modes, seed=settings.seed)
-    bold = RPIE(alpha_object=1.0, alpha_probe=1.0, beta=1.0, gamma=0.5)
-    try:
-        run = Run(scan, bold, first, short)
-        while not run.done:
-            run.advance()
-        return run.full_error()[0]
-    except EngineError:
-        return math.inf
-
-
-def _compact_part(scan: Scan, most: int) -> Scan:
-    """Keep the patterns next to the middle of the scan, with all their overlap."""
-    if len(scan.included) <= most:
-        return scan
-    positions = scan.positions_m[scan.included]
-    away = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
-    chosen = np.sort(scan.included[np.argsort(away)[:most]])
-    return scan.replace(
-        patterns=np.asarray(scan.patterns[chosen]),
-        positions_m=scan.positions_m[chosen],
-        excluded=(),
-    )
-
-
 def _with_measured_power(probe: NDArray[np.complex64], scan: Scan) -> NDArray[Any]:
     """Scale so that the model's power on good pixels is the mean measured power."""
     wave = propagator_for(scan.geometry).forward(torch.from_numpy(probe))
@@ -375,12 +219,12 @@ def _read_probe(path: Path) -> NDArray[Any]:
 
     try:
         if path.suffix == ".npy":
-            return np.asarray(np.load(path))
+            return np.load(path).astype(complex)
         with h5py.File(path) as file:
-            return np.asarray(file["probe"])
+            return np.asarray(file["probe"]).astype(complex)
     except KeyError:
         raise InputError(f"{path}: no dataset 'probe' in this HDF5 file") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"{path}: no probe can be read ({error}); give an NPY file or an HDF5 file "
             "with a dataset 'probe'"

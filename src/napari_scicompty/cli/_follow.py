@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.run import Run
     from napari_scicompty.scan import Scan
+    from napari_scicompty.search import Candidate
     from napari_scicompty.snapshot import Snapshot
-    from napari_scicompty.start import Candidate
 
 _SECONDS = 0.25
 """How often the bar moves."""

@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from napari_scicompty.controls import Controls
     from napari_scicompty.run import Run
     from napari_scicompty.scan import Scan
+    from napari_scicompty.search import Candidate
     from napari_scicompty.snapshot import Snapshot
-    from napari_scicompty.start import Candidate
 
 __all__ = ["FileInput", "Recipe", "RunChoices", "Stage"]
 

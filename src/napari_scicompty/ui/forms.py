@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 from magicgui.backends._qtpy.widgets import QBaseValueWidget
 from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
 from magicgui.widgets.bases import ValueWidget
-from pydantic_core import PydanticUndefined
-from qtpy.QtCore import QObject, Signal
+from pydantic_core import PydanticUndefined, ValidationError
+from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtWidgets import QWidget
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.ui.number_box import UnitSpinBox
@@ -19,13 +20,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pydantic.fields import FieldInfo
-    from qtpy.QtWidgets import QWidget
 
     from napari_scicompty.settings import Settings
 
 SUFFIXES = ("_m", "_ev", "_px2", "_px", "_rad", "_v")
 NOTHING = "as in the file"
 WRONG = "border: 1px solid #ff6b6b;"
+
+
+class _WheelScrolls(QObject):
+    """Lets the wheel scroll the panel over boxes that have not the focus."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Pass the wheel on."""
+        if event is None or event.type() != QEvent.Type.Wheel:
+            return False
+        if isinstance(watched, QWidget) and watched.hasFocus():
+            return False
+        event.ignore()
+        return True
+
+
+_WHEEL = _WheelScrolls()
 
 
 class _QtUnitEdit(QBaseValueWidget):
@@ -113,10 +129,9 @@ class SettingsForm(QObject):
             self._rows[name] = row
             self._listen(name, row)
         self.container = Container(
-            widgets=list(self._rows.values()),
-            layout="horizontal" if flat else "vertical",
-            labels=True,
+            layout="horizontal" if flat else "vertical", labels=True
         )
+        self.container.extend(self._rows.values())  # this way the labels line up
         self.container.margins = (0, 0, 0, 0)
         for row in self._rows.values():
             _show_in(row, _default(model.model_fields[row.name]))
@@ -150,8 +165,7 @@ class SettingsForm(QObject):
 
     def set_values(self, values: Settings | Mapping[str, Any]) -> None:
         """Fill fields; those that are not named stay as they are."""
-        given = values if not hasattr(values, "model_fields") else dict(values)
-        for name, value in dict(given).items():
+        for name, value in dict(values).items():
             if name in self._rows:
                 _show_in(self._rows[name], value)
                 self._mark(name, "")
@@ -197,9 +211,13 @@ class SettingsForm(QObject):
     def _try(self, name: str, value: Any) -> None:
         """Validate one field, whatever the others hold."""
         fields = self.model.model_fields
+        given = {n: v for n, v in self.values.items() if v is not None}
         valid = {n: f.default for n, f in fields.items() if not f.is_required()}
-        needed = {n: 1e-6 for n, f in fields.items() if f.is_required()}
-        self.model(**needed | valid | {name: value})
+        try:
+            self.model(**valid | given | {name: value})
+        except InputError as error:
+            if _is_about(error, name):
+                raise
 
     def _mark(self, name: str, why: str) -> None:
         if why == self._wrong.get(name, ""):
@@ -219,7 +237,10 @@ def _row(name: str, field: FieldInfo) -> Any:
         choices = [(str(c), c) for c in options]
         if optional:
             choices.insert(0, (NOTHING, None))
-        return ComboBox(name=name, label=label, choices=choices, nullable=optional)
+        combo = ComboBox(name=name, label=label, choices=choices)
+        combo.native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        combo.native.installEventFilter(_WHEEL)
+        return combo
     if bool in kinds:
         return CheckBox(name=name, label="", text=label)
     if kinds[0] in (int, float) and not _is_pair_only(kinds):
@@ -238,6 +259,14 @@ def _row(name: str, field: FieldInfo) -> Any:
     row = LineEdit(name=name, label=label, nullable=True)
     row.many = not optional and all(get_origin(kind) is tuple for kind in kinds)
     return row
+
+
+def _is_about(error: InputError, name: str) -> bool:
+    """Whether a field has a part in what is wrong; a rule of several has no place."""
+    cause = error.__context__
+    if not isinstance(cause, ValidationError):
+        return True
+    return any(fault["loc"][:1] in ((), (name,)) for fault in cause.errors())
 
 
 def _kinds(annotation: Any) -> tuple[list[Any], bool]:

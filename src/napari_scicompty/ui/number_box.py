@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QHBoxLayout, QWidget
 
@@ -45,7 +46,10 @@ class NumberBox(QAbstractSpinBox):
         self._value: float | int | None = None
         self.factor = 1.0
         """Size of the unit on show."""
+        self.names: tuple[str, ...] = ()
+        """Units that may be typed after the number."""
         self.editingFinished.connect(self._commit)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # else the wheel takes it
         self.setMinimumWidth(70)
 
     @property
@@ -71,14 +75,14 @@ class NumberBox(QAbstractSpinBox):
     # -- Qt ---------------------------------------------------------------------------
     def stepBy(self, steps: int) -> None:
         """Step by one, or by a tenth of the leading digit."""
+        self._commit()
         value = self._value or 0
         if self._whole:
-            step = 1.0
-        elif value == 0:
-            step = 0.1 * self.factor
+            value += steps
         else:
-            step = 10 ** (math.floor(math.log10(abs(value) * 1.0000001)) - 1)
-        self._take(min(max(value + steps * step, self._range[0]), self._range[1]))
+            for _ in range(abs(steps)):
+                value = _stepped(value, math.copysign(1, steps), self.factor)
+        self._take(min(max(value, self._range[0]), self._range[1]))
 
     def stepEnabled(self) -> QAbstractSpinBox.StepEnabledFlag:
         """Both directions."""
@@ -105,14 +109,13 @@ class NumberBox(QAbstractSpinBox):
             self._take(None)
             return
         match = _NUMBER.match(text.replace(",", "."))
-        if match is None:
-            self._show()
+        unit = SPELLINGS.get(match[2], match[2]) if match else ""
+        if match is None or (unit and unit not in self.names):
+            self._show()  # a unit of something else must not pass for this one
             return
-        unit = SPELLINGS.get(match[2], match[2])
         if unit:
             self.unit_typed.emit(unit)
-        number = float(match[1]) * self.factor
-        self._take(number)
+        self._take(_times(float(match[1]), self.factor))
 
     def _take(self, value: float | None) -> None:
         if value is not None and self._whole:
@@ -145,12 +148,13 @@ class UnitSpinBox(QWidget):
         self.units: QComboBox | None = None
         self._factors = UNITS.get(unit, {})
         if self._factors:
-            self.units = QComboBox()
+            self.units = _UnitChoice()
+            self.box.names = tuple(self._factors)
             self.units.addItems(list(self._factors))
             self.units.setCurrentText(unit)
             self.units.setFixedWidth(64)
             self.units.currentTextChanged.connect(self._unit_chosen)
-            self.box.unit_typed.connect(self._unit_typed)
+            self.box.unit_typed.connect(self.units.setCurrentText)
             layout.addWidget(self.units)
 
     @property
@@ -180,6 +184,34 @@ class UnitSpinBox(QWidget):
     def _unit_chosen(self, unit: str) -> None:
         self.box.set_factor(self._factors[unit])
 
-    def _unit_typed(self, unit: str) -> None:
-        if self.units is not None and unit in self._factors:
-            self.units.setCurrentText(unit)
+
+class _UnitChoice(QComboBox):
+    """The units of a quantity; the wheel scrolls the panel unless it has the focus."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scroll the panel, unless the box has the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+def _times(number: float, factor: float) -> float:
+    """Multiply as decimals: 0.14 nm is 1.4e-10 and not one of its neighbours."""
+    if not math.isfinite(number):
+        return number
+    return float(Decimal(repr(number)) * Decimal(repr(factor)))
+
+
+def _stepped(value: float, sign: float, factor: float) -> float:
+    """Go one step of the second significant digit, finer towards zero."""
+    if value == 0:
+        return sign * _times(0.1, factor)
+    # towards zero, a power of ten belongs to the decade below
+    size = abs(value) * (1 + math.copysign(1e-9, value * sign))
+    step = 10.0 ** (math.floor(math.log10(size)) - 1)
+    return _times(round(value / step) + sign, float(f"{step:.0e}"))

@@ -26,8 +26,15 @@ class _DecadeAxis(pg.AxisItem):
     def logTickStrings(
         self, values: Sequence[float], scale: float, spacing: float
     ) -> list[str]:
-        """Write 0.01 instead of 10⁻²."""
-        return [f"{10**value:.2g}" for value in np.asarray(values, float)]
+        """Write 0.01 instead of 10⁻²; where it is crowded only 1, 2 and 5."""
+        numbers = [f"{10**value:.1g}" for value in np.asarray(values, float)]
+        crowded = len(numbers) > 4
+        return [text if not crowded or _leads(text) else "" for text in numbers]
+
+
+def _leads(number: str) -> bool:
+    """Whether the first digit that counts is 1, 2 or 5."""
+    return f"{float(number):e}"[0] in "125"
 
 
 def _plot(*, log: bool = False) -> pg.PlotWidget:
@@ -42,6 +49,7 @@ def _plot(*, log: bool = False) -> pg.PlotWidget:
         axis.setPen(GREY)
         axis.setTextPen(GREY)
         axis.enableAutoSIPrefix(False)
+    plot.getAxis("bottom").setHeight(34)  # else its label is cut off below
     plot.showGrid(x=True, y=True, alpha=0.15)
     return plot
 
@@ -85,8 +93,14 @@ class ErrorPlot(QWidget):
                 angle=90,
                 pen=pg.mkPen(WARM, style=Qt.PenStyle.DashLine),
                 label=text,
-                labelOpts={"color": WARM, "rotateAxis": (1, 0), "position": 0.95},
+                labelOpts={
+                    "color": WARM,
+                    "rotateAxis": (1, 0),
+                    "position": 0.98,
+                    "anchors": [(1, 1), (1, 1)],  # ends at the top, left of its line
+                },
             )
+            line.setToolTip(text)
             self.plot.addItem(line)
             self.marks.append(line)
 
@@ -113,10 +127,11 @@ class PatternView(QWidget):
         )
         self.plot.addItem(self.cross)
         self.text = QLabel()
+        self.text.setWordWrap(True)
         self._mean: NDArray[np.float64] | None = None
         self.plot.scene().sigMouseMoved.connect(self._moved)
         self.plot.scene().sigMouseClicked.connect(self._clicked)
-        self.setFixedHeight(190)
+        self.setFixedHeight(206)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot, 1)
@@ -180,7 +195,8 @@ class ScanPathView(QWidget):
         self.points.sigClicked.connect(self._clicked)
         self.plot.addItem(self.points)
         self.text = QLabel()
-        self.setFixedHeight(190)
+        self.text.setWordWrap(True)
+        self.setFixedHeight(206)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.plot, 1)
@@ -245,10 +261,10 @@ class StartLadderView(QWidget):
     def set_candidates(
         self, defocus_m: Sequence[float], errors: Sequence[float], chosen: int
     ) -> None:
-        """Show the candidates; those that diverged are left out."""
+        """Show the candidates; discs and those that diverged are left out."""
         x = np.asarray(defocus_m) * 1e3
         error = np.asarray(errors, float)
-        good = np.flatnonzero(np.isfinite(error) & (error > 0))
+        good = np.flatnonzero(np.isfinite(error) & (error > 0) & np.isfinite(x))
         order = good[np.argsort(x[good])]
         self.line.setData(x[order], error[order])
         brushes = [pg.mkBrush(WARM if j == chosen else ACCENT) for j in good]

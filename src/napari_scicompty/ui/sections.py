@@ -23,6 +23,7 @@ class CollapsibleSection(QCollapsible):
         self.layout().setContentsMargins(0, 0, 0, 0)
         self.toggleButton().setStyleSheet(
             "QPushButton { text-align: left; font-weight: bold; padding: 4px; }"
+            "QPushButton:checked:!hover { background: transparent; }"
         )
         inside = self.content().layout()
         inside.setContentsMargins(6, 2, 2, 6)
@@ -66,6 +67,6 @@ def panel_scroll_area(inside: QWidget) -> QScrollArea:
     area.setWidgetResizable(True)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setMinimumWidth(330)
+    area.setMinimumWidth(320)
     area.setWidget(inside)
     return area

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
-from napari_scicompty.start import STARTS, PupilProbe
+from napari_scicompty.start import STARTS
 from napari_scicompty.ui.forms import SettingsForm, settings_form
 from napari_scicompty.ui.plots import StartLadderView
 from napari_scicompty.ui.sections import OneOf
 
 if TYPE_CHECKING:
+    from napari_scicompty.search import Candidate
     from napari_scicompty.settings import Settings
-    from napari_scicompty.start import Candidate, Start
+    from napari_scicompty.start import Start
 
 TITLES = {
     "auto": "Automatic (search the defocus)",
@@ -120,7 +122,7 @@ class StartSection(QWidget):
             return
         best = min(range(len(tried)), key=lambda i: tried[i].error)
         self.ladder.set_candidates(
-            [c.defocus_m for c in tried],
+            [nan if c.defocus_m is None else c.defocus_m for c in tried],
             [c.error for c in tried],
             best,
         )
@@ -132,7 +134,6 @@ class StartSection(QWidget):
     def _choose(self, index: int) -> None:
         """Take another candidate than the best: it becomes a given start."""
         chosen = self._tried[index].start
-        assert isinstance(chosen, PupilProbe)
         self.kinds.set_value(chosen)
         self.said.emit(
             "info", f"start set to {self._tried[index]}; Reset and Run to begin from it"

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from napari_scicompty.algorithms import Algorithm
     from napari_scicompty.run import Run, RunSettings
     from napari_scicompty.scan import Scan
+    from napari_scicompty.search import Candidate
     from napari_scicompty.snapshot import Snapshot
-    from napari_scicompty.start import Candidate, Start
+    from napari_scicompty.start import Start
 
 HEARTBEAT_S = 0.05
 """The engine looks at the window's wishes this often."""
