@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import tifffile
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtWidgets import QComboBox, QScrollArea, QWidget
 from superqt import QCollapsible
 
 import napari_scicompty as sc
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import napari
     from pytestqt.qtbot import QtBot
 
@@ -73,6 +75,7 @@ class Window:
         """Choose an entry of a list by typing its first letters."""
         combo = self.widget(name)
         assert isinstance(combo, QComboBox)
+        combo.view().keyboardSearch("")  # forgets what was typed a moment ago
         self.qtbot.keyClicks(combo, text)
         assert combo.currentText().startswith(text)
 
@@ -163,6 +166,20 @@ def type_into(qtbot: QtBot, widget: QWidget, text: str) -> None:
     qtbot.keyClick(widget, Qt.Key.Key_Return)
 
 
+def on_screen(plot: Any, x: float, y: float) -> QPoint:
+    """Where a point of a plot is painted."""
+    scene = plot.getViewBox().mapViewToScene(QPointF(x, y))
+    return QPoint(plot.mapFromScene(scene))
+
+
+def click_at(qtbot: QtBot, plot: Any, x: float, y: float) -> None:
+    """Click on a point of a plot."""
+    qtbot.wait(50)  # a plot settles its range when it is painted
+    spot = on_screen(plot, x, y)
+    qtbot.mouseMove(plot.viewport(), spot)
+    qtbot.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=spot)
+
+
 def write_scan(folder: Path) -> Path:
     """Write the small virtual experiment as TIFF and text, x before y."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,3 +194,18 @@ def same(a: sc.Snapshot, b: sc.Snapshot) -> None:
     assert (a.epoch, a.error) == (b.epoch, b.error)
     np.testing.assert_array_equal(a.object, b.object)
     np.testing.assert_array_equal(a.probe, b.probe)
+
+
+def write_cxi(path: Path) -> Path:
+    """Write the small virtual experiment as CXI."""
+    scan, _ = sc.simulate(EXPERIMENT)
+    geometry = scan.geometry
+    with h5py.File(path, "w") as file:
+        detector = file.create_group("entry_1/instrument_1/detector_1")
+        detector["data"] = scan.patterns
+        detector["distance"] = geometry.distance_m
+        detector["x_pixel_size"], detector["y_pixel_size"] = geometry.detector_pixel_m
+        file["entry_1/instrument_1/source_1/wavelength"] = geometry.wavelength_m
+        y, x = scan.positions_m.T
+        file["entry_1/data_1/translation"] = np.column_stack([x, y, np.zeros_like(x)])
+    return path

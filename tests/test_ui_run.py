@@ -1,0 +1,485 @@
+"""The main job in the window, by mouse and keys."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+import napari_scicompty as sc
+from napari_scicompty.ui import autosave
+from window import ENDLESS, EXPERIMENT, RADIUS_M, click_at, same, write_cxi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from window import Window
+
+    OpenWindow = Callable[[], Window]
+
+pytestmark = pytest.mark.gui
+R = "reconstruction"
+LIVE = {
+    "Canvas map",
+    "Probe modes",
+    "Object magnitude",
+    "Object phase",
+    "Positions (nominal)",
+}
+
+
+@pytest.fixture
+def dialogs(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Answer the next file dialogs with this path."""
+
+    def answer(path: Path) -> None:
+        for name in ("getSaveFileName", "getOpenFileName"):
+            monkeypatch.setattr(
+                QFileDialog, name, staticmethod(lambda *_, **__: (str(path), ""))
+            )
+
+    return answer
+
+
+# -- the main job ---------------------------------------------------------------------
+def test_open_run_pause_change_resume_stop_save_reopen_continue(
+    open_window: OpenWindow,
+    folder: Path,
+    tmp_path: Path,
+    dialogs: Callable[[Path], None],
+    qtbot: QtBot,
+) -> None:
+    window = open_window()
+    window.open(folder)
+    assert "25 patterns of 32 x 32" in window.text(f"{R}.data.report")
+    derived = window.text(f"{R}.geometry.derived")
+    assert "wavelength 0.15 nm (8.2656 keV)" in derived
+    assert "object pixel 125 nm" in derived
+    assert len(window.dock.data.path_view.points.data) == 25
+
+    window.run(ENDLESS)
+    window.until("running")
+    window.until_epoch(1)
+    _check_layers(window)
+    magnitude = window.viewer.layers["Object magnitude"]
+    window.choose(f"{R}.view", "Magnitude")
+    assert magnitude.visible
+    magnitude.contrast_limits = (0.25, 0.75)
+
+    window.click(f"{R}.pause")
+    window.until("paused")
+    assert window.widget(f"{R}.pause").text() == "Resume"
+    run = window.controller.job.run
+    qtbot.waitUntil(lambda: window.controller.job.controls.paused)
+    qtbot.wait(150)
+    held = (run.epoch, run.batch)
+    qtbot.wait(150)
+    assert (run.epoch, run.batch) == held
+    window.type(f"{R}.algorithm.alpha_object", "0.2")
+    assert "from the next batch" in window.message
+    window.click(f"{R}.pause")
+    window.until_epoch(held[0] + 2)
+
+    history = window.controller.snapshot.history
+    (change,) = history.changes
+    assert (change.epoch, change.batch) == held
+    assert (change.path, change.previous, change.value) == (
+        "algorithm.alpha_object",
+        0.5,
+        0.2,
+    )
+    (mark,) = window.dock.bar.plot.marks
+    assert mark.value() == pytest.approx(held[0], abs=1)
+    assert "alpha_object 0.2" in mark.label.toPlainText()
+
+    window.stop()
+    stopped = window.controller.snapshot
+    assert f"stopped at epoch {stopped.epoch}" in window.message
+    assert magnitude.contrast_limits == [0.25, 0.75]
+    assert window.widget(f"{R}.run").text() == "Continue"
+    more = window.run_to_the_end("2")
+    assert more.epoch == stopped.epoch + 2
+    np.testing.assert_array_equal(magnitude.data, np.abs(more.object))
+    assert len(more.history.changes) == 1
+
+    dialogs(tmp_path / "result.h5")
+    window.click(f"{R}.save")
+    assert window.message == f"saved {tmp_path / 'result.h5'}"
+    assert window.controller.saved
+    saved = sc.open_result(tmp_path / "result.h5")
+    same(saved, more)
+
+    again = open_window()
+    again.click(f"{R}.open_result")
+    again.until("ready")
+    same(again.controller.snapshot, more)
+    assert again.text(f"{R}.data.path") == str(folder / "stack.tif")
+    assert len(again.dock.bar.plot.marks) == 1
+    _check_layers(again)
+    continued = again.run_to_the_end("2")
+    *_, headless = sc.reconstruct(
+        _scan(folder), sc.RPIE(alpha_object=0.2), epochs=2, start=saved
+    )
+    same(continued, headless)
+
+
+def test_same_seed_same_numbers_by_script_and_recipe(
+    open_window: OpenWindow, folder: Path
+) -> None:
+    window = open_window()
+    window.open(folder)
+    window.choose(f"{R}.algorithm", "M-ePIE")
+    window.type(f"{R}.algorithm.alpha_probe", "0.7")
+    window.type(f"{R}.modes", "2")
+    window.type(f"{R}.seed", "5")
+    result = window.run_to_the_end("3")
+    start = sc.DiscProbe(radius_m=RADIUS_M)
+    common: dict[str, Any] = {"modes": 2, "seed": 5}
+    rule = sc.EPIE(alpha_probe=0.7)
+    *_, first = sc.reconstruct(_scan(folder), rule, epochs=3, start=start, **common)
+    same(result, first)
+    *_, by_recipe = window.dock.recipe().run()
+    same(result, by_recipe)
+    more = window.run_to_the_end("2")
+    *_, last = sc.reconstruct(_scan(folder), rule, epochs=2, start=first, **common)
+    same(more, last)
+
+    window.click(f"{R}.reset")
+    assert window.controller.snapshot is None
+    assert window.widget(f"{R}.run").text() == "Run"
+    same(window.run_to_the_end("3"), first)
+
+
+def test_views_and_shortcuts(
+    open_window: OpenWindow, folder: Path, qtbot: QtBot
+) -> None:
+    window = open_window()
+    window.open(folder)
+    window.type(f"{R}.epochs", ENDLESS)
+    keys = window.viewer.window._qt_viewer
+    chord = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+    for key, state in (("R", "running"), ("H", "paused"), ("H", "running")):
+        qtbot.keyClick(keys, getattr(Qt.Key, f"Key_{key}"), chord)
+        window.until(state)
+    window.until_epoch(1)
+    layers = window.viewer.layers
+    for view, visible in (
+        ("Magnitude", {"Object magnitude"}),
+        ("Probe", {"Probe modes"}),
+        ("Canvas", {"Canvas map", "Positions (nominal)"}),
+        ("Side", LIVE - {"Positions (nominal)"}),
+        ("Phase", {"Object phase"}),
+    ):
+        window.choose(f"{R}.view", view)
+        assert {layer.name for layer in layers if layer.visible} == visible
+        assert window.viewer.canvas.grid.enabled == (view == "Side")
+    qtbot.keyClick(keys, Qt.Key.Key_X, chord)
+    window.until("ready")
+    layers["Probe modes"].visible = True  # by the eye in the layer list
+    np.testing.assert_allclose(
+        layers["Probe modes"].data, np.abs(window.controller.snapshot.probe[0])
+    )
+
+
+def test_a_virtual_experiment_by_clicks(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.choose(f"{R}.data.source", "Virtual")
+    for name in ("frame", "rows", "columns", "step_px"):
+        value = getattr(EXPERIMENT, name)
+        window.type(f"{R}.data.virtual_experiment.{name}", f"{value:g}")
+    window.choose(f"{R}.start.kind", "Disc")
+    window.type(f"{R}.start.radius_m", f"{RADIUS_M:.6g} m")
+    result = window.run_to_the_end("2")  # Run opens what is not open yet
+    assert window.controller.scan.patterns.shape == (25, 32, 32)
+    *_, headless = window.dock.recipe().run()
+    same(result, headless)
+
+
+def _scan(folder: Path) -> sc.Scan:
+    return sc.open_scan(
+        folder / "stack.tif",
+        folder / "positions.txt",
+        wavelength_m=0.15e-9,
+        distance_m=2.0,
+        detector_pixel_m=75e-6,
+    )
+
+
+def _check_layers(window: Window) -> None:
+    """Names, places, one unit, fixed phase limits."""
+    viewer, snapshot = window.viewer, window.controller.snapshot
+    assert {layer.name for layer in viewer.layers} == LIVE
+    assert viewer.layers.extent.units is not None
+    assert {str(u) for layer in viewer.layers for u in layer.units} == {"micrometer"}
+    assert viewer.canvas.overlays.scale_bar.visible
+    for layer in viewer.layers:
+        if layer.name in ("Object phase", "Object magnitude", "Canvas map"):
+            assert layer.data.shape == snapshot.object.shape
+            np.testing.assert_allclose(layer.scale, (0.125, 0.125))
+            np.testing.assert_allclose(
+                layer.translate, np.array(snapshot.origin_m) * 1e6
+            )
+    np.testing.assert_allclose(
+        viewer.layers["Object phase"].contrast_limits, (-np.pi, np.pi)
+    )
+    points = viewer.layers["Positions (nominal)"]
+    half = 15.5 * 0.125
+    np.testing.assert_allclose(
+        points.data, window.controller.scan.positions_m * 1e6 + half
+    )
+    lit = viewer.layers["Canvas map"]
+    shown_at = lit.world_to_data(points.data.mean(0))
+    y, x = np.indices(lit.data.shape)
+    centre = [float((lit.data * i).sum() / lit.data.sum()) for i in (y, x)]
+    np.testing.assert_allclose(shown_at, centre, atol=1.5)
+
+
+# -- faults ---------------------------------------------------------------------------
+def test_bad_input_is_a_sentence_and_keeps_the_old_scan(
+    open_window: OpenWindow, folder: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    window = open_window()
+    window.open(folder)
+    scan = window.controller.scan
+    np.savetxt(tmp_path / "few.txt", np.zeros((3, 2)))
+    (tmp_path / "empty.tif").touch()
+    for name, text, says in (
+        ("data.positions", str(tmp_path / "few.txt"), "3 positions"),
+        ("data.positions", "", "positions"),
+        ("data.path", str(tmp_path / "none.tif"), "none.tif"),
+        ("data.path", str(tmp_path / "empty.tif"), "empty.tif"),
+        ("geometry.distance_m", "", "distance"),
+        ("geometry.distance_m", "-1 m", "distance_m"),
+        ("data.rebin", "0", "rebin"),
+        ("start.radius_m", "", "radius_m"),
+    ):
+        before = window.text(f"{R}.{name}")
+        window.type(f"{R}.{name}", text)
+        window.click(f"{R}.open")
+        window.until("ready")
+        assert says in window.message
+        assert "\n" not in window.message and "Traceback" not in window.message
+        assert window.controller.scan is scan
+        assert says in window.dock.log.toPlainText()
+        window.type(f"{R}.{name}", before)
+    window.type(f"{R}.epochs", "-3")
+    window.click(f"{R}.run")
+    assert "epochs" in window.message
+    assert window.controller.state == "ready"
+    assert window.run_to_the_end("1").epoch == 1
+
+
+def test_a_near_field_cxi_opens_and_run_says_why_not(
+    open_window: OpenWindow, tmp_path: Path
+) -> None:
+    window = open_window()
+    window.type(f"{R}.data.path", str(write_cxi(tmp_path / "a.cxi")))
+    window.choose(f"{R}.geometry.propagation", "near")
+    window.type(f"{R}.geometry.focus_sample_m", "3 mm")
+    window.click(f"{R}.open")
+    window.until("ready")
+    assert window.controller.scan.patterns.shape == (25, 32, 32)
+    assert "near field" in window.text(f"{R}.geometry.derived")
+    window.run("1")
+    window.until("ready")
+    assert "near-field" in window.message
+    assert window.controller.snapshot is None
+    window.choose(f"{R}.geometry.propagation", "far")
+    window.type(f"{R}.geometry.focus_sample_m", "")
+    window.choose(f"{R}.start.kind", "Disc")
+    window.type(f"{R}.start.radius_m", f"{RADIUS_M:.6g} m")
+    assert window.run_to_the_end("1").epoch == 1
+
+
+def test_the_automatic_start_shows_what_it_tried(
+    open_window: OpenWindow, folder: Path, qtbot: QtBot
+) -> None:
+    window = open_window()
+    window.open(folder, start="auto")
+    window.type(f"{R}.start.epochs", "1")
+    window.type(f"{R}.start.step_px2", "200")
+    window.run_to_the_end("1")
+    job, ladder = window.controller.job, window.dock.start.ladder
+    assert len(job.tried) == job.planned > 4
+    best = min(job.tried, key=lambda candidate: candidate.error)
+    assert window.text(f"{R}.start.found") == f"Best: {best}"
+    assert ladder.isVisible()
+    rungs = [i for i, c in enumerate(job.tried) if c.defocus_m and np.isfinite(c.error)]
+    assert set(rungs) <= set(ladder.points.data["data"])
+    point = next(p for p in ladder.points.points() if p.data() == rungs[0])
+    click_at(qtbot, ladder.plot, point.pos().x(), point.pos().y())
+    assert window.widget(f"{R}.start.kind").currentText().startswith("Mean pattern")
+    assert window.dock.recipe().start == job.tried[rungs[0]].start
+
+
+def test_a_search_can_be_stopped(open_window: OpenWindow, folder: Path) -> None:
+    window = open_window()
+    window.open(folder, start="auto")
+    window.type(f"{R}.start.step_px2", "0.02")
+    window.run("1")
+    numbers = window.widget(f"{R}.numbers")
+    window.qtbot.waitUntil(lambda: "tried" in numbers.text())
+    window.stop()
+    assert window.controller.job.planned > len(window.controller.job.tried)
+
+
+def test_divergence_is_said_and_the_last_good_state_is_kept(
+    open_window: OpenWindow, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = sc.RPIE.step
+
+    def unstable(
+        self: Any, estimate: Any, measured: Any, batch: Any, state: Any
+    ) -> Any:
+        if state["epoch"] >= 2:
+            estimate.object.mul_(2)
+        return step(self, estimate, measured, batch, state)
+
+    monkeypatch.setattr(sc.RPIE, "step", unstable)
+    window = open_window()
+    window.open(folder)
+    window.run("10")
+    window.until("ready")
+    assert "epoch 3 diverged" in window.message
+    assert "the last good state, epoch 2, is kept" in window.message
+    assert isinstance(window.controller.failure, sc.DivergedError)
+    snapshot = window.controller.snapshot
+    assert snapshot.epoch == 2
+    assert np.abs(snapshot.object).max() < 2
+    np.testing.assert_array_equal(
+        window.viewer.layers["Object phase"].data, np.angle(snapshot.object)
+    )
+    assert "went back to epoch 2" in window.dock.log.toPlainText()
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (RuntimeError("mat1 and mat2"), "failed at epoch 1: mat1 and mat2"),
+        (torch.OutOfMemoryError("CUDA"), "ran out of memory at epoch 1"),
+        (ValueError("odd"), "ValueError: odd"),
+    ],
+)
+def test_a_fault_of_the_engine_is_said_and_the_result_kept(
+    open_window: OpenWindow,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+    says: str,
+) -> None:
+    step = sc.RPIE.step
+
+    def faulty(self: Any, estimate: Any, measured: Any, batch: Any, state: Any) -> Any:
+        if state["epoch"] == 1:
+            raise fault
+        return step(self, estimate, measured, batch, state)
+
+    window = open_window()
+    window.open(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(sc.RPIE, "step", faulty)
+        window.run("4")
+        window.until("ready")
+    assert says in window.message
+    assert window.controller.snapshot is not None
+    window.click(f"{R}.reset")
+    assert window.run_to_the_end("2").epoch == 2
+
+
+# -- nothing is lost ------------------------------------------------------------------
+def test_unsaved_results_are_kept_until_they_are_saved(
+    open_window: OpenWindow,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dialogs: Callable[[Path], None],
+    qtbot: QtBot,
+) -> None:
+    monkeypatch.setattr(autosave, "EVERY_S", 0.0)
+    window = open_window()
+    window.open(folder)
+    window.run(ENDLESS)
+    qtbot.waitUntil(lambda: len(_unsaved()) == 1, timeout=10_000)
+    window.stop()
+    result = window.controller.snapshot
+    qtbot.waitUntil(lambda: sc.open_result(_unsaved()[0]).epoch == result.epoch)
+    same(sc.open_result(_unsaved()[0]), result)
+    assert autosave.leftovers() == []  # this process lives
+    dialogs(tmp_path / "kept.h5")
+    window.click(f"{R}.save")
+    assert _unsaved() == []
+
+
+def test_results_of_a_dead_process_are_found(folder: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    autosave.folder().mkdir(parents=True)
+    for stamp, pid in (("01", gone.pid), ("02", gone.pid), ("03", os.getpid())):
+        (autosave.folder() / f"20260101-0000{stamp}-{pid}-a.h5").touch()
+    names = [path.name for path in autosave.leftovers()]
+    assert names == [f"20260101-0000{n}-{gone.pid}-a.h5" for n in ("02", "01")]
+
+
+def _unsaved() -> list[Path]:
+    return sorted(autosave.folder().glob("*.h5"))
+
+
+def test_fields_and_recent_files_come_back(
+    open_window: OpenWindow, folder: Path, tmp_path: Path, qtbot: QtBot
+) -> None:
+    window = open_window()
+    window.choose(f"{R}.algorithm", "M-ePIE")
+    window.open(folder)
+    other = open_window()
+    assert other.dock.recipe() == window.dock.recipe()
+    other.type(f"{R}.data.path", str(write_cxi(tmp_path / "b.cxi")))
+    other.type(f"{R}.data.positions", "")
+    other.click(f"{R}.open")
+    other.until("ready")
+    menu = other.dock.data.recent.menu()
+    menu.popup(other.dock.data.recent.mapToGlobal(menu.pos()))
+    first, second = menu.actions()
+    assert first.text().startswith("b.cxi")
+    qtbot.mouseClick(
+        menu, Qt.MouseButton.LeftButton, pos=menu.actionGeometry(second).center()
+    )
+    qtbot.waitUntil(lambda: other.controller.scan.source.path.endswith("stack.tif"))
+    assert other.text(f"{R}.data.positions") == str(folder / "positions.txt")
+
+
+def test_recipes_are_saved_opened_and_copied_as_python(
+    open_window: OpenWindow,
+    folder: Path,
+    tmp_path: Path,
+    dialogs: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    window = open_window()
+    window.open(folder)
+    window.type(f"{R}.excluded", "3, 7")
+    result = window.run_to_the_end("2")
+    recipe = window.dock.recipe()
+    dialogs(tmp_path / "recipe.toml")
+    window.click(f"{R}.save_recipe")
+    assert sc.Recipe.load(tmp_path / "recipe.toml") == recipe
+
+    window.click(f"{R}.copy")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(QApplication.clipboard().text(), "pasted", "exec"), {})
+    same(sc.open_result(tmp_path / "result.h5"), result)
+
+    window.type(f"{R}.excluded", "")
+    window.type(f"{R}.geometry.distance_m", "3 m")
+    assert window.dock.recipe() != recipe
+    window.click(f"{R}.open_recipe")
+    assert window.dock.recipe() == recipe
