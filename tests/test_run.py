@@ -352,6 +352,35 @@ def test_epochs_can_be_added_and_taken_away_in_mid_run(small: SmallScan) -> None
         assert epochs[-1] == ends
 
 
+def test_a_live_exclusion_counts_from_the_next_batch(small: SmallScan) -> None:
+    run = Run(small.scan, RPIE(), small.start(), settings(2))
+    run.advance()
+    first = run.snapshot()
+    run.controls.set("run.excluded", (0, 8))
+    run.advance()
+    wanted = final(small.scan, RPIE(), first, 1, excluded=(0, 8))
+    found = run.snapshot()
+    assert found.error == pytest.approx(wanted.history.errors[-1], rel=1e-6)
+    assert np.isnan(found.pattern_error[[0, 8]]).all()
+
+
+def test_every_epoch_has_an_order_of_its_own(small: SmallScan) -> None:
+    visited: list[int] = []
+
+    class Told(RPIE):
+        def step(self, estimate: Any, measured: Any, batch: Any, state: Any) -> Any:
+            visited.extend(batch)
+            return super().step(estimate, measured, batch, state)
+
+    run = Run(small.scan, Told(), small.start(), settings(3, batch=2))
+    while not run.done:
+        run.advance()
+    orders = np.reshape(visited, (3, 25))
+    assert (np.sort(orders) == np.arange(25)).all()
+    assert len({tuple(order) for order in orders}) == 3
+    assert not (orders == np.arange(25)).all(1).any()
+
+
 def test_history_replays(small: SmallScan) -> None:
     def advance(run: Run, changes: dict[tuple[int, int], list[tuple[str, Any]]]) -> Any:
         while not run.done:
