@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 from napari_scicompty.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_scicompty.settings import Settings
 
 PathValue = tuple[str, Any]
+Check = Callable[[list[PathValue]], object]
 
 
 class Controls:
@@ -26,7 +30,7 @@ class Controls:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pending: list[PathValue] = []
-        self._check: Callable[[list[PathValue]], object] | None = None
+        self._check: weakref.WeakMethod[Check] | None = None
         self._running = threading.Event()
         self._running.set()
         self._stopped = False
@@ -40,8 +44,9 @@ class Controls:
             No such setting, a value out of range, or a setting that is not live.
         """
         with self._lock:
-            if self._check is not None:
-                self._check([*self._pending, (path, value)])
+            check = self._check() if self._check is not None else None
+            if check is not None:
+                check([*self._pending, (path, value)])
             self._pending.append((path, value))
 
     def pause(self) -> None:
@@ -73,11 +78,14 @@ class Controls:
         self._running.wait()
         return time.perf_counter() - began
 
-    def bind(self, check: Callable[[list[PathValue]], object]) -> None:
-        """Let a run validate changes as they are made (those made earlier at once)."""
+    def bind(self, check: Check) -> None:
+        """Let a run validate changes as they are made (those made earlier at once).
+
+        Only a weak reference is kept: knobs that a script holds keep no run alive.
+        """
         with self._lock:
             check(self._pending)
-            self._check = check
+            self._check = weakref.WeakMethod(check)
 
     def take(self) -> list[PathValue]:
         """Hand over the changes made since the last call."""

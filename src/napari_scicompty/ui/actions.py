@@ -27,12 +27,12 @@ def stop() -> None:
 
 def save_result() -> None:
     """Save the result."""
-    _dock().save_result()
+    _dock().result.save()
 
 
 def copy_as_python() -> None:
     """Copy the settings of the dock as a Python script."""
-    _dock().copy_as_python()
+    _dock().result.copy_as_python()
 
 
 def _dock() -> Reconstruction:

@@ -36,6 +36,11 @@ class Autosave:
         self._last = time.monotonic()
         self.failure: OSError | ValueError | None = None
 
+    @property
+    def due(self) -> bool:
+        """Whether a minute has passed since the last time."""
+        return time.monotonic() - self._last >= EVERY_S
+
     def offer(
         self, snapshot: Snapshot, recipe: Recipe | None, *, now: bool = False
     ) -> None:
@@ -44,7 +49,7 @@ class Autosave:
             if not now:
                 return
             self._thread.join()
-        if not now and time.monotonic() - self._last < EVERY_S:
+        if not now and not self.due:
             return
         self._last = time.monotonic()
         self._thread = threading.Thread(

@@ -11,7 +11,6 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.snapshot import Snapshot
 from napari_scicompty.ui.autosave import Autosave
 from napari_scicompty.ui.layers import LiveLayers
 from napari_scicompty.ui.worker import Job, drive
@@ -21,11 +20,11 @@ if TYPE_CHECKING:
 
     from napari.viewer import Viewer
 
-    from napari_scicompty.algorithms import Algorithm
-    from napari_scicompty.recipe import Recipe
+    from napari_scicompty.recipe import FileInput, Recipe
     from napari_scicompty.run import RunSettings
     from napari_scicompty.scan import Scan
-    from napari_scicompty.start import Start
+    from napari_scicompty.simulation import VirtualExperiment
+    from napari_scicompty.snapshot import Snapshot
 
 State = Literal[
     "empty", "opening", "ready", "starting", "running", "paused", "stopping"
@@ -59,8 +58,9 @@ class RunController(QObject):
         self.layers = LiveLayers()
         self.state: State = "empty"
         self.scan: Scan | None = None
-        self.recipe: Recipe | None = None
-        """What `scan` was opened with, and the settings of the last run."""
+        self.input: FileInput | VirtualExperiment | None = None
+        """What `scan` was opened from."""
+        self._made_by: Recipe | None = None
         self.snapshot: Snapshot | None = None
         self.job: Job | None = None
         self.failure: Exception | None = None
@@ -113,21 +113,22 @@ class RunController(QObject):
         if error is not None:
             self.say("error", _sentence(error))
             return
-        self.set_scan(scan, recipe)
-        if then is not None:
-            then()
-
-    def set_scan(self, scan: Scan, recipe: Recipe | None) -> None:
-        """Take a scan; a result that does not belong to it stays on show."""
-        self.scan, self.recipe = scan, recipe
-        self._enter("ready")
+        self.scan, self.input = scan, recipe.input
         for line in scan.report:
             self.say("info", line)
         self.scan_changed.emit()
+        if then is not None:
+            then()
 
-    def show_result(self, snapshot: Snapshot) -> None:
-        """Show a result that was opened; a run can continue from it."""
-        self.snapshot = snapshot
+    def show_result(self, snapshot: Snapshot, recipe: Recipe | None) -> None:
+        """Show a result that was opened; a run can continue from it.
+
+        Parameters
+        ----------
+        recipe : Recipe, optional
+            What made it.
+        """
+        self.snapshot, self._made_by = snapshot, recipe
         self.saved = True
         viewer = self.viewer
         if viewer is not None:
@@ -135,22 +136,34 @@ class RunController(QObject):
         self.progressed.emit()
 
     # -- the run ----------------------------------------------------------------------
-    def start(
-        self, algorithm: Algorithm, settings: RunSettings, start: Start | Snapshot
-    ) -> None:
-        """Run in a thread."""
+    def start(self, recipe: Recipe) -> None:
+        """Run the recipe's stage in a thread, from its start or from the result."""
         if self.busy or self.scan is None:
             return
+        stage, before = recipe.stages[0], self.made_by()
+        self._made_by = recipe
+        if before is not None:
+            stages = (*before.stages, stage)
+            self._made_by = recipe.replace(start=before.start, stages=stages)
         self.failure = None
         self._begun = False
-        self._notes_said = 0
-        if isinstance(start, Snapshot):
-            self._notes_said = len(start.history.notes)
+        self._notes_said = len(self.snapshot.history.notes) if self.snapshot else 0
         self._autosave = Autosave()
-        self.job = Job(self.scan, algorithm, settings, start)
+        settings = with_preferences(recipe.settings_of(stage))
+        start = self.snapshot or recipe.start
+        self.job = Job(self.scan, stage.algorithm, settings, start)
         self._enter("starting")
-        self._start_worker(drive, self._finished, self.job)
-        self._timer.start(round(1000 / min(live_rate_hz(), 10)))
+        self._start_worker(drive, self._finished, [self.job])
+        self._timer.start(round(1000 / min(preference("live_rate_hz", 5.0), 10)))
+
+    def made_by(self) -> Recipe | None:
+        """Return the recipe that leads to the present result, if it is known."""
+        if self.snapshot is None or self._made_by is None:
+            return None
+        *earlier, last = self._made_by.stages
+        epochs = self.snapshot.epoch - sum(stage.epochs for stage in earlier)
+        stages = (*earlier, last.replace(epochs=max(0, epochs)))
+        return self._made_by.replace(stages=stages)
 
     def pause(self) -> None:
         """Hold the run."""
@@ -186,7 +199,7 @@ class RunController(QObject):
     def forget(self) -> None:
         """Reset: forget the result, keep the scan."""
         if not self.busy:
-            self.snapshot = None
+            self.snapshot = self._made_by = None
             self.job = None
             self.progressed.emit()
 
@@ -206,7 +219,8 @@ class RunController(QObject):
         if job.run is not None and self.state == "starting":
             self._enter("running")
         self._show(job)
-        if self.layers.wanted(viewer) and self.state == "running":
+        due = self._autosave is not None and self._autosave.due
+        if self.state == "running" and (due or self.layers.wanted(viewer)):
             job.wanted.set()
         self.progressed.emit()
 
@@ -216,7 +230,7 @@ class RunController(QObject):
             return
         self.snapshot, self.saved = snapshot, False
         if self._autosave is not None:
-            self._autosave.offer(snapshot, self.recipe, now=not self.busy)
+            self._autosave.offer(snapshot, self.made_by(), now=not self.busy)
         if viewer is None:
             return
         if self._begun:
@@ -278,14 +292,24 @@ def _open_scan(recipe: Recipe, outcome: dict[str, Any]) -> None:
         outcome["error"] = error
 
 
-def live_rate_hz() -> float:
-    """Rate at which layers follow a run, from napari's preferences."""
+def preference(name: str, default: Any) -> Any:
+    """Return one of our values in napari's preferences."""
     from napari.settings import get_plugin_settings
 
     try:
-        return float(get_plugin_settings("napari-scicompty").engine.live_rate_hz)
+        return getattr(get_plugin_settings("napari-scicompty").engine, name)
     except (KeyError, AttributeError):  # the manifest is not registered (bare scripts)
-        return 5.0
+        return default
+
+
+def with_preferences(settings: RunSettings) -> RunSettings:
+    """Let the preferences decide what a run leaves automatic."""
+    changes: dict[str, Any] = {}
+    if settings.device == "auto":
+        changes["device"] = preference("device", "auto")
+    if settings.threads == 0:
+        changes["threads"] = preference("cpu_threads", 0)
+    return settings.replace(**changes)
 
 
 def _sentence(error: Exception) -> str:

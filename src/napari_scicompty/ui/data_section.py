@@ -142,6 +142,26 @@ class DataSection(QWidget):
         """Whether the virtual experiment is chosen."""
         return self.source.currentIndex() == 1
 
+    def pick_centre(self, row: int, column: int, shape: tuple[int, int]) -> str:
+        """Fill in the beam centre; return why it cannot be done, or nothing.
+
+        Parameters
+        ----------
+        row, column : int
+            Pixel of the mean pattern on show.
+        shape : (h, w)
+            Its shape; its own centre is (h // 2, w // 2).
+        """
+        values = self.conventions.values
+        if self.is_virtual:
+            return "the virtual experiment is centred"
+        if values["crop"] is not None or values["rebin"] != 1:
+            return "type the beam centre in: the patterns on show are cropped or binned"
+        old = values["center"] or (shape[0] // 2, shape[1] // 2)
+        centre = (old[0] + row - shape[0] // 2, old[1] + column - shape[1] // 2)
+        self.conventions.set_values({"center": centre})
+        return ""
+
     def set_busy(self, busy: bool) -> None:
         """Lock the choices, not the views, while something is under way."""
         for widget in (self.source, self.choices, self.open_button, self.recent):

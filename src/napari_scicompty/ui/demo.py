@@ -47,7 +47,7 @@ def main(output: Path | None = None) -> int:
 
     def leave(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        dock.save_result(str(folder / "result.h5"))
+        dock.result.save(str(folder / "result.h5"))
         figures = FigureExport(viewer)
         figures.save(str(folder / "figure.png"))
         figures.screenshot_window(str(folder / "screenshot.png"))

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_scicompty.analysis.preflight import preflight
+from napari_scicompty.analysis.preflight import preflight, probe_overlap
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
 from napari_scicompty.ui.forms import settings_form
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_scicompty.scan import Scan
 
 BEAM = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}
@@ -64,8 +67,19 @@ class GeometrySection(QWidget):
             self.form.set_hints(placeholders)
         self.show_derived(scan, modes)
 
-    def show_derived(self, scan: Scan | None, modes: int) -> None:
-        """Show wavelength, object pixel, field of view, overlap and memory."""
+    def show_derived(
+        self,
+        scan: Scan | None,
+        modes: int,
+        probe: NDArray[np.complex64] | None = None,
+    ) -> None:
+        """Show wavelength, object pixel, field of view, overlap and memory.
+
+        Parameters
+        ----------
+        probe : (modes, h, w), optional
+            To say by how much the lit part overlaps, and not only the window.
+        """
         if scan is None:
             self.derived.setText("Open a scan to see what follows from its geometry.")
             return
@@ -88,6 +102,9 @@ class GeometrySection(QWidget):
         except InputError as error:
             self.derived.setText(str(error))
             return
+        lit = "the lit probe by less"
+        if probe is not None and probe.shape[-2:] == scan.frame_shape:
+            lit = f"the lit probe by {100 * probe_overlap(scan, probe):.0f} %"
         pixel, view = values.pixel_size_m, values.field_of_view_m
         self.derived.setText(
             f"wavelength {geometry.wavelength_m * 1e9:.5g} nm "
@@ -96,7 +113,7 @@ class GeometrySection(QWidget):
             f"{values.canvas_shape[1]} pixels\n"
             f"field of view {_pair(view, 1e6)} µm\n"
             f"step {values.step_px:.3g} pixels: the views overlap by "
-            f"{100 * values.window_overlap:.0f} %, the lit probe by less\n"
+            f"{100 * values.window_overlap:.0f} %, {lit}\n"
             f"memory about {values.memory_bytes / 2**20:.0f} MiB"
             + (
                 "\nnear field: shown, not yet reconstructed"

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize
-from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
-    QFileDialog,
-    QGridLayout,
     QPlainTextEdit,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
@@ -21,13 +16,14 @@ from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe, RunChoices, Stage
-from napari_scicompty.results import open_result, save_ome_tiff, save_result
 from napari_scicompty.run import RunSettings
 from napari_scicompty.ui import journal, memory
 from napari_scicompty.ui.controller import RunController
 from napari_scicompty.ui.data_section import DataSection
+from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
 from napari_scicompty.ui.layers import show_view
+from napari_scicompty.ui.result_section import ResultSection
 from napari_scicompty.ui.run_bar import BASIC, RunBar
 from napari_scicompty.ui.sections import CollapsibleSection, panel_scroll_area
 from napari_scicompty.ui.start_section import KindForm, StartSection
@@ -38,9 +34,6 @@ if TYPE_CHECKING:
     from napari_scicompty.simulation import VirtualExperiment
 
 PREFIX = "reconstruction"
-RESULT_FILES = (
-    "Result (*.h5);;OME-TIFF of phase and magnitude (*.ome.tif);;Recipe (*.toml)"
-)
 
 _PANELS: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Reconstruction]] = (
     weakref.WeakKeyDictionary()
@@ -69,7 +62,10 @@ class Reconstruction(QWidget):
             dict(ALGORITHMS), titles, f"{PREFIX}.algorithm", f"{PREFIX}.algorithm"
         )
         self.bar = RunBar(PREFIX)
-        self.more = self._more_settings()
+        self.more = settings_form(RunSettings, None, PREFIX, leave_out=BASIC)
+        self.result = ResultSection(
+            PREFIX, self.controller, self.recipe, self.open_figure_dock
+        )
         self.log = QPlainTextEdit()
         self._lay_out()
         self._connect()
@@ -91,11 +87,6 @@ class Reconstruction(QWidget):
         return docks[0] if docks else None
 
     # -- building ---------------------------------------------------------------------
-    def _more_settings(self) -> Any:
-        from napari_scicompty.ui.forms import settings_form
-
-        return settings_form(RunSettings, None, PREFIX, leave_out=BASIC)
-
     def _lay_out(self) -> None:
         self.log.setObjectName(f"{PREFIX}.log")
         self.log.setReadOnly(True)
@@ -111,7 +102,7 @@ class Reconstruction(QWidget):
             "Start": (self.start, False),
             "Algorithm": (self.algorithm, True),
             "More run settings": (self.more.native, False),
-            "Result": (self._result_buttons(), True),
+            "Result": (self.result, True),
             "Log": (self.log, False),
         }
         for title, (widget, is_open) in parts.items():
@@ -122,32 +113,14 @@ class Reconstruction(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addWidget(panel_scroll_area(inside), 1)
+        self.scroll = panel_scroll_area(inside)
+        layout.addWidget(self.scroll, 1)
         layout.addWidget(self.bar)
-
-    def _result_buttons(self) -> QWidget:
-        box = QWidget()
-        grid = QGridLayout(box)
-        grid.setContentsMargins(0, 0, 0, 0)
-        entries = (
-            ("save", "Save …", self.save_result),
-            ("open_result", "Open result …", self.open_result),
-            ("figure", "Export figure …", self.open_figure_dock),
-            ("copy", "Copy as Python", self.copy_as_python),
-            ("save_recipe", "Save recipe …", self.save_recipe),
-            ("open_recipe", "Open recipe …", self.open_recipe),
-        )
-        self.buttons = {}
-        for i, (name, text, act) in enumerate(entries):
-            button = QPushButton(text)
-            button.setObjectName(f"{PREFIX}.{name}")
-            button.clicked.connect(lambda _=False, act=act: act())
-            grid.addWidget(button, i // 2, i % 2)
-            self.buttons[name] = button
-        return box
 
     def _connect(self) -> None:
         self.data.open_wanted.connect(self.open)
+        self.data.pattern_view.centre_picked.connect(self._centre_picked)
+        self.result.recipe_opened.connect(self.set_recipe)
         self.geometry.changed.connect(self._geometry_changed)
         self.bar.run_clicked.connect(self.run)
         self.bar.pause_clicked.connect(self.pause_resume)
@@ -249,19 +222,10 @@ class Reconstruction(QWidget):
         if recipe is None:
             return
         memory.remember(recipe=recipe.to_toml())
-        opened = self.controller.recipe
-        if self.controller.scan is None or (
-            opened is not None and opened.input != recipe.input
-        ):
+        if self.controller.scan is None or self.controller.input != recipe.input:
             self._open_then(self.run)
             return
-        stage = recipe.stages[0]
-        self.controller.recipe = recipe
-        self.controller.start(
-            stage.algorithm,
-            recipe.settings_of(stage),
-            self.controller.snapshot or recipe.start,
-        )
+        self.controller.start(recipe)
 
     def pause_resume(self) -> None:
         """Pause, or go on."""
@@ -279,85 +243,6 @@ class Reconstruction(QWidget):
         self.controller.forget()
         self._show_state()
 
-    def save_result(self, path: str | None = None) -> None:
-        """Save the result as HDF5 or OME-TIFF, by the file's suffix."""
-        snapshot = self.controller.snapshot
-        if snapshot is None:
-            self.controller.say("warning", "there is no result yet: Run first")
-            return
-        if path is None:
-            path, _ = QFileDialog.getSaveFileName(
-                self, "Save the result", "result.h5", RESULT_FILES
-            )
-        if not path:
-            return
-        recipe = self.controller.recipe
-        if path.endswith(".toml"):
-            self.save_recipe(path)
-        elif path.lower().endswith((".tif", ".tiff")):
-            self._attempt(lambda: save_ome_tiff(path, snapshot), f"saved {path}")
-        else:
-            path = path if Path(path).suffix else f"{path}.h5"
-            self._attempt(lambda: save_result(path, snapshot, recipe), f"saved {path}")
-            self.controller.mark_saved()
-
-    def open_result(self, path: Path | None = None) -> None:
-        """Open a saved result, and its scan with it, to look at or to continue."""
-        if self.controller.busy:
-            self.controller.say("warning", "stop the run before opening a result")
-            return
-        if path is None:
-            name, _ = QFileDialog.getOpenFileName(
-                self, "Open a result", "", "Result (*.h5 *.hdf5)"
-            )
-            if not name:
-                return
-            path = Path(name)
-        snapshot = self._attempt(lambda: open_result(path))
-        if snapshot is None:
-            return
-        self.controller.show_result(snapshot)
-        self.controller.say("info", f"opened {path}, epoch {snapshot.epoch}")
-        try:
-            recipe = Recipe.load(path)
-        except InputError as error:
-            self.controller.say("warning", f"{error}; open its scan to continue")
-            return
-        self.set_recipe(recipe)
-        self.controller.open(recipe)
-
-    def save_recipe(self, path: str | None = None) -> None:
-        """Save the fields as a TOML recipe."""
-        recipe = self._attempt(self.recipe)
-        if recipe is None:
-            return
-        if path is None:
-            path, _ = QFileDialog.getSaveFileName(
-                self, "Save the recipe", "recipe.toml", "Recipe (*.toml)"
-            )
-        if path:
-            self._attempt(lambda: recipe.save(path), f"saved {path}")
-
-    def open_recipe(self, path: str | None = None) -> None:
-        """Fill the fields from a recipe."""
-        if path is None:
-            path, _ = QFileDialog.getOpenFileName(
-                self, "Open a recipe", "", "Recipe or result (*.toml *.h5)"
-            )
-        if not path:
-            return
-        recipe = self._attempt(lambda: Recipe.load(path))
-        if recipe is not None:
-            self.set_recipe(recipe)
-            self.controller.say("info", f"fields filled from {path}")
-
-    def copy_as_python(self) -> None:
-        """Put the same run, as a script, on the clipboard."""
-        recipe = self._attempt(self.recipe)
-        if recipe is not None:
-            QGuiApplication.clipboard().setText(recipe.to_python())
-            self.controller.say("info", "copied as Python: paste it into a script")
-
     def open_figure_dock(self) -> None:
         """Open the Figure export dock."""
         viewer = self._viewer()
@@ -365,6 +250,17 @@ class Reconstruction(QWidget):
             viewer.window.add_plugin_dock_widget("napari-scicompty", "Figure export")
 
     # -- what is shown ----------------------------------------------------------------
+    def _centre_picked(self, row: int, column: int) -> None:
+        """Take the beam centre that was double-clicked, and open the scan anew."""
+        scan = self.controller.scan
+        if scan is None or self.controller.busy:
+            return
+        refused = self.data.pick_centre(row, column, scan.frame_shape)
+        if refused:
+            self.controller.say("warning", refused)
+        else:
+            self.open()
+
     def _turned(self, group: str, name: str, value: Any) -> None:
         """Hand a change of a field to the run under way."""
         if self.controller.busy:
@@ -390,6 +286,8 @@ class Reconstruction(QWidget):
     def _show_state(self) -> None:
         busy = self.controller.busy
         self.bar.show_state(self.controller)
+        if self.controller.state == "running":
+            self.scroll.ensureWidgetVisible(self.sections["Algorithm"])
         self.data.set_busy(busy)
         for widget in (
             self.geometry.form.native,
@@ -399,10 +297,7 @@ class Reconstruction(QWidget):
             widget.setEnabled(not busy)
         for form in (self.algorithm.form, self.bar.form, self.more):
             form.set_running(busy)
-        has_result = self.controller.snapshot is not None
-        self.buttons["save"].setEnabled(has_result)
-        self.buttons["figure"].setEnabled(has_result)
-        self.buttons["open_result"].setEnabled(not busy)
+        self.result.show_state()
 
     def _show_progress(self) -> None:
         controller = self.controller
@@ -411,6 +306,9 @@ class Reconstruction(QWidget):
             self.start.show_tried(controller.job.tried, controller.job.planned)
         if controller.snapshot is not None and not controller.busy:
             self.data.show_errors(controller.snapshot)
+            self.geometry.show_derived(
+                controller.scan, self._modes(), controller.snapshot.probe
+            )
             self._show_state()
 
     def _hear(self, level: str, sentence: str) -> None:

@@ -55,7 +55,7 @@ def read_result(path: str) -> list[LayerData]:
         raise InputError(
             f"{path}: stop the run that is under way before opening a result"
         )
-    dock_of(viewer).open_result(Path(path))
+    dock_of(viewer).result.open(Path(path))
     return NO_LAYER
 
 

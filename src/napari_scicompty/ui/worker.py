@@ -61,12 +61,14 @@ class Job:
         self.run = None
 
 
-def drive(job: Job) -> Iterator[None]:
-    """Carry out a job; returns by itself when it is done, stopped or has failed.
+def drive(jobs: list[Job]) -> Iterator[None]:
+    """Carry out the job in the list; return when it is done, stopped or has failed.
 
-    A worker that is quit from outside would leak the run, and one that raises a
-    RuntimeError would never be reported as finished: neither happens here.
+    The list is emptied, because napari keeps a worker's arguments for ever. A worker
+    that is quit from outside would leak the run, and one that raises a RuntimeError
+    would never be reported as finished: neither happens here.
     """
+    job = jobs.pop()
     try:
         yield from _carry_out(job)
     except (InputError, EngineError) as error:

@@ -1,0 +1,206 @@
+"""The Result section: save, reopen, recipes, scripts, and what was never saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.recipe import Recipe
+from napari_scicompty.results import open_result, save_ome_tiff, save_result
+from napari_scicompty.ui.autosave import leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_scicompty.ui.controller import RunController
+
+RESULT_FILES = "Result (*.h5);;OME-TIFF of phase and magnitude (*.ome.tif)"
+
+
+class ResultSection(QWidget):
+    """What can be done with a result, and with the settings that made it."""
+
+    recipe_opened = Signal(object)
+    """A recipe whose values the fields should take."""
+
+    def __init__(
+        self,
+        prefix: str,
+        controller: RunController,
+        recipe: Callable[[], Recipe],
+        open_figure_dock: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.controller = controller
+        self._recipe = recipe
+        entries = (
+            ("save", "Save …", self.save),
+            ("open_result", "Open result …", self.open),
+            ("figure", "Export figure …", open_figure_dock),
+            ("copy", "Copy as Python", self.copy_as_python),
+            ("save_recipe", "Save recipe …", self.save_recipe),
+            ("open_recipe", "Open recipe …", self.open_recipe),
+        )
+        grid = QGridLayout()
+        self.buttons = {}
+        for i, (name, text, act) in enumerate(entries):
+            button = QPushButton(text)
+            button.setObjectName(f"{prefix}.{name}")
+            button.clicked.connect(lambda _=False, act=act: act())
+            grid.addWidget(button, i // 2, i % 2)
+            self.buttons[name] = button
+        self._offer = _Offer(prefix)
+        self._offer.opened.connect(self.open)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._offer)
+        layout.addLayout(grid)
+
+    def show_state(self) -> None:
+        """Enable what can be done now."""
+        has_result = self.controller.snapshot is not None
+        self.buttons["save"].setEnabled(has_result)
+        self.buttons["figure"].setEnabled(has_result)
+        self.buttons["open_result"].setEnabled(not self.controller.busy)
+
+    def save(self, path: str | None = None) -> None:
+        """Save the result as HDF5 or OME-TIFF, by the file's suffix."""
+        snapshot = self.controller.snapshot
+        if snapshot is None:
+            self.controller.say("warning", "there is no result yet: Run first")
+            return
+        if path is None:
+            path, _ = QFileDialog.getSaveFileName(
+                self, "Save the result", "result.h5", RESULT_FILES
+            )
+        if not path:
+            return
+        if path.lower().endswith((".tif", ".tiff")):
+            self._attempt(lambda: save_ome_tiff(path, snapshot), f"saved {path}")
+            return
+        target = path if Path(path).suffix else f"{path}.h5"
+        recipe = self.controller.made_by()
+        if self._attempt(
+            lambda: save_result(target, snapshot, recipe), f"saved {target}"
+        ):
+            self.controller.mark_saved()
+
+    def open(self, path: Path | None = None) -> None:
+        """Open a saved result, and its scan with it, to look at or to continue."""
+        controller = self.controller
+        if controller.busy:
+            controller.say("warning", "stop the run before opening a result")
+            return
+        if path is None:
+            name, _ = QFileDialog.getOpenFileName(
+                self, "Open a result", "", "Result (*.h5 *.hdf5)"
+            )
+            if not name:
+                return
+            path = Path(name)
+        try:
+            snapshot = open_result(path)
+        except InputError as error:
+            controller.say("error", str(error))
+            return
+        try:
+            recipe = Recipe.load(path)
+        except InputError as error:
+            controller.show_result(snapshot, None)
+            controller.say("warning", f"{error}; open its scan to continue")
+            return
+        controller.show_result(snapshot, recipe)
+        controller.say("info", f"opened {path}, epoch {snapshot.epoch}")
+        self.recipe_opened.emit(recipe)
+        controller.open(recipe)
+
+    def save_recipe(self, path: str | None = None) -> None:
+        """Save the fields as a TOML recipe."""
+        if path is None:
+            path, _ = QFileDialog.getSaveFileName(
+                self, "Save the recipe", "recipe.toml", "Recipe (*.toml)"
+            )
+        if path:
+            self._attempt(lambda: self._recipe().save(path), f"saved {path}")
+
+    def open_recipe(self, path: str | None = None) -> None:
+        """Fill the fields from a recipe."""
+        if path is None:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Open a recipe", "", "Recipe or result (*.toml *.h5)"
+            )
+        if path:
+            self._attempt(
+                lambda: self.recipe_opened.emit(Recipe.load(path)),
+                f"fields filled from {path}",
+            )
+
+    def copy_as_python(self) -> None:
+        """Put the same run, as a script, on the clipboard."""
+        self._attempt(
+            lambda: QGuiApplication.clipboard().setText(self._recipe().to_python()),
+            "copied as Python: paste it into a script",
+        )
+
+    def _attempt(self, act: Callable[[], Any], done: str) -> bool:
+        """Do something that bad input may prevent; say so instead of raising."""
+        try:
+            act()
+        except InputError as error:
+            self.controller.say("error", str(error))
+            return False
+        self.controller.say("info", done)
+        return True
+
+
+class _Offer(QWidget):
+    """Offers the newest result that was never saved, after a crash for instance."""
+
+    opened = Signal(object)
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__()
+        found = leftovers()
+        self._path = found[0] if found else None
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.setVisible(self._path is not None)
+        if self._path is None:
+            return
+        date, time = self._path.stem.split("-")[:2]
+        text = QLabel(
+            f"A result of {date[:4]}-{date[4:6]}-{date[6:]} {time[:2]}:{time[2:4]} "
+            "was never saved."
+        )
+        text.setWordWrap(True)
+        row.addWidget(text, 1)
+        for name, label, act in (
+            ("recover", "Open", self._open),
+            ("discard", "Discard", self._discard),
+        ):
+            button = QPushButton(label)
+            button.setObjectName(f"{prefix}.{name}")
+            button.clicked.connect(lambda _=False, act=act: act())
+            row.addWidget(button)
+
+    def _open(self) -> None:
+        self.opened.emit(self._path)
+        self.setVisible(False)
+
+    def _discard(self) -> None:
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+        self.setVisible(False)
