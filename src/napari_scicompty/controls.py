@@ -68,6 +68,11 @@ class Controls:
         return not self._running.is_set()
 
     @property
+    def waiting(self) -> bool:
+        """Whether changes wait for the next batch."""
+        return bool(self._pending)
+
+    @property
     def stopped(self) -> bool:
         """Whether the run was told to end."""
         return self._stopped
