@@ -107,13 +107,14 @@ class RunController(QObject):
         recipe, outcome, then = self._opening
         self._opening = (recipe, {}, None)
         self._worker = None
-        self._enter("empty" if self.scan is None else "ready")
         # Taken out, because napari keeps every worker, with its arguments, for ever.
         error, scan = outcome.pop("error", None), outcome.pop("scan", None)
+        if scan is not None:
+            self.scan, self.input = scan, recipe.input
+        self._enter("empty" if self.scan is None else "ready")
         if error is not None:
             self.say("error", _sentence(error))
             return
-        self.scan, self.input = scan, recipe.input
         for line in scan.report:
             self.say("info", line)
         self.scan_changed.emit()
