@@ -131,6 +131,7 @@ class Run:
         )
         self.estimate.place(start.positions_m)
         self.measured = Measured.of(scan, device, self._included)
+        self.measured.smallest = start.state.get("smallest", self.measured.smallest)
         self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
         self._order = self._order_of(self.epoch)
@@ -142,7 +143,8 @@ class Run:
     @property
     def done(self) -> bool:
         """Whether all epochs were done or the run was stopped."""
-        return self.controls.stopped or self.epoch >= self.last_epoch
+        over = self.epoch >= self.last_epoch and not self.controls.waiting
+        return self.controls.stopped or over
 
     def advance(self, seconds: float | None = None) -> None:
         """Do batches until the epoch ends, `seconds` have passed, or the run is done.
@@ -156,7 +158,7 @@ class Run:
         EngineError
             Out of memory, or another fault of the device.
         """
-        began = time.perf_counter()
+        began, first = time.perf_counter(), self.epoch
         try:
             with torch.no_grad(), cpu_threads(self._threads):
                 while not self.done:
@@ -166,7 +168,7 @@ class Run:
                         began += self.controls.wait_while_paused()
                         continue
                     self.step()
-                    if seconds is None and self.batch == 0:
+                    if seconds is None and self.epoch > first:
                         break
                     if seconds is not None and time.perf_counter() - began > seconds:
                         break
@@ -186,6 +188,8 @@ class Run:
         """Apply changes, then do one batch; at the end of an epoch, tidy up."""
         if changes := self.controls.take():
             self._apply(changes)
+            if self.done:
+                return
         batch = self._next_batch()
         if batch:
             settings = self.settings
@@ -295,9 +299,9 @@ class Run:
         self._visited_before = np.isfinite(start.pattern_error)
         if math.isfinite(start.error):
             self._error = start.error
-            if "squared_errors" in start.state:
-                squared = torch.from_numpy(start.state["squared_errors"].copy())
-                self._errors = squared.to(device)
+            squared = np.nan_to_num(start.pattern_error) * self.measured.power
+            squared = start.state.get("squared_errors", squared).astype(np.float32)
+            self._errors += torch.from_numpy(squared).to(device)
         else:
             self._error, self._errors = self.full_error()
             self._visited_before = self._included
@@ -356,6 +360,7 @@ class Run:
             state={
                 "algorithm": dict(self._state),
                 "power": self._power,
+                "smallest": self.measured.smallest,
                 "squared_errors": _copied(self._errors),
             },
             nominal_positions_m=self.scan.positions_m,

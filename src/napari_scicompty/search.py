@@ -186,8 +186,10 @@ def _short_run(
     run = Run(scan, BOLD, first, settings)
     try:
         while not run.done:
-            if controls is not None and controls.stopped:
-                return math.inf
+            if controls is not None:
+                controls.wait_while_paused()
+                if controls.stopped:
+                    return math.inf
             run.advance(0.1)
     except EngineError:
         return math.inf

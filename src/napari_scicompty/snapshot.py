@@ -79,7 +79,7 @@ class Snapshot:
     elapsed_s: float = 0.0
     """Seconds of computing, pauses left out, over the whole chain of runs."""
     batch: int = 0
-    """Batches done of the epoch under way; 0 at the end of an epoch."""
+    """Patterns visited of the epoch under way; 0 at the end of an epoch."""
     state: dict[str, Any] = field(default_factory=dict)
     """What an algorithm needs to go on exactly (moments and the like)."""
     nominal_positions_m: NDArray[np.float64] | None = None
