@@ -72,10 +72,11 @@ def drive(jobs: list[Job]) -> Iterator[None]:
     try:
         yield from _carry_out(job)
     except (InputError, EngineError) as error:
+        # Frames of the traceback hold the run: its tensors would outlive it.
+        error.__traceback__ = error.__context__ = None
         job.failure = error
         job.latest = getattr(error, "snapshot", job.latest)
     except Exception as error:
-        # Tensors in the frames of the traceback would outlive the run.
         traceback.clear_frames(error.__traceback__)
         job.failure = EngineError(f"The engine failed: {type(error).__name__}: {error}")
 
