@@ -98,7 +98,7 @@ class DataSection(QWidget):
         self._views = QTabWidget()
         self._views.addTab(self.pattern_view, "Mean pattern")
         self._views.addTab(self.path_view, "Scan path")
-        self._views.setFixedHeight(225)
+        self._views.setFixedHeight(256)
         self._views.setVisible(False)
         buttons = QHBoxLayout()
         buttons.addWidget(self.open_button, 1)

@@ -77,6 +77,7 @@ class ErrorPlot(QWidget):
         changes: Sequence[tuple[float, str]],
     ) -> None:
         """Show errors (above zero), and a mark with a label at each change."""
+        self.setVisible(len(errors) > 0)
         if self._shown == (len(errors), len(changes)):
             return
         self._shown = (len(errors), len(changes))

@@ -51,6 +51,7 @@ class RunBar(QWidget):
         self.pause.setToolTip("Hold the run, and go on (Ctrl+Alt+H)")
         self.reset.setToolTip("Forget the result, to begin from the start again")
         self.form = settings_form(RunSettings, None, prefix, only=BASIC, flat=True)
+        self.form.set_hints({"modes": 1})
         self.view = QComboBox()
         self.view.setObjectName(f"{prefix}.view")
         self.view.addItems(list(VIEWS))
