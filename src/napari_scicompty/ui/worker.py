@@ -57,8 +57,12 @@ class Job:
         return latest
 
     def release(self) -> None:
-        """Let go of everything that lives on the device."""
+        """Let go of what is large, on the device and off it.
+
+        A worker that napari has quit, because its window went, keeps its job for ever.
+        """
         self.run = None
+        del self.scan, self.start
 
 
 def drive(jobs: list[Job]) -> Iterator[None]:
