@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QComboBox, QScrollArea, QWidget
 from superqt import QCollapsible
 
 import napari_scicompty as sc
+from napari_scicompty.ui import Reconstruction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import napari
     from pytestqt.qtbot import QtBot
 
-    from napari_scicompty.ui import Reconstruction
 
 EXPERIMENT = sc.VirtualExperiment(
     frame=32, rows=5, columns=5, step_px=5, photons=None, diffuser_rad=0.5
@@ -32,14 +32,20 @@ ENDLESS = "100000"
 class Window:
     """A shown viewer with a Reconstruction dock, and hands to use it."""
 
-    def __init__(self, qtbot: QtBot, viewer: napari.Viewer) -> None:
+    def __init__(
+        self, qtbot: QtBot, viewer: napari.Viewer, *, again: bool = False
+    ) -> None:
         self.qtbot = qtbot
         self.viewer = viewer
-        _, dock = viewer.window.add_plugin_dock_widget(
-            "napari-scicompty", "Reconstruction"
-        )
-        self.dock: Reconstruction = dock
-        self.controller = dock.controller
+        self.dock: Reconstruction
+        if again:  # napari shows a dock twice when its menu opens it too
+            self.dock = Reconstruction(viewer)
+            viewer.window.add_dock_widget(self.dock, name="again", tabify=True)
+        else:
+            _, self.dock = viewer.window.add_plugin_dock_widget(
+                "napari-scicompty", "Reconstruction"
+            )
+        self.controller = self.dock.controller
         self.activate()
 
     def activate(self) -> None:
@@ -91,7 +97,11 @@ class Window:
     # -- what a person waits for ------------------------------------------------------
     def until(self, *states: str, timeout: int = 15_000) -> None:
         """Wait until the controller is in one of these states."""
-        self.qtbot.waitUntil(lambda: self.controller.state in states, timeout=timeout)
+
+        def there() -> None:
+            assert self.controller.state in states, self.message
+
+        self.qtbot.waitUntil(there, timeout=timeout)
 
     def until_epoch(self, epoch: int) -> None:
         """Wait until a snapshot of this epoch or a later one is on show."""
