@@ -7,7 +7,6 @@ import time
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakMethod
 
 from napari_scicompty.errors import InputError
 

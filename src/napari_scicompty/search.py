@@ -42,6 +42,11 @@ class Candidate:
     """Error by a full pass after the epochs of the search; infinite if it diverged."""
 
     @property
+    def is_disc(self) -> bool:
+        """Whether the start is a disc, and not the mean pattern's pupil."""
+        return isinstance(self.start, DiscProbe)
+
+    @property
     def defocus_m(self) -> float | None:
         """Focus to sample, positive: diverging; None for a disc."""
         return self.start.defocus_m if isinstance(self.start, PupilProbe) else None
@@ -144,8 +149,11 @@ def largest_k(scan: Scan) -> float:
 
 
 def ranked(candidates: list[Candidate]) -> list[Candidate]:
-    """Sort candidates, best first."""
-    return sorted(candidates, key=lambda candidate: candidate.error)
+    """Sort candidates, best first; a disc counts as 10 % worse than it is.
+
+    The pupil was measured and a disc is a guess: it must be clearly better.
+    """
+    return sorted(candidates, key=lambda c: c.error * (1.1 if c.is_disc else 1.0))
 
 
 def explain(candidates: list[Candidate]) -> str:

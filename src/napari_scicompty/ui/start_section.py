@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
+from napari_scicompty.search import ranked
 from napari_scicompty.start import STARTS
 from napari_scicompty.ui.forms import SettingsForm, settings_form
 from napari_scicompty.ui.plots import StartLadderView
@@ -120,7 +121,7 @@ class StartSection(QWidget):
         self.text.setVisible(bool(tried))
         if not tried:
             return
-        best = min(range(len(tried)), key=lambda i: tried[i].error)
+        best = tried.index(ranked(tried)[0])
         self.ladder.set_candidates(
             [nan if c.defocus_m is None else c.defocus_m for c in tried],
             [c.error for c in tried],
