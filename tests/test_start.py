@@ -14,7 +14,7 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.formats import open_scan
 from napari_scicompty.reconstruction import prepare, reconstruct
 from napari_scicompty.scan import Geometry, Scan
-from napari_scicompty.search import explain, find_start
+from napari_scicompty.search import Candidate, explain, find_start, ranked
 from napari_scicompty.simulation import VirtualExperiment, simulate
 from napari_scicompty.start import (
     AutoStart,
@@ -225,7 +225,8 @@ def test_the_search_finds_the_defocus_and_its_sign(defocus_m: float) -> None:
     wrong = [c for c in found if (c.defocus_m or 0) * defocus_m < 0]
     assert wrong
     assert min(c.error for c in wrong) > 5 * best.error
-    assert [c.error for c in found] == sorted(c.error for c in found)
+    pupils = [c.error for c in found if not c.is_disc]
+    assert pupils == sorted(pupils)
     assert heard == [(i + 1, len(found)) for i in range(len(found))]
     told = explain(found)
     assert ("diverging" if defocus_m > 0 else "converging") in told
@@ -233,11 +234,19 @@ def test_the_search_finds_the_defocus_and_its_sign(defocus_m: float) -> None:
     assert f"{best.error:.4f}" in told
 
 
+def test_a_disc_is_taken_only_when_it_is_clearly_better() -> None:
+    pupil, disc = PupilProbe(defocus_m=1e-3), DiscProbe(radius_m=1e-6)
+    for error, first in ((0.019, pupil), (0.017, disc)):
+        found = ranked([Candidate(disc, error), Candidate(pupil, 0.02)])
+        assert found[0].start == first
+    assert "disc of 1 µm radius" in explain(found)
+
+
 def test_auto_takes_the_best_candidate_and_says_so() -> None:
     auto = AutoStart(epochs=2, step_px2=120)
-    ranked = find_start(SCAN, auto, device="cpu", seed=3)
+    found = find_start(SCAN, auto, device="cpu", seed=3)
     first = next(reconstruct(SCAN, RPIE(), epochs=1, start=auto, seed=3, device="cpu"))
-    best = ranked[0].start.model_dump()
+    best = found[0].start.model_dump()
     assert best.items() <= first.settings["start"].items()
     assert any("start found among" in note for note in first.history.notes)
 
