@@ -124,7 +124,8 @@ class ResultSection(QWidget):
             return
         controller.show_result(snapshot, recipe)
         controller.say("info", f"opened {path}, epoch {snapshot.epoch}")
-        self.recipe_opened.emit(recipe)
+        # The fields hold one stage: the last one, with which to go on.
+        self.recipe_opened.emit(recipe.replace(stages=recipe.stages[-1:]))
         controller.open(recipe)
 
     def save_recipe(self, path: str | None = None) -> None:
