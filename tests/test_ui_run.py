@@ -420,14 +420,25 @@ def test_unsaved_results_are_kept_until_they_are_saved(
     assert _unsaved() == []
 
 
-def test_results_of_a_dead_process_are_found(folder: Path) -> None:
+def test_the_result_of_a_dead_process_is_offered(
+    open_window: OpenWindow, folder: Path
+) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
+    start = sc.DiscProbe(radius_m=RADIUS_M)
+    *_, last = sc.reconstruct(_scan(folder), sc.RPIE(), epochs=1, start=start)
     autosave.folder().mkdir(parents=True)
     for stamp, pid in (("01", gone.pid), ("02", gone.pid), ("03", os.getpid())):
-        (autosave.folder() / f"20260101-0000{stamp}-{pid}-a.h5").touch()
+        path = autosave.folder() / f"20260101-0000{stamp}-{pid}-a.h5"
+        sc.save_result(path, last)
     names = [path.name for path in autosave.leftovers()]
     assert names == [f"20260101-0000{n}-{gone.pid}-a.h5" for n in ("02", "01")]
+    window = open_window()
+    window.click(f"{R}.recover")
+    same(window.controller.snapshot, last)
+    again = open_window()
+    again.click(f"{R}.discard")
+    assert [path.name for path in autosave.leftovers()] == names[1:]
 
 
 def _unsaved() -> list[Path]:

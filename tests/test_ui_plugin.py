@@ -1,0 +1,187 @@
+"""What napari sees of the plugin: docks, reader, writer, sample, actions, figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import matplotlib.image
+import numpy as np
+import pytest
+import tifffile
+from napari._app_model import get_app_model
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
+
+import napari_scicompty as sc
+from napari_scicompty.ui import FigureExport, Reconstruction
+from napari_scicompty.ui.reader import get_reader
+from window import ENDLESS, EXPERIMENT, RADIUS_M, Window, same, write_cxi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    OpenWindow = Callable[[], Window]
+
+pytestmark = pytest.mark.gui
+NAME = "napari-scicompty"
+R = "reconstruction"
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved result, without its recipe."""
+    path = tmp_path_factory.mktemp("result") / "result.h5"
+    *_, last = sc.reconstruct(
+        sc.simulate(EXPERIMENT)[0], sc.RPIE(), epochs=3, start=sc.DiscProbe(RADIUS_M)
+    )
+    sc.save_result(path, last)
+    return path
+
+
+def test_the_manifest_opens_both_docks(open_window: OpenWindow) -> None:
+    window = open_window()
+    assert isinstance(window.dock, Reconstruction)
+    _, figures = window.viewer.window.add_plugin_dock_widget(NAME, "Figure export")
+    assert isinstance(figures, FigureExport)
+    assert figures.controller is window.controller
+    assert Reconstruction.of(window.viewer) is window.dock
+
+
+def test_a_dropped_result_is_shown_and_continued(
+    open_window: OpenWindow, result: Path, folder: Path
+) -> None:
+    window = open_window()
+    window.viewer.open(result, plugin=NAME)
+    saved = sc.open_result(result)
+    same(window.controller.snapshot, saved)
+    phase = window.viewer.layers["Object phase"]
+    np.testing.assert_array_equal(phase.data, np.angle(saved.object))
+    np.testing.assert_allclose(phase.scale, 0.125)
+    window.open(folder)
+    assert window.run_to_the_end("1").epoch == 4
+
+
+def test_a_dropped_result_does_not_disturb_a_run(
+    open_window: OpenWindow, result: Path, folder: Path
+) -> None:
+    window = open_window()
+    window.open(folder)
+    window.run(ENDLESS)
+    window.until_epoch(4)
+    with pytest.raises(sc.InputError, match="stop the run"):
+        window.viewer.open(result, plugin=NAME)
+    assert window.controller.snapshot.epoch >= 4
+    window.stop()
+
+
+def test_a_dropped_cxi_opens_in_the_dock(
+    make_napari_viewer: Any, plugin: None, qtbot: QtBot, tmp_path: Path
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.open(write_cxi(tmp_path / "a.cxi"), plugin=NAME)
+    assert len(viewer.layers) == 0
+    dock = Reconstruction.of(viewer)
+    qtbot.waitUntil(lambda: dock.controller.scan is not None)
+    assert dock.controller.scan.patterns.shape == (25, 32, 32)
+    assert dock.data.path.text() == str(tmp_path / "a.cxi")
+
+
+def test_what_is_not_ours_is_left_to_others(
+    plugin: None, npe2pm: Any, folder: Path, result: Path, tmp_path: Path
+) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["data"] = [1, 2]
+    assert list(npe2pm.iter_compatible_readers([str(folder / "stack.tif")])) == []
+    assert get_reader(str(tmp_path / "other.h5")) is None
+    assert get_reader([str(result), str(result)]) is None
+    assert get_reader(str(result)) is not None
+
+
+def test_saved_layers_keep_their_pixel_size(
+    open_window: OpenWindow, result: Path, tmp_path: Path
+) -> None:
+    viewer = open_window().viewer
+    viewer.open(result, plugin=NAME)
+    layers = viewer.layers
+    layers.selection = {layers["Object phase"], layers["Positions (nominal)"]}
+    path = tmp_path / "two.ome.tif"
+    written = layers.save(str(path), selected=True, plugin=NAME)
+    assert len(written) == 2
+    with tifffile.TiffFile(path) as file:
+        np.testing.assert_array_equal(file.asarray(), layers["Object phase"].data)
+        pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
+    assert pixels["PhysicalSizeX"] == pytest.approx(0.125)
+    assert pixels["PhysicalSizeXUnit"] == "µm"
+    (table,) = (name for name in written if name.endswith(".csv"))
+    points = np.loadtxt(table, delimiter=",", skiprows=1)
+    np.testing.assert_allclose(points, layers["Positions (nominal)"].data)
+
+
+def test_the_sample_opens_and_runs(
+    make_napari_viewer: Any, plugin: None, qtbot: QtBot
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    (truth,) = viewer.open_sample(NAME, "virtual-experiment")
+    dock = Reconstruction.of(viewer)
+    qtbot.waitUntil(lambda: dock.controller.scan is not None, timeout=15_000)
+    assert len(dock.controller.scan) == 121
+    assert not truth.visible
+    dock.bar.form.set_values({"epochs": 1})
+    dock.run()
+    qtbot.waitUntil(lambda: dock.controller.state == "ready", timeout=30_000)
+    assert dock.controller.failure is None
+    phase = viewer.layers["Object phase"]
+    np.testing.assert_allclose(phase.scale, truth.scale)
+    np.testing.assert_allclose(phase.translate, truth.translate)
+    assert viewer.layers.extent.units is not None
+
+
+def test_palette_actions_act(open_window: OpenWindow, folder: Path) -> None:
+    window = open_window()
+    window.open(folder)
+    window.type(f"{R}.epochs", ENDLESS)
+    commands = get_app_model().commands
+    for action, state in (
+        ("run", "running"),
+        ("pause_resume", "paused"),
+        ("pause_resume", "running"),
+        ("stop", "ready"),
+    ):
+        commands.execute_command(f"{NAME}.{action}").result()
+        window.until(state)
+    commands.execute_command(f"{NAME}.copy_as_python").result()
+    assert "sc.reconstruct(" in QApplication.clipboard().text()
+
+
+def test_figures_and_screenshots_are_exported(
+    open_window: OpenWindow,
+    result: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    qtbot: QtBot,
+) -> None:
+    window = open_window()
+    window.viewer.open(result, plugin=NAME)
+    window.click(f"{R}.figure")
+    docks = window.viewer.window._qt_window.findChildren(FigureExport)
+    qtbot.waitUntil(lambda: docks[0].isVisible())
+    message = docks[0].findChild(QWidget, "figure_export.message")
+    for button in ("save", "canvas", "window"):
+        path = tmp_path / f"{button}.png"
+        monkeypatch.setattr(
+            QFileDialog,
+            "getSaveFileName",
+            staticmethod(lambda *_, p=path: (str(p), "")),
+        )
+        qtbot.mouseClick(
+            docks[0].findChild(QWidget, f"figure_export.{button}"),
+            Qt.MouseButton.LeftButton,
+        )
+        qtbot.waitUntil(lambda p=path: message.text() == f"Saved {p}")
+        picture = matplotlib.image.imread(path)[..., :3]
+        assert min(picture.shape[:2]) > 200
+        assert picture.std() > 0.05
