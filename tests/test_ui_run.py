@@ -311,8 +311,10 @@ def test_the_automatic_start_shows_what_it_tried(
     window.run_to_the_end("1")
     job, ladder = window.controller.job, window.dock.start.ladder
     assert len(job.tried) == job.planned > 4
-    best = min(job.tried, key=lambda candidate: candidate.error)
-    assert window.text(f"{R}.start.found") == f"Best: {best}"
+    said = window.text(f"{R}.start.found")
+    best = next(c for c in job.tried if said == f"Best: {c}")
+    used = window.controller.snapshot.settings["start"]
+    assert best.start.model_dump().items() <= used.items()
     assert ladder.isVisible()
     rungs = [i for i, c in enumerate(job.tried) if c.defocus_m and np.isfinite(c.error)]
     assert set(rungs) <= set(ladder.points.data["data"])
