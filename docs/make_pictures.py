@@ -1,7 +1,8 @@
-"""Makes the pictures of the docs from the real window: ``python docs/make_pictures.py``.
+"""Makes the pictures of the docs from the real window.
 
-Needs a screen, a virtual one will do. A scan is simulated and written to files, opened
-and run by clicks as in the tour, and photographed on the way.
+``python docs/make_pictures.py`` needs a screen, a virtual one will do. A scan is
+simulated and written to files, opened and run by clicks as in the tour, and photographed
+on the way.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 IMAGES = Path(__file__).resolve().parent / "images"
 SCRATCH = Path(tempfile.mkdtemp())
@@ -29,6 +30,9 @@ from qtpy.QtWidgets import QApplication, QPushButton, QWidget  # noqa: E402
 import napari_scicompty as sc  # noqa: E402
 from napari_scicompty.figures import save_figure  # noqa: E402
 from napari_scicompty.ui import Reconstruction  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EXPERIMENT = sc.VirtualExperiment(
     modes=2, diffuser_rad=0.3, defocus_m=3e-3, photons=3e6, second_mode=0.3

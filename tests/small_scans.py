@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_scicompty.run import RunSettings
-from napari_scicompty.scan import Geometry, Scan
+from napari_scicompty.geometry import Geometry
+from napari_scicompty.run_settings import RunSettings
+from napari_scicompty.scan import Scan
 from napari_scicompty.start import DiscProbe, begin
 
 if TYPE_CHECKING:

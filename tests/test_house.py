@@ -20,11 +20,11 @@ FLOORS = {
     5: "recipe results figures",
     4: "controls run start search reconstruction simulation",
     3: "algorithms refine analysis",
-    2: "measured estimate snapshot formats prepare",
-    1: "errors settings device scan canvas optics",
+    2: "measured estimate snapshot run_settings formats prepare",
+    1: "errors settings device geometry scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
-    "errors settings scan canvas",
+    "errors settings geometry scan canvas",
     "errors optics",
     "errors device",
     "snapshot estimate",

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.geometry import Geometry
 from napari_scicompty.optics import patches, probes
 from napari_scicompty.optics.modes import orthogonal_modes, with_weak_modes
 from napari_scicompty.optics.propagators import propagator_for
-from napari_scicompty.scan import Geometry
 
 FAR = Geometry(1e-10, 1.0, 50e-6)
 SHAPES = [(8, 8), (7, 9), (9, 8), (16, 11)]

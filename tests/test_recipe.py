@@ -12,7 +12,7 @@ import tifffile
 import napari_scicompty as sc
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.recipe import FileInput, RunChoices, Stage
-from napari_scicompty.run import RunSettings
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.start import STARTS, ZonePlateProbe
 
 EXPERIMENT = sc.VirtualExperiment(frame=32, rows=3, columns=3, step_px=5, photons=None)

@@ -15,7 +15,8 @@ import torch
 
 import napari_scicompty as sc
 from napari_scicompty import results
-from napari_scicompty.run import Run, RunSettings
+from napari_scicompty.run import Run
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.snapshot import Change, Snapshot
 from napari_scicompty.start import DiscProbe, begin
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.scan import Geometry, Scan
+from napari_scicompty.geometry import Geometry
+from napari_scicompty.scan import Scan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,9 @@ from napari_scicompty.algorithms import RPIE
 from napari_scicompty.controls import Controls
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import open_scan
+from napari_scicompty.geometry import Geometry
 from napari_scicompty.reconstruction import prepare, reconstruct
-from napari_scicompty.scan import Geometry, Scan
+from napari_scicompty.scan import Scan
 from napari_scicompty.search import Candidate, explain, find_start, ranked
 from napari_scicompty.simulation import VirtualExperiment, simulate
 from napari_scicompty.start import (

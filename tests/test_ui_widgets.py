@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QLineEdit, QWidget
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.formats import OpenChoices
-from napari_scicompty.run import RunSettings
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.simulation import VirtualExperiment
 from napari_scicompty.start import STARTS
 from napari_scicompty.ui.forms import settings_form

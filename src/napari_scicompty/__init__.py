@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from napari_scicompty.controls import Controls
     from napari_scicompty.errors import DivergedError, EngineError, InputError
     from napari_scicompty.formats import open_scan
+    from napari_scicompty.geometry import Geometry
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.reconstruction import reconstruct
     from napari_scicompty.results import open_result, save_result
-    from napari_scicompty.scan import Geometry, Scan
+    from napari_scicompty.scan import Scan
     from napari_scicompty.search import find_start
     from napari_scicompty.simulation import Truth, VirtualExperiment, simulate
     from napari_scicompty.snapshot import Snapshot
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "Geometry": "scan",
+    "Geometry": "geometry",
     "Scan": "scan",
     "open_scan": "formats",
     "VirtualExperiment": "simulation",

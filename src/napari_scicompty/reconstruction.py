@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.run import Run, RunSettings
+from napari_scicompty.run import Run
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.search import Candidate, explain, ranked, search
 from napari_scicompty.snapshot import Snapshot
 from napari_scicompty.start import AutoStart, ProbeFile, Start, begin, resume

@@ -38,7 +38,8 @@ import numpy as np
 
 import napari_scicompty
 from napari_scicompty.errors import InputError
-from napari_scicompty.scan import Geometry, Source
+from napari_scicompty.geometry import Geometry
+from napari_scicompty.scan import Source
 from napari_scicompty.snapshot import Change, History, Snapshot
 
 if TYPE_CHECKING:

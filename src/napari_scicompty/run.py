@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from napari_scicompty.controls import Controls, PathValue, changed
 from napari_scicompty.device import cpu_threads, fitting_threads, pick_device
-from napari_scicompty.errors import DivergedError, EngineError, InputError
+from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.estimate import Estimate
 from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import propagator_for
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.run_settings import RunSettings, included
 from napari_scicompty.snapshot import Change, Snapshot
 
 if TYPE_CHECKING:
@@ -36,43 +36,6 @@ LARGEST_TRANSMISSION = 100.0
 
 LARGEST_RISE = 10.0
 """The error may rise to this many times its best before the run counts as diverged."""
-
-
-class RunSettings(Settings):
-    """How a run is carried out, whatever the algorithm."""
-
-    epochs: int = setting(
-        40, "Passes over all patterns (more of them when continuing)", ge=0
-    )
-    modes: int | None = setting(
-        None,
-        "Incoherent probe modes; empty keeps those of the start",
-        ge=1,
-        le=64,
-        live=False,
-    )
-    batch: int | None = setting(
-        None, "Positions per step; empty is the algorithm's own choice", ge=1
-    )
-    hold_probe: int = setting(
-        0, "Epochs before the probe is updated for the first time", ge=0
-    )
-    freeze_probe: bool = setting(False, "Keep the probe as it is (a calibrated one)")
-    excluded: tuple[int, ...] = setting(
-        (), "Patterns that take no part, by their number from 0", title="Exclude"
-    )
-    device: Literal["auto", "cpu", "cuda", "mps"] = setting(
-        "auto", "Where to compute; auto takes a GPU when there is one", live=False
-    )
-    seed: int = setting(
-        0,
-        "Of the random order and the weak modes: same seed, same numbers",
-        ge=0,
-        live=False,
-    )
-    threads: int = setting(
-        0, "CPU threads; 0 is automatic, which is fastest", ge=0, live=False
-    )
 
 
 class Run:
@@ -120,7 +83,7 @@ class Run:
         self._fell_back = False
         self._best = math.inf
         self._visited: NDArray[np.bool_] = np.zeros(len(scan), bool)
-        self._included = _included(scan, settings)
+        self._included = included(scan, settings)
         device = pick_device(settings.device)
         self.estimate = Estimate(
             start.canvas,
@@ -276,8 +239,8 @@ class Run:
         """Return what `changes` lead to; raise InputError and alter nothing."""
         groups = {"algorithm": self.algorithm, "run": self.settings}
         after: dict[str, Any] = changed(groups, changes)
-        included = _included(self.scan, after["run"])
-        return after["algorithm"], after["run"], included
+        taking_part = included(self.scan, after["run"])
+        return after["algorithm"], after["run"], taking_part
 
     def _apply(self, changes: Sequence[PathValue]) -> None:
         before = {"algorithm": self.algorithm, "run": self.settings}
@@ -374,22 +337,6 @@ class Run:
             "algorithm": algorithm | self.algorithm.model_dump(mode="json"),
             "run": run | {"modes": len(self.estimate.probe)},
         }
-
-
-def _included(scan: Scan, settings: RunSettings) -> NDArray[np.bool_]:
-    """Return which patterns take part, shape (n,)."""
-    included = np.ones(len(scan), bool)
-    included[list(scan.excluded)] = False
-    wrong = [j for j in settings.excluded if not 0 <= j < len(scan)]
-    if wrong:
-        raise InputError(
-            f"run.excluded: there is no pattern {wrong[0]}; they are numbered 0 to "
-            f"{len(scan) - 1}"
-        )
-    included[list(settings.excluded)] = False
-    if not included.any():
-        raise InputError("run.excluded: every pattern is excluded; include some")
-    return included
 
 
 def _copied(tensor: Tensor) -> NDArray[Any]:

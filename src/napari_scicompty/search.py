@@ -17,7 +17,8 @@ import numpy as np
 from napari_scicompty.algorithms.pie import RPIE
 from napari_scicompty.errors import EngineError
 from napari_scicompty.optics.propagators import propagator_for
-from napari_scicompty.run import Run, RunSettings
+from napari_scicompty.run import Run
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.start import AutoStart, DiscProbe, PupilProbe, begin
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from napari_scicompty.scan import Source
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.scan import Geometry
+    from napari_scicompty.geometry import Geometry
 
 
 @dataclass(frozen=True)

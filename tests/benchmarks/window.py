@@ -16,7 +16,8 @@ from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 import napari_scicompty as sc
-from napari_scicompty.run import Run, RunSettings
+from napari_scicompty.run import Run
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.start import begin
 from napari_scicompty.ui import Reconstruction
 

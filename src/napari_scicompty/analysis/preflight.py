@@ -13,7 +13,8 @@ from napari_scicompty.canvas import Canvas
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.scan import Geometry, Scan
+    from napari_scicompty.geometry import Geometry
+    from napari_scicompty.scan import Scan
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.recipe.sections import STAGE_FIELDS, path_fields
-from napari_scicompty.run import RunSettings
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.start import STARTS
 
 if TYPE_CHECKING:

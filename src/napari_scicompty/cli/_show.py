@@ -10,7 +10,8 @@ from napari_scicompty.analysis.preflight import preflight
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_scicompty.scan import Geometry, Scan
+    from napari_scicompty.geometry import Geometry
+    from napari_scicompty.scan import Scan
     from napari_scicompty.snapshot import Snapshot
 
 Line = tuple[str, str]

@@ -18,7 +18,8 @@ from napari_scicompty.formats.choices import (
 
 if TYPE_CHECKING:
     from napari_scicompty.formats._raw import Raw
-    from napari_scicompty.scan import Geometry, Scan
+    from napari_scicompty.geometry import Geometry
+    from napari_scicompty.scan import Scan
 
 
 class Format(NamedTuple):

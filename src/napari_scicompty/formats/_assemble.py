@@ -13,7 +13,8 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.formats import positions as positions_files
 from napari_scicompty.formats._raw import RawFrames, fingerprint, reading
 from napari_scicompty.formats.choices import geometry_choices
-from napari_scicompty.scan import Geometry, Scan, Source
+from napari_scicompty.geometry import Geometry
+from napari_scicompty.scan import Scan, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

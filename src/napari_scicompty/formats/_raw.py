@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_scicompty.scan import Geometry
+    from napari_scicompty.geometry import Geometry
 
 _HASH_ALL = 256 * 2**20
 _HASH_END = 64 * 2**20

@@ -11,7 +11,7 @@ from napari_scicompty.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_scicompty.scan import Geometry
+    from napari_scicompty.geometry import Geometry
 
 
 class Propagator(Protocol):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_scicompty.scan import Geometry
+    from napari_scicompty.geometry import Geometry
 
 _CHUNK_BYTES = 64 * 2**20
 

@@ -43,7 +43,7 @@ from napari_scicompty.recipe.sections import (
 )
 from napari_scicompty.reconstruction import prepare
 from napari_scicompty.results import is_result, replacing, stored_recipe
-from napari_scicompty.run import RunSettings
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation import VirtualExperiment, simulate
 from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start

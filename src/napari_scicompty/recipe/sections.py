@@ -11,7 +11,7 @@ from pydantic import SerializeAsAny
 from napari_scicompty.algorithms import RPIE, Algorithm
 from napari_scicompty.formats import OpenChoices, open_scan
 from napari_scicompty.formats.choices import FilePath
-from napari_scicompty.run import RunSettings
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
 
 if TYPE_CHECKING:

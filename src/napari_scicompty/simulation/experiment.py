@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_scicompty.canvas import MARGIN, Canvas
-from napari_scicompty.scan import Geometry, Scan
+from napari_scicompty.geometry import Geometry
+from napari_scicompty.scan import Scan
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation.objects import OBJECTS, clouds
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_scicompty.recipe import FileInput, Recipe
-    from napari_scicompty.run import RunSettings
+    from napari_scicompty.run_settings import RunSettings
     from napari_scicompty.scan import Scan
     from napari_scicompty.simulation import VirtualExperiment
     from napari_scicompty.snapshot import Snapshot

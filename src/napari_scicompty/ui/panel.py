@@ -16,7 +16,7 @@ from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe, RunChoices, Stage
-from napari_scicompty.run import RunSettings
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui import journal, memory
 from napari_scicompty.ui.controller import RunController
 from napari_scicompty.ui.data_section import DataSection

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_scicompty.run import RunSettings
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.layers import VIEWS
 from napari_scicompty.ui.plots import ErrorPlot

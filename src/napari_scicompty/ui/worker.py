@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_scicompty.algorithms import Algorithm
-    from napari_scicompty.run import Run, RunSettings
+    from napari_scicompty.run import Run
+    from napari_scicompty.run_settings import RunSettings
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import Candidate
     from napari_scicompty.snapshot import Snapshot

@@ -1,0 +1,167 @@
+"""How a scan was measured: wavelength, distances and pixels."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+from scipy import constants
+
+from napari_scicompty.errors import InputError
+
+Propagation = Literal["far-field", "near-field"]
+
+_HC_EV_M = float(constants.h * constants.c / constants.e)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """The configured geometry of an experiment, in SI units.
+
+    Parameters
+    ----------
+    wavelength_m : float
+        Wavelength of the illumination.
+    distance_m : float
+        Sample to detector.
+    detector_pixel_m : float or (float, float)
+        Detector pixel, one number or (y, x); after binning.
+    focus_sample_m : float, optional
+        Focus to sample; > 0 means that the focus lies upstream (a diverging beam).
+    propagation : {"far-field", "near-field"}
+        In near field the cone beam of `focus_sample_m` gives magnification, effective
+        distance and effective pixel (Fresnel scaling theorem).
+
+    Raises
+    ------
+    InputError
+        A value that is not finite or not positive, or an unknown propagation.
+    """
+
+    wavelength_m: float
+    distance_m: float
+    detector_pixel_m: tuple[float, float]
+    focus_sample_m: float | None = None
+    propagation: Propagation = "far-field"
+
+    def __init__(
+        self,
+        wavelength_m: float,
+        distance_m: float,
+        detector_pixel_m: float | tuple[float, float],
+        focus_sample_m: float | None = None,
+        propagation: Propagation = "far-field",
+    ) -> None:
+        pixel = np.ravel(detector_pixel_m)
+        if len(pixel) not in (1, 2):
+            raise InputError(
+                f"Geometry.detector_pixel_m is {detector_pixel_m}; give one number or "
+                "(y, x), in metres"
+            )
+        fs = focus_sample_m
+        values = {
+            "wavelength_m": _number("wavelength_m", wavelength_m),
+            "distance_m": _number("distance_m", distance_m),
+            "detector_pixel_m": (
+                _number("detector_pixel_m", pixel[0]),
+                _number("detector_pixel_m", pixel[-1]),
+            ),
+            "focus_sample_m": None if fs is None else _number("focus_sample_m", fs),
+            "propagation": propagation,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        for name in ("wavelength_m", "distance_m", "detector_pixel_m"):
+            numbers = np.atleast_1d(getattr(self, name))
+            if not (np.isfinite(numbers).all() and (numbers > 0).all()):
+                raise InputError(
+                    f"Geometry.{name} is {getattr(self, name)}; give it in metres, "
+                    "larger than zero"
+                )
+        fs = self.focus_sample_m
+        if fs is not None and (not math.isfinite(fs) or fs == 0):
+            raise InputError(
+                f"Geometry.focus_sample_m is {fs}; give the distance from focus to "
+                "sample in metres (negative for a focus downstream), or leave it out"
+            )
+        if self.propagation not in get_args(Propagation):
+            raise InputError(
+                f"Geometry.propagation is {self.propagation!r}; choose 'far-field' or "
+                "'near-field'"
+            )
+        if abs(self.magnification) < 1e-6:
+            raise InputError(
+                f"Geometry.focus_sample_m is {fs}: the focus lies on the detector, and "
+                "nothing is magnified; check the sign and the distance"
+            )
+
+    @classmethod
+    def from_energy(cls, energy_ev: float, *args: Any, **kwargs: Any) -> Self:
+        """Photons of `energy_ev`; the other arguments are those of `Geometry`."""
+        if not energy_ev > 0:
+            raise InputError(f"energy_ev is {energy_ev}; give the photon energy in eV")
+        return cls(_HC_EV_M / energy_ev, *args, **kwargs)
+
+    @classmethod
+    def from_voltage(cls, voltage_v: float, *args: Any, **kwargs: Any) -> Self:
+        """Electrons accelerated by `voltage_v` (relativistic wavelength)."""
+        if not voltage_v > 0:
+            raise InputError(f"voltage_v is {voltage_v}; give the high voltage in volt")
+        ev = constants.e * voltage_v
+        rest = constants.m_e * constants.c**2
+        return cls(
+            float(constants.h * constants.c) / math.sqrt(ev * (ev + 2 * rest)),
+            *args,
+            **kwargs,
+        )
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def energy_ev(self) -> float:
+        """Photon energy in eV that belongs to the wavelength."""
+        return _HC_EV_M / self.wavelength_m
+
+    @property
+    def magnification(self) -> float:
+        """Geometric magnification of a near-field cone beam; 1 otherwise."""
+        if self.propagation == "far-field" or self.focus_sample_m is None:
+            return 1.0
+        return 1.0 + self.distance_m / self.focus_sample_m
+
+    @property
+    def effective_distance_m(self) -> float:
+        """Distance of the equivalent parallel beam (Fresnel scaling theorem)."""
+        return self.distance_m / self.magnification
+
+    def pixel_size_m(self, shape: tuple[int, int]) -> tuple[float, float]:
+        """Object pixel (y, x) for frames of `shape` (h, w).
+
+        Far field: wavelength * distance / (N * detector pixel). Near field: detector
+        pixel over magnification.
+        """
+        if self.propagation == "near-field":
+            m = abs(self.magnification)
+            return (self.detector_pixel_m[0] / m, self.detector_pixel_m[1] / m)
+        reach = self.wavelength_m * self.distance_m
+        return (
+            reach / (shape[0] * self.detector_pixel_m[0]),
+            reach / (shape[1] * self.detector_pixel_m[1]),
+        )
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"Geometry.{name} is {value!r}; give a number, in metres"
+        ) from None

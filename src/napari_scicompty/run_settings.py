@@ -1,0 +1,68 @@
+"""How a run is carried out, whatever the algorithm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_scicompty.scan import Scan
+
+
+class RunSettings(Settings):
+    """Epochs, modes, device, seed and the like."""
+
+    epochs: int = setting(
+        40, "Passes over all patterns (more of them when continuing)", ge=0
+    )
+    modes: int | None = setting(
+        None,
+        "Incoherent probe modes; empty keeps those of the start",
+        ge=1,
+        le=64,
+        live=False,
+    )
+    batch: int | None = setting(
+        None, "Positions per step; empty is the algorithm's own choice", ge=1
+    )
+    hold_probe: int = setting(
+        0, "Epochs before the probe is updated for the first time", ge=0
+    )
+    freeze_probe: bool = setting(False, "Keep the probe as it is (a calibrated one)")
+    excluded: tuple[int, ...] = setting(
+        (), "Patterns that take no part, by their number from 0", title="Exclude"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = setting(
+        "auto", "Where to compute; auto takes a GPU when there is one", live=False
+    )
+    seed: int = setting(
+        0,
+        "Of the random order and the weak modes: same seed, same numbers",
+        ge=0,
+        live=False,
+    )
+    threads: int = setting(
+        0, "CPU threads; 0 is automatic, which is fastest", ge=0, live=False
+    )
+
+
+def included(scan: Scan, settings: RunSettings) -> NDArray[np.bool_]:
+    """Return which patterns take part, shape (n,)."""
+    taking_part = np.ones(len(scan), bool)
+    taking_part[list(scan.excluded)] = False
+    wrong = [j for j in settings.excluded if not 0 <= j < len(scan)]
+    if wrong:
+        raise InputError(
+            f"run.excluded: there is no pattern {wrong[0]}; they are numbered 0 to "
+            f"{len(scan) - 1}"
+        )
+    taking_part[list(settings.excluded)] = False
+    if not taking_part.any():
+        raise InputError("run.excluded: every pattern is excluded; include some")
+    return taking_part
