@@ -98,7 +98,9 @@ def test_open_run_pause_change_resume_stop_save_reopen_continue(
         0.5,
         0.2,
     )
-    (mark,) = window.dock.bar.plot.marks
+    plot = window.dock.bar.plot
+    qtbot.waitUntil(lambda: len(plot.marks) == 1)
+    (mark,) = plot.marks
     assert mark.value() == pytest.approx(held[0], abs=1)
     assert "alpha_object 0.2" in mark.label.toPlainText()
 
@@ -124,7 +126,7 @@ def test_open_run_pause_change_resume_stop_save_reopen_continue(
     again.until("ready")
     same(again.controller.snapshot, more)
     assert again.text(f"{R}.data.path") == str(folder / "stack.tif")
-    assert len(again.dock.bar.plot.marks) == 1
+    qtbot.waitUntil(lambda: len(again.dock.bar.plot.marks) == 1)
     _check_layers(again)
     continued = again.run_to_the_end("2")
     *_, headless = sc.reconstruct(
