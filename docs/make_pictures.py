@@ -1,8 +1,8 @@
 """Makes the pictures of the docs from the real window.
 
 ``python docs/make_pictures.py`` needs a screen, a virtual one will do. A scan is
-simulated and written to files, opened and run by clicks as in the tour, and photographed
-on the way.
+simulated and written to files, opened and run by clicks as in the tour, and
+photographed on the way.
 """
 
 from __future__ import annotations
