@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from napari_scicompty import canvas
+from napari_scicompty.optics.modes import orthogonal_modes
 from napari_scicompty.scan import Source
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ class Snapshot:
 
     @property
     def mode_power(self) -> NDArray[np.float64]:
-        """Share of each probe mode in the total power, shape (modes,)."""
-        power = (np.abs(self.probe.astype(np.complex128)) ** 2).sum((1, 2))
+        """Share of each orthogonal probe mode in the total power, strongest first."""
+        power = (np.abs(orthogonal_modes(self.probe)) ** 2).sum((1, 2), dtype=float)
         return power / power.sum()
 
     def replace(self, **changes: Any) -> Self:
