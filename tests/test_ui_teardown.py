@@ -184,7 +184,7 @@ def test_a_run_goes_on_without_layers(
 
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_closing_the_viewer_ends_the_run(
-    open_window: OpenWindow, folder: Path, traces: Traces, state: str
+    open_window: OpenWindow, folder: Path, traces: Traces, state: str, qtbot: QtBot
 ) -> None:
     window = open_window()
     window.open(folder)
@@ -197,7 +197,12 @@ def test_closing_the_viewer_ends_the_run(
     window.viewer.close()
     del window
     traces.check_gone()
-    assert [ref() for ref in (controller, scan, viewer)] == [None] * 3
+
+    def gone() -> None:
+        gc.collect()
+        assert [ref() for ref in (controller, scan, viewer)] == [None] * 3
+
+    qtbot.waitUntil(gone)
 
 
 def test_closing_the_viewer_while_a_scan_is_opened(
