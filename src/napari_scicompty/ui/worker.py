@@ -6,6 +6,7 @@ engine keeps three quarters of its headless speed in a thread: no process is nee
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import traceback
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 HEARTBEAT_S = 0.05
 """The engine looks at the window's wishes this often."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long the window may keep the interpreter from the engine, or the other way."""
 
 
 @dataclass
@@ -74,6 +78,8 @@ def drive(jobs: list[Job]) -> Iterator[None]:
     would never be reported as finished: neither happens here.
     """
     job = jobs.pop()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         yield from _carry_out(job)
     except (InputError, EngineError) as error:
@@ -84,6 +90,8 @@ def drive(jobs: list[Job]) -> Iterator[None]:
     except Exception as error:
         traceback.clear_frames(error.__traceback__)
         job.failure = EngineError(f"The engine failed: {type(error).__name__}: {error}")
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _carry_out(job: Job) -> Iterator[None]:
