@@ -152,7 +152,8 @@ class Scan:
             raise InputError(
                 f"positions_m span {span.max():.2g} object pixels "
                 f"({np.ptp(self.positions_m, axis=0).max():.3g} m), less than one "
-                "pixel; check the unit of the positions, the distance and the pixel"
+                "pixel; check the unit of the positions, the wavelength or energy, "
+                "the distance and the detector pixel"
             )
         if (span + self.frame_shape).max() > LARGEST_OBJECT:
             raise InputError(

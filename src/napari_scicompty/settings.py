@@ -76,6 +76,11 @@ def _sentence(owner: str, error: ValidationError) -> str:
     parts = []
     for fault in error.errors():
         where = ".".join(str(part) for part in fault["loc"]) or "value"
+        if fault["type"] == "extra_forbidden":
+            parts.append(
+                f"{owner}.{where}: there is no such setting; check its spelling"
+            )
+            continue
         got = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
         parts.append(f"{owner}.{where}: {fault['msg']}{got}")
     return "; ".join(parts)

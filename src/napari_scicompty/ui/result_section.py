@@ -25,6 +25,7 @@ from napari_scicompty.ui.autosave import leftovers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.ui.controller import RunController
 
 RESULT_FILES = "Result (*.h5);;OME-TIFF of phase and magnitude (*.ome.tif)"
@@ -63,7 +64,8 @@ class ResultSection(QWidget):
             grid.addWidget(button, i // 2, i % 2)
             self.buttons[name] = button
         self._offer = _Offer(prefix)
-        self._offer.opened.connect(self.open)
+        self._offer.opened.connect(self._recover)
+        self._recovered: Path | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._offer)
@@ -97,6 +99,13 @@ class ResultSection(QWidget):
             lambda: save_result(target, snapshot, recipe), f"saved {target}"
         ):
             self.controller.mark_saved()
+            if self._recovered is not None:
+                self._recovered.unlink(missing_ok=True)
+
+    def _recover(self, path: Path) -> None:
+        """Open what was never saved; it is offered again until it is saved."""
+        self.open(path)
+        self._recovered = path
 
     def open(self, path: Path | None = None) -> None:
         """Open a saved result, and its scan with it, to look at or to continue."""
@@ -124,8 +133,7 @@ class ResultSection(QWidget):
             return
         controller.show_result(snapshot, recipe)
         controller.say("info", f"opened {path}, epoch {snapshot.epoch}")
-        # The fields hold one stage: the last one, with which to go on.
-        self.recipe_opened.emit(recipe.replace(stages=recipe.stages[-1:]))
+        self.recipe_opened.emit(_as_it_ended(recipe, snapshot))
         controller.open(recipe)
 
     def save_recipe(self, path: str | None = None) -> None:
@@ -167,6 +175,15 @@ class ResultSection(QWidget):
         return True
 
 
+def _as_it_ended(recipe: Recipe, snapshot: Snapshot) -> Recipe:
+    """Return the last stage, with which to go on, as it was set at the end."""
+    last = recipe.stages[-1]
+    ended = snapshot.settings.get("algorithm", {})
+    fields = {n: ended[n] for n in type(last.algorithm).model_fields if n in ended}
+    algorithm = last.algorithm.replace(**fields)
+    return recipe.replace(stages=(last.replace(algorithm=algorithm),))
+
+
 class _Offer(QWidget):
     """Offers the newest result that was never saved, after a crash for instance."""
 
@@ -178,8 +195,8 @@ class _Offer(QWidget):
         self._path = found[0] if found else None
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        self.setVisible(self._path is not None)
         if self._path is None:
+            self.hide()
             return
         date, time = self._path.stem.split("-")[:2]
         text = QLabel(
