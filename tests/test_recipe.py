@@ -106,7 +106,7 @@ def test_toml_there_and_back(recipe: sc.Recipe) -> None:
         ("", r"either \[input\] or"),
         ("[virtual_experiment]\n[input]\npath='a'", "not both"),
         ("[virtual_experiment]\n[inputs]", "inputs: no such part"),
-        ("[virtual_experiment]\nphoton = 3", "virtual_experiment.photon: there is no such setting"),
+        ("[virtual_experiment]\nphoton = 3", "virtual_experiment.photon: there is no"),
         ("[input]\npath = 3", "input.path: .*got 3"),
         ("[input]\ndistance_m = 1.0", "input.path: Field required"),
         ("[virtual_experiment]\n[start]\nname = 'disk'", "start.name is 'disk'"),
