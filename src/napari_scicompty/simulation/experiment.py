@@ -119,7 +119,10 @@ def simulate(experiment: VirtualExperiment) -> tuple[Scan, Truth]:
         measured,
         positions,
         geometry,
-        report=("virtual experiment: positions, geometry and orientation are exact",),
+        report=(
+            f"{len(measured)} patterns of {shape[0]} x {shape[1]} pixels",
+            "virtual experiment: positions, geometry and orientation are exact",
+        ),
     )
     truth = Truth(
         transmission,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -27,7 +27,7 @@ from napari_scicompty.simulation import VirtualExperiment
 from napari_scicompty.ui import memory
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.plots import PatternView, ScanPathView
-from napari_scicompty.ui.sections import CollapsibleSection, OneOf
+from napari_scicompty.ui.sections import CollapsibleSection, OneOf, WrappedLabel
 
 if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
@@ -75,12 +75,8 @@ class DataSection(QWidget):
         self.recent.menu().aboutToShow.connect(self._fill_recent)
         self.pattern_view, self.path_view = PatternView(), ScanPathView()
         self.path_view.pattern_clicked.connect(self.pattern_chosen)
-        self.report = QLabel()
+        self.report = WrappedLabel()
         self.report.setObjectName(f"{prefix}.report")
-        self.report.setWordWrap(True)
-        self.report.setTextInteractionFlags(
-            Qt.TextInteractionFlag.TextSelectableByMouse
-        )
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -177,8 +173,7 @@ class DataSection(QWidget):
         h, w = scan.frame_shape
         self.pattern_view.set_pattern(scan.mean_pattern, scan.good, (h // 2, w // 2))
         self.path_view.set_positions(scan.positions_m, None, scan.excluded)
-        lines = [f"{len(scan)} patterns of {h} x {w}, {scan.patterns.dtype}"]
-        self.report.setText("\n".join(f"• {line}" for line in [*lines, *scan.report]))
+        self.report.setText("\n".join(f"• {line}" for line in scan.report))
 
     def show_errors(self, snapshot: Snapshot) -> None:
         """Colour the scan path by the error of each pattern."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_scicompty.analysis.preflight import preflight, probe_overlap
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
 from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.sections import WrappedLabel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,10 +31,8 @@ class GeometrySection(QWidget):
         super().__init__()
         self.form = settings_form(OpenChoices, None, prefix, only=GEOMETRY_CHOICES)
         self.form.changed.connect(self._edited)
-        self.derived = QLabel()
+        self.derived = WrappedLabel()
         self.derived.setObjectName(f"{prefix}.derived")
-        self.derived.setWordWrap(True)
-        self.derived.setTextFormat(Qt.TextFormat.PlainText)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form.native)

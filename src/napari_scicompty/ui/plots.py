@@ -268,6 +268,7 @@ class StartLadderView(QWidget):
         good = np.flatnonzero(np.isfinite(error) & (error > 0) & np.isfinite(x))
         order = good[np.argsort(x[good])]
         self.line.setData(x[order], error[order])
+        good = np.array(sorted(good, key=lambda j: j == chosen), int)  # it lies on top
         brushes = [pg.mkBrush(WARM if j == chosen else ACCENT) for j in good]
         self.points.setData(
             x=x[good], y=np.log10(error[good]), brush=brushes, data=good

@@ -6,13 +6,13 @@ from math import nan
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from napari_scicompty.search import ranked
 from napari_scicompty.start import STARTS
 from napari_scicompty.ui.forms import SettingsForm, settings_form
 from napari_scicompty.ui.plots import StartLadderView
-from napari_scicompty.ui.sections import OneOf
+from napari_scicompty.ui.sections import OneOf, WrappedLabel
 
 if TYPE_CHECKING:
     from napari_scicompty.search import Candidate
@@ -92,9 +92,8 @@ class StartSection(QWidget):
         self.ladder = StartLadderView()
         self.ladder.setVisible(False)
         self.ladder.candidate_chosen.connect(self._choose)
-        self.text = QLabel()
+        self.text = WrappedLabel()
         self.text.setObjectName(f"{prefix}.found")
-        self.text.setWordWrap(True)
         self.text.setVisible(False)
         self._tried: list[Candidate] = []
         layout = QVBoxLayout(self)
