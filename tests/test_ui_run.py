@@ -281,6 +281,27 @@ def test_bad_input_is_a_sentence_and_keeps_the_old_scan(
     assert window.run_to_the_end("1").epoch == 1
 
 
+def test_the_beam_centre_is_picked_on_the_mean_pattern(
+    open_window: OpenWindow, folder: Path
+) -> None:
+    window = open_window()
+    window.open(folder)
+    pattern = window.dock.data.pattern_view
+    before = window.controller.scan
+    pattern.centre_picked.emit(17, 15)  # one row down, one column to the left
+    window.until("ready")
+    after = window.controller.scan
+    assert after is not before
+    h, w = after.frame_shape
+    moved = np.asarray(before.patterns)[:, 17 - h // 2 :, : 15 + w - w // 2][:, :h]
+    assert np.array_equal(after.patterns, moved[:, :, -w:])
+    assert window.text(f"{R}.data.center").replace(" ", "") == "17,15"
+    # A second pick counts from the pattern that is on show now.
+    pattern.centre_picked.emit(h // 2, w // 2 - 1)
+    window.until("ready")
+    assert window.text(f"{R}.data.center").replace(" ", "") == "17,14"
+
+
 def test_a_near_field_cxi_opens_and_run_says_why_not(
     open_window: OpenWindow, tmp_path: Path
 ) -> None:
