@@ -484,7 +484,7 @@ def test_bad_positions_are_refused(case, tmp_path, truth, caplog):
 
 
 BAD_CHOICES = {
-    "unknown": ({"centre": (1, 1)}, "no choice named centre; it knows"),
+    "unknown": ({"centre": (1, 1)}, "centre: there is no such setting"),
     "wrong kind": ({"rebin": "two"}, "OpenChoices.rebin"),
     "crop too large": ({"crop": 64}, "at most 16 x 20"),
     "centre outside": ({"center": (16, 3)}, "lies outside"),

@@ -16,7 +16,7 @@ from napari_scicompty.cli._follow import Follower
 from napari_scicompty.cli._options import assemble, read_sets, with_options
 from napari_scicompty.errors import EngineError, InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions, save_figure
-from napari_scicompty.formats import open_scan, read_patterns
+from napari_scicompty.formats import open_scan
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.results import (
     is_result,
@@ -94,9 +94,7 @@ def info(
     try:
         scan = open_scan(file, positions, **choices)
     except InputError:
-        patterns = read_patterns(file.expanduser()).patterns
-        shape = " x ".join(str(length) for length in patterns.shape)
-        _print([("patterns", f"{shape}, {patterns.dtype}")])
+        _print(_show.describe_file(file.expanduser()))
         raise
     _print(_show.describe_scan(scan))
 

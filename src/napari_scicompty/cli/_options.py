@@ -11,7 +11,7 @@ import typer
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
+from napari_scicompty.formats import GEOMETRY_CHOICES, HDF5_CHOICES, OpenChoices
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.recipe.sections import STAGE_FIELDS, path_fields
 from napari_scicompty.run_settings import RunSettings
@@ -33,6 +33,8 @@ _PANELS = {
     "algorithm": "Algorithm",
     "start": "Start",
 }
+_GROUPS = {"Geometry": GEOMETRY_CHOICES, "Plain HDF5": HDF5_CHOICES}
+"""Panels of `--help` for some fields of the input."""
 
 
 # -- settings -> options ------------------------------------------------------------
@@ -51,7 +53,7 @@ def with_options(*parts: str) -> Callable[[Callable[..., None]], Callable[..., N
         def wrapped(**values: Any) -> None:
             named = {path: values.pop(option.name) for path, option in table.items()}
             given = {
-                path: read_value(value, as_text=path in _PATHS)
+                path: read_value(value, as_text=path in _TEXTS)
                 for path, value in named.items()
                 if value is not None
             }
@@ -72,9 +74,9 @@ def _part(path: str) -> str:
 def _option(path: str, field: FieldInfo) -> inspect.Parameter:
     part, _, name = path.partition(".")
     name = _NAMES.get(path, name)
-    panel = (
-        "Geometry" if part == "input" and name in GEOMETRY_CHOICES else _PANELS[part]
-    )
+    panel = _PANELS[part]
+    if part == "input":
+        panel = next((p for p, names in _GROUPS.items() if name in names), panel)
     flag = "--" + name.replace("_", "-")
     kind: Any = str
     metavar: str | None = _metavar(field)
@@ -116,18 +118,20 @@ def _table() -> tuple[dict[str, inspect.Parameter], set[str]]:
         *(("start", kind) for kind in STARTS.values()),
     ]
     table: dict[str, inspect.Parameter] = {}
-    paths = {"input.path", "input.positions"}
+    texts = {"input.path", "input.positions"}
     taken: dict[str, str] = {}
     for part, model in models:
         for name, field in model.model_fields.items():
             option = _option(f"{part}.{name}", field)
             if taken.setdefault(option.name, part) == part:
                 table.setdefault(f"{part}.{name}", option)
-        paths |= {f"{part}.{name}" for name in path_fields(model)}
-    return table, paths
+        kinds = {n: field.annotation for n, field in model.model_fields.items()}
+        names = {n for n, kind in kinds.items() if str in (kind, *get_args(kind))}
+        texts |= {f"{part}.{name}" for name in names | path_fields(model)}
+    return table, texts
 
 
-_TABLE, _PATHS = _table()
+_TABLE, _TEXTS = _table()
 
 
 def read_value(text: Any, *, as_text: bool = False) -> Any:
@@ -149,7 +153,7 @@ def read_sets(texts: list[str]) -> dict[str, Any]:
             raise InputError(
                 f"--set {text}: write part.name=value, such as algorithm.alpha_object=1"
             )
-        given[path.strip()] = read_value(value.strip(), as_text=path in _PATHS)
+        given[path.strip()] = read_value(value.strip(), as_text=path in _TEXTS)
     return given
 
 

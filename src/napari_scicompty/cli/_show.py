@@ -6,9 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from napari_scicompty.analysis.preflight import preflight
+from napari_scicompty.formats import FORMATS, list_datasets, read_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
@@ -35,6 +37,18 @@ def describe_scan(scan: Scan) -> Iterator[Line]:
     yield "overlap", f"{view.window_overlap:.0%} of the frame"
     for note in scan.report:
         yield "note", note
+
+
+def describe_file(path: Path) -> Iterator[Line]:
+    """Say what a file holds that cannot be opened as a scan yet."""
+    if path.suffix.lower() in FORMATS["hdf5"].suffixes:
+        for row in list_datasets(path):
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in row.fits)
+            yield f"/{row.path}", f"{row}{f'   fits {flags}' if flags else ''}"
+        return
+    patterns = read_patterns(path).patterns
+    shape = " x ".join(str(length) for length in patterns.shape)
+    yield "patterns", f"{shape}, {patterns.dtype}"
 
 
 def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._assemble import assemble
+from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import reading
 from napari_scicompty.formats.choices import (
     GEOMETRY_CHOICES,
+    HDF5_CHOICES,
     OpenChoices,
+    chosen_keys,
     geometry_choices,
 )
+from napari_scicompty.formats.datasets import DatasetRow, list_datasets
 
 if TYPE_CHECKING:
     from napari_scicompty.formats._raw import Raw
@@ -28,12 +32,17 @@ class Format(NamedTuple):
     title: str
     suffixes: tuple[str, ...]
     module: str
-    """Module in this folder with ``read(path) -> Raw``, imported when needed."""
+    """Module in this folder with ``read(path) -> Raw``, imported when needed. Where
+    several formats share a suffix, all but the last have ``recognises(path) -> bool``.
+    """
+    by_key: bool = False
+    """Whether the user names datasets: then ``read(path, choices)``."""
 
 
 FORMATS = {
     "tiff": Format("TIFF stack, or folder of TIFFs", (".tif", ".tiff", ".btf"), "tiff"),
-    "cxi": Format("CXI", (".cxi", ".h5", ".hdf5", ".nxs"), "cxi"),
+    "cxi": Format("CXI", HDF5_SUFFIXES, "cxi"),
+    "hdf5": Format("Any other HDF5, MATLAB v7.3", HDF5_SUFFIXES, "hdf5", by_key=True),
     "npy": Format("NumPy array", (".npy",), "npy"),
 }
 """Formats of diffraction patterns by name; a folder is read as ``"tiff"``."""
@@ -41,9 +50,12 @@ FORMATS = {
 __all__ = [
     "FORMATS",
     "GEOMETRY_CHOICES",
+    "HDF5_CHOICES",
+    "DatasetRow",
     "Format",
     "OpenChoices",
     "geometry_choices",
+    "list_datasets",
     "open_scan",
     "read_patterns",
 ]
@@ -60,10 +72,11 @@ def open_scan(
     Parameters
     ----------
     path
-        The patterns: TIFF stack, folder of TIFFs, CXI or NPY (see `FORMATS`).
+        The patterns: TIFF stack, folder of TIFFs, CXI, any other HDF5 or NPY (see
+        `FORMATS`).
     positions
         One position a pattern, as text, CSV, NPY or SciComPty HDF5; x then y in metres
-        unless a choice or the file says otherwise. Replaces those in a CXI file.
+        unless a choice or the file says otherwise. Replaces those in the file.
     geometry
         The whole geometry; goes before what the file says.
     **choices
@@ -80,12 +93,6 @@ def open_scan(
     InputError
         One sentence that says what is wrong, where, and what to do.
     """
-    unknown = sorted(set(choices) - set(OpenChoices.model_fields))
-    if unknown:
-        raise InputError(
-            f"open_scan knows no choice named {', '.join(unknown)}; it knows "
-            f"{', '.join(OpenChoices.model_fields)}"
-        )
     chosen = OpenChoices(**choices)
     where = None if positions is None else _path(positions, "positions")
     return assemble(_path(path, "path"), where, geometry, chosen, read=read_patterns)
@@ -100,7 +107,7 @@ def _path(value: str | os.PathLike[str], name: str) -> Path:
     return Path(value).expanduser()
 
 
-def read_patterns(path: Path) -> Raw:
+def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     """Read what a file of any known format holds, unchecked.
 
     Raises
@@ -108,18 +115,28 @@ def read_patterns(path: Path) -> Raw:
     InputError
         A file that cannot be read, or whose suffix is in no line of `FORMATS`.
     """
+    chosen = choices or OpenChoices()
     with reading(path, "scan"):
         path.stat()
         is_folder = path.is_dir()
-    suffix = path.suffix.lower()
-    module = next((f.module for f in FORMATS.values() if suffix in f.suffixes), None)
-    if is_folder:
-        module = FORMATS["tiff"].module
-    if module is None:
-        known = ", ".join(s for f in FORMATS.values() for s in f.suffixes)
+    suffix = ".tif" if is_folder else path.suffix.lower()
+    fitting = [f for f in FORMATS.values() if suffix in f.suffixes]
+    if not fitting:
+        known = ", ".join(
+            dict.fromkeys(s for f in FORMATS.values() for s in f.suffixes)
+        )
         raise InputError(
             f"{path}: files of kind {suffix or 'without a suffix'!r} are not known; "
             f"give one of {known}, or a folder of TIFFs"
         )
-    raw: Raw = import_module(f"{__name__}.{module}").read(path)
+    if keys := chosen_keys(chosen):
+        fitting = [f for f in fitting if f.by_key]
+        if not fitting:
+            raise InputError(
+                f"{path}: {next(iter(keys))} names a dataset of an HDF5 file, and this "
+                "is none; leave it out"
+            )
+    *first, last = ((f, import_module(f"{__name__}.{f.module}")) for f in fitting)
+    known_as, module = next((p for p in first if p[1].recognises(path)), last)
+    raw: Raw = module.read(path, chosen) if known_as.by_key else module.read(path)
     return raw

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,25 +12,29 @@ from napari_scicompty import prepare
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import positions as positions_files
 from napari_scicompty.formats._raw import RawFrames, fingerprint, reading
-from napari_scicompty.formats.choices import geometry_choices
+from napari_scicompty.formats.choices import (
+    POSITION_KEYS,
+    OpenChoices,
+    geometry_choices,
+)
 from napari_scicompty.geometry import Geometry
 from napari_scicompty.scan import Scan, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from napari_scicompty.formats._raw import Positions, Raw
-    from napari_scicompty.formats.choices import OpenChoices
 
-_METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9}
+_METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "angstrom": 1e-10}
 _ORDER = {"xy": "x (column), y (row)", "yx": "y (row), x (column)"}
 _NEEDED = {
-    "wavelength_m": "wavelength_m (or energy_ev)",
-    "distance_m": "distance_m",
-    "detector_pixel_m": "detector_pixel_m",
+    "wavelength_m": ("wavelength_m (or energy_ev)", ("wavelength_key", "energy_key")),
+    "distance_m": ("distance_m", ("distance_key",)),
+    "detector_pixel_m": ("detector_pixel_m", ("detector_pixel_key",)),
 }
+"""Fields of the geometry: what they are called, and datasets that may give them."""
 
 
 def assemble(
@@ -38,18 +42,12 @@ def assemble(
     positions: Path | None,
     geometry: Geometry | None,
     choices: OpenChoices,
-    read: Callable[[Path], Raw],
+    read: Callable[[Path, OpenChoices], Raw],
 ) -> Scan:
     """Read, complete, prepare, place; the cheap refusals come first."""
-    raw = read(path)
-    found = raw.positions if positions is None else positions_files.read(positions)
-    if found is None:
-        raise InputError(
-            f"{path}: holds no positions; give a positions file (text, CSV, NPY or "
-            "SciComPty HDF5)"
-        )
+    raw, found = _read(path, positions, choices, read)
     _check_count(path, raw, found)
-    whole, notes = _complete(path.name, raw.geometry, geometry, choices)
+    whole, notes = _complete(path.name, raw, geometry, choices)
     frames = _prepared(
         RawFrames(raw.patterns, whole, raw.mask, (*raw.report, *notes)), choices, read
     )
@@ -70,6 +68,33 @@ def assemble(
         raise InputError(f"{path.name}: {error}") from None
 
 
+def _read(
+    path: Path,
+    positions: Path | None,
+    choices: OpenChoices,
+    read: Callable[[Path, OpenChoices], Raw],
+) -> tuple[Raw, Positions]:
+    """Read patterns and positions; datasets are named in the file that holds them."""
+    if positions is not None:
+        keys = dict.fromkeys(POSITION_KEYS)
+        raw = read(path, choices.replace(**keys))
+        return raw, positions_files.read(positions, choices)
+    raw = read(path, choices)
+    if raw.positions is None:
+        choose = _hint(raw, *POSITION_KEYS)
+        raise InputError(
+            f"{path}: holds no positions{' that were chosen' if choose else ''}; give "
+            f"{choose}{' or ' if choose else ''}a positions file (text, CSV, NPY or "
+            "HDF5)"
+        )
+    return raw, raw.positions
+
+
+def _hint(raw: Raw, *choices: str) -> str:
+    """Say which datasets of a plain HDF5 file fit, where there are some."""
+    return ", ".join(raw.hints[name] for name in choices if name in raw.hints)
+
+
 def _check_count(path: Path, raw: Raw, found: Positions) -> None:
     n, given = len(raw.patterns), len(found.columns)
     if n != given:
@@ -80,9 +105,10 @@ def _check_count(path: Path, raw: Raw, found: Positions) -> None:
 
 
 def _complete(
-    name: str, found: Mapping[str, Any], given: Geometry | None, choices: OpenChoices
+    name: str, raw: Raw, given: Geometry | None, choices: OpenChoices
 ) -> tuple[Geometry, list[str]]:
     """Geometry from the file, then `geometry`, then single choices: the last wins."""
+    found = raw.geometry
     chosen = geometry_choices(choices)
     if "energy_ev" in chosen:
         if "wavelength_m" in chosen:
@@ -93,25 +119,31 @@ def _complete(
         f.name: getattr(given, f.name) for f in dataclasses.fields(given)
     }  # fmt: skip
     values = {**found, **whole, **chosen}
-    missing = [text for field, text in _NEEDED.items() if field not in values]
+    missing = [field for field in _NEEDED if field not in values]
     if missing:
+        choose = _hint(raw, *(key for field in missing for key in _NEEDED[field][1]))
         raise InputError(
-            f"{name}: the geometry lacks {', '.join(missing)}; give it by name or as "
-            "geometry=Geometry(...)"
+            f"{name}: the geometry lacks {', '.join(_NEEDED[f][0] for f in missing)}; "
+            f"give {'it' if len(missing) == 1 else 'them'} by name"
+            + (f", or the dataset that holds it: {choose}" if choose else "")
         )
     replaced = [f for f in found if f in whole or f in chosen]
     notes = [f"{f}: as given, not {found[f]} of the file" for f in replaced]
     if "propagation" not in values:
-        notes.append("far field assumed")
+        notes.append(
+            "far field assumed; where frames show the sample, choose "
+            "propagation='near-field'"
+        )
     return Geometry(**values), notes
 
 
 def _prepared(
-    frames: RawFrames, choices: OpenChoices, read: Callable[[Path], Raw]
+    frames: RawFrames, choices: OpenChoices, read: Callable[[Path, OpenChoices], Raw]
 ) -> RawFrames:
     """Apply the choices of preparation; the dark frame is turned and cut alike."""
     if choices.mask is not None:
-        good = read(Path(choices.mask)).patterns
+        stored = read(Path(choices.mask), OpenChoices()).patterns
+        good = (stored != 0) == (choices.mask_means == "good")
         name = Path(choices.mask).name
         frames = _naming(
             choices.mask,
@@ -121,7 +153,7 @@ def _prepared(
         )
     turned = _aimed(frames, choices)
     if choices.dark is not None:
-        raw = read(Path(choices.dark)).patterns
+        raw = read(Path(choices.dark), OpenChoices()).patterns
         if raw.shape[1:] != frames.patterns.shape[1:]:
             raise InputError(
                 f"{choices.dark}: has frames of shape {raw.shape[1:]}, the patterns "

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from napari_scicompty.errors import InputError
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from napari_scicompty.geometry import Geometry
 
+PositionUnit = Literal["m", "mm", "um", "nm", "angstrom", "px"]
+POSITION_UNITS = get_args(PositionUnit)
+"""Units that positions may be in; px: object pixels."""
+
 _HASH_ALL = 256 * 2**20
 _HASH_END = 64 * 2**20
 
@@ -30,7 +34,7 @@ class Positions:
     columns: NDArray[np.float64]
     """(n, 2), in the file's own order and unit, probe relative to object."""
     order: Literal["xy", "yx"] = "xy"
-    unit: Literal["m", "um"] = "m"
+    unit: PositionUnit = "m"
     name: str = "positions"
     report: tuple[str, ...] = ()
 
@@ -48,6 +52,8 @@ class Raw:
     geometry: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Geometry` that the file gives."""
     report: tuple[str, ...] = ()
+    hints: Mapping[str, str] = field(default_factory=dict)
+    """By choice that names a dataset: what to choose."""
 
 
 @dataclass(frozen=True, eq=False)

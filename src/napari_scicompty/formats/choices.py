@@ -15,11 +15,23 @@ FilePath = Annotated[
 """A path, kept as text so that recipes and results can hold it."""
 
 
+_LengthUnit = Literal["auto", "m", "mm", "um", "nm", "angstrom", "pm"]
+
+
+def _key(what: str) -> Any:
+    return setting(None, f"Plain HDF5: dataset with the {what}.", live=False)
+
+
+def _unit(key: str, default: str = "m") -> Any:
+    text = f"Unit of {key}; auto: the file's, or {default}."
+    return setting("auto", text, live=False)
+
+
 class OpenChoices(Settings):
     """Choices of `open_scan`: geometry by name, positions, orientation, preparation.
 
     They are applied in this order: mask, orientation, centre and crop, dark field,
-    saturation, hot pixels, rebin.
+    saturation, hot pixels, rebin. The last ones name the datasets of a plain HDF5 file.
     """
 
     wavelength_m: float | None = setting(
@@ -47,9 +59,9 @@ class OpenChoices(Settings):
     position_order: Literal["auto", "xy", "yx"] = setting(
         "auto", "Order of the two columns of positions; auto: x, y.", live=False
     )
-    position_unit: Literal["auto", "m", "mm", "um", "nm", "px"] = setting(
+    position_unit: Literal["auto", "m", "mm", "um", "nm", "angstrom", "px"] = setting(
         "auto",
-        "Unit of the positions; px: object pixels; auto: metres (SciComPty HDF5: um).",
+        "Unit of the positions; px: object pixels; auto: the file's, or metres.",
         live=False,
     )
     flip_x: bool = setting(False, "Change the sign of x of the positions.", live=False)
@@ -78,12 +90,29 @@ class OpenChoices(Settings):
     mask: FilePath | None = setting(
         None, "Mask image shaped like the file: not zero = good.", live=False
     )
+    mask_means: Literal["good", "bad"] = setting(
+        "good", "What a pixel that is not zero in the mask is.", live=False
+    )
     saturation: float | None = setting(
         None, "Mask pixels at or above this.", unit="counts", live=False, gt=0
     )
     hot_pixel_sigma: float | None = setting(
         None, "Mask pixels that stand out of their surroundings.", live=False, gt=0
     )
+
+    data_key: str | None = _key("diffraction patterns")
+    positions_key: str | None = _key("positions, two columns")
+    x_key: str | None = _key("x of the positions")
+    y_key: str | None = _key("y of the positions")
+    mask_key: str | None = _key("mask")
+    wavelength_key: str | None = _key("wavelength")
+    wavelength_unit: _LengthUnit = _unit("wavelength_key")
+    energy_key: str | None = _key("photon energy")
+    energy_unit: Literal["auto", "eV", "keV", "J"] = _unit("energy_key", "eV")
+    distance_key: str | None = _key("distance from sample to detector")
+    distance_unit: _LengthUnit = _unit("distance_key")
+    detector_pixel_key: str | None = _key("detector pixel, one number or (y, x)")
+    detector_pixel_unit: _LengthUnit = _unit("detector_pixel_key")
 
 
 GEOMETRY_CHOICES = (
@@ -95,9 +124,24 @@ GEOMETRY_CHOICES = (
     "propagation",
 )
 """The fields of `OpenChoices` that belong to the geometry."""
+HDF5_CHOICES = tuple(
+    name
+    for name in OpenChoices.model_fields
+    if name.endswith("_key")
+    or f"{name.removesuffix('_unit')}_key" in OpenChoices.model_fields
+)
+"""The fields of `OpenChoices` that name datasets of a plain HDF5 file."""
+POSITION_KEYS = ("positions_key", "x_key", "y_key")
+"""Those of them that belong to the file of the positions."""
 
 
 def geometry_choices(choices: OpenChoices) -> dict[str, Any]:
     """Pick the geometry fields that were given, by name."""
     values = {name: getattr(choices, name) for name in GEOMETRY_CHOICES}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def chosen_keys(choices: OpenChoices) -> dict[str, str]:
+    """Pick the names of datasets that were given, by choice."""
+    values = {n: getattr(choices, n) for n in HDF5_CHOICES if n.endswith("_key")}
     return {name: value for name, value in values.items() if value is not None}

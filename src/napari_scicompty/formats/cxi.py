@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import h5py
-import hdf5plugin  # noqa: F401  (registers the compression filters of detectors)
 import numpy as np
 from scipy import constants
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._raw import (
-    Positions,
-    Raw,
-    as_stack,
-    check_dtype,
-    check_file,
-    reading,
-)
+from napari_scicompty.formats._hdf5 import in_si, load, opened
+from napari_scicompty.formats._raw import Positions, Raw, as_stack, check_dtype
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import h5py
     from numpy.typing import NDArray
 
-_KIND = "CXI file"
+_KIND = "CXI or HDF5 file"
 _DETECTOR = "entry_1/instrument_1/detector_1/"
 _DATA = ("entry_1/data_1/data", _DETECTOR + "data")
 _TRANSLATION = (
@@ -42,10 +35,12 @@ _SIGNAL = 0x1000
 _DEFAULT_BASIS = np.array([[0.0, -1, 0], [-1, 0, 0]])
 """Directions (x, y, z) of the slow and the fast axis of the frames."""
 _WAVELENGTHS_M = (1e-13, 1e-4)
-_SI = {
-    "m": 1.0, "mm": 1e-3, "um": 1e-6, "µm": 1e-6, "nm": 1e-9, "angstrom": 1e-10,
-    "pm": 1e-12, "j": 1.0, "ev": constants.e, "kev": 1e3 * constants.e,
-}  # fmt: skip
+
+
+def recognises(path: Path) -> bool:
+    """Whether a file has the tree of CXI."""
+    with opened(path, _KIND) as file:
+        return _first(file, _DATA) is not None
 
 
 def read(path: Path) -> Raw:
@@ -61,64 +56,40 @@ def read(path: Path) -> Raw:
         A file that is missing, empty or damaged, without data or translations, with
         translations that are not finite, or in a unit that is not known.
     """
-    with reading(path, _KIND):
-        check_file(path, _KIND)
-        with h5py.File(path) as file:
-            data = _first(file, _DATA)
-            if data is None:
-                raise InputError(
-                    f"{path}: has no diffraction data at /{_DATA[0]} or /{_DATA[1]}; "
-                    "give a CXI file with raw patterns"
-                )
-            check_dtype(data.dtype, path)
-            array, mapped = _load(data)
-            patterns, notes = as_stack(array, path)
-            basis, basis_note = _basis(file, path)
-            positions = _positions(file, path, len(patterns), basis)
-            geometry, geometry_notes = _geometry(file, path, basis)
-            n, h, w = patterns.shape
-            how = "memory-mapped" if mapped else "read into memory"
-            report = (
-                *notes,
-                f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
-                *geometry_notes,
-                basis_note,
-                *_unused(file),
+    with opened(path, _KIND) as file:
+        data = _first(file, _DATA)
+        if data is None:
+            raise InputError(
+                f"{path}: has no diffraction data at /{_DATA[0]} or /{_DATA[1]}; "
+                "give a CXI file with raw patterns"
             )
-            mask = _mask(file)
-            if mask is not None:
-                bad = np.count_nonzero(~mask)
-                report = (*report, f"{bad} pixel(s) masked by the file")
-            return Raw(patterns, (path,), positions, mask, geometry, report)
+        check_dtype(data.dtype, path)
+        array, how = load(data)
+        patterns, notes = as_stack(array, path)
+        basis, basis_note = _basis(file, path)
+        positions = _positions(file, path, len(patterns), basis)
+        geometry, geometry_notes = _geometry(file, path, basis)
+        n, h, w = patterns.shape
+        report = (
+            *notes,
+            f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+            *geometry_notes,
+            basis_note,
+            *_unused(file),
+        )
+        mask = _mask(file)
+        if mask is not None:
+            bad = np.count_nonzero(~mask)
+            report = (*report, f"{bad} pixel(s) masked by the file")
+        return Raw(patterns, (path,), positions, mask, geometry, report)
 
 
 def _first(file: h5py.File, names: tuple[str, ...]) -> h5py.Dataset | None:
     return next((file[name] for name in names if name in file), None)
 
 
-def _load(data: h5py.Dataset) -> tuple[NDArray[Any], bool]:
-    offset = None if data.external or data.is_virtual else data.id.get_offset()
-    if offset is None:
-        return data[()], False
-    name = data.file.filename
-    return np.memmap(name, data.dtype, "r", offset, data.shape), True
-
-
-def _si(dataset: h5py.Dataset, path: Path) -> NDArray[np.float64]:
-    """Values in SI units, by the `units` attribute where there is one."""
-    unit = dataset.attrs.get("units", "")
-    text = (unit.decode() if isinstance(unit, bytes) else str(unit)).strip()
-    factor = _SI.get(text.lower()) if text else 1.0
-    if factor is None:
-        raise InputError(
-            f"{path}: {dataset.name} is in {text!r}, a unit that is not known; use one "
-            f"of {', '.join(_SI)}"
-        )
-    return np.asarray(dataset[()], np.float64) * factor
-
-
 def _number(file: h5py.File, name: str, path: Path) -> float | None:
-    return float(_si(file[name], path).flat[0]) if name in file else None
+    return float(in_si(file[name], path).flat[0]) if name in file else None
 
 
 def _geometry(
@@ -131,7 +102,7 @@ def _geometry(
     distance = _number(file, _DETECTOR + "distance", path)
     notes = [note] if note else []
     if distance is None and _DETECTOR + "corner_position" in file:
-        corner = _si(file[_DETECTOR + "corner_position"], path).ravel()
+        corner = in_si(file[_DETECTOR + "corner_position"], path).ravel()
         distance = abs(float(np.cross(*basis) @ corner[:3]))
         notes.append("distance: from corner_position along the detector's normal")
     if distance:
@@ -157,7 +128,7 @@ def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
     hc = constants.h * constants.c
     beam = _first(file, _BEAM)
     if beam is not None:
-        energy = float(_si(beam, path).flat[0])
+        energy = float(in_si(beam, path).flat[0])
         wavelength, origin = hc / energy if energy else 0.0, beam.name
     elif (found := _number(file, _SOURCE + "wavelength", path)) is not None:
         wavelength, origin = found, f"/{_SOURCE}wavelength"
@@ -173,7 +144,7 @@ def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
 
 def _stored_basis(file: h5py.File, path: Path) -> NDArray[np.float64]:
     """Basis vectors as rows (slow, fast) x (x, y, z); files hold either layout."""
-    stored = _si(file[_DETECTOR + "basis_vectors"], path)
+    stored = in_si(file[_DETECTOR + "basis_vectors"], path)
     return stored.T if stored.shape == (3, 2) else stored
 
 
@@ -205,7 +176,7 @@ def _positions(
     dataset = _first(file, _TRANSLATION)
     if dataset is None:
         return None
-    motion = _si(dataset, path)
+    motion = in_si(dataset, path)
     report = ["translation negated: the file holds the motion of the sample"]
     if motion.ndim == 2 and motion.shape[0] in (2, 3) and motion.shape != (count, 3):
         motion = motion.T

@@ -5,26 +5,32 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.formats import datasets, hdf5
+from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import Positions, check_file, reading
+from napari_scicompty.formats.choices import POSITION_KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_scicompty.formats.choices import OpenChoices
+
 _MOTORS = ("sample_motors/sample_x_pos", "sample_motors/sample_y_pos")
-_HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs")
 _BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
 
 
-def read(path: Path) -> Positions:
+def read(path: Path, choices: OpenChoices) -> Positions:
     """Read one position a pattern.
 
     Text and CSV: two numbers a line, separated by spaces, tabs, commas or semicolons;
     lines that start with ``#`` and one line of column names are skipped (names that
     begin with y and x tell that y comes first). NPY: an array (n, 2). SciComPty HDF5:
-    the datasets ``/sample_motors/sample_x_pos`` and ``sample_y_pos``.
+    the datasets ``/sample_motors/sample_x_pos`` and ``sample_y_pos``. Any other HDF5:
+    the datasets that were named.
 
     Raises
     ------
@@ -36,11 +42,13 @@ def read(path: Path) -> Positions:
     with reading(path, kind):
         check_file(path, kind)
         suffix = path.suffix.lower()
-        if suffix == ".npy":
-            return _from_npy(path)
-        if suffix in _HDF5_SUFFIXES:
-            return _from_hdf5(path)
-        return _from_text(path)
+        if suffix in HDF5_SUFFIXES:
+            return _from_hdf5(path, choices)
+        if named := [name for name in POSITION_KEYS if getattr(choices, name)]:
+            raise InputError(
+                f"{path}: {named[0]} names a dataset of an HDF5 file; leave it out"
+            )
+        return _from_npy(path) if suffix == ".npy" else _from_text(path)
 
 
 def _from_npy(path: Path) -> Positions:
@@ -53,15 +61,16 @@ def _from_npy(path: Path) -> Positions:
     return Positions(_finite(array.astype(np.float64), path), name=path.name)
 
 
-def _from_hdf5(path: Path) -> Positions:
-    import h5py  # text positions need no HDF5
-
+def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
+    if (named := hdf5.read_positions(path, choices)) is not None:
+        return named
     with h5py.File(path) as file:
         missing = [name for name in _MOTORS if name not in file]
         if missing:
+            fits = hdf5.hints(datasets.list_datasets(path)).get("positions_key", "")
             raise InputError(
-                f"{path}: has no dataset /{missing[0]}; give SciComPty's HDF5, text, "
-                "CSV or NPY positions"
+                f"{path}: has no dataset /{missing[0]}, as SciComPty's positions have; "
+                f"choose positions_key, or x_key and y_key{fits and ': '}{fits}"
             )
         x, y = (np.asarray(file[name][()], np.float64).ravel() for name in _MOTORS)
     if len(x) != len(y):

@@ -1,0 +1,283 @@
+"""Any other HDF5 file: the user names the datasets (`list_datasets` shows them)."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.formats._hdf5 import SI, in_si, load, opened, unit_of
+from napari_scicompty.formats._raw import (
+    POSITION_UNITS,
+    Positions,
+    Raw,
+    as_stack,
+    check_dtype,
+)
+from napari_scicompty.formats.choices import chosen_keys
+from napari_scicompty.formats.datasets import fitting, list_datasets
+from napari_scicompty.geometry import Geometry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_scicompty.formats.choices import OpenChoices
+    from napari_scicompty.formats.datasets import DatasetRow
+
+_KIND = "HDF5 file"
+_MATLAB = "MATLAB_class"
+"""Attribute of every dataset that MATLAB wrote, with its axes reversed."""
+
+
+def read(path: Path, choices: OpenChoices) -> Raw:
+    """Read the datasets that were named; the patterns also where only one can be.
+
+    Patterns have axes (n, h, w) or (rows, columns, h, w), positions (n, 2), (n, 3) or
+    (2, n), or x and y apart. Units are those chosen, else those of the attribute
+    ``units``, else metres and electronvolt. Uncompressed patterns are memory-mapped.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, empty or damaged, a dataset that is not there or does
+        not fit, and patterns that were not named where several datasets fit.
+    """
+    rows = list_datasets(path)
+    with opened(path, _KIND) as file:
+        name, how_named = _patterns_name(path, choices, rows)
+        data = _dataset(file, path, "data_key", name)
+        check_dtype(data.dtype, path)
+        array, how = load(data)
+        array, turned = _as_written(data, array)
+        patterns, unrolled = as_stack(array, path)
+        n, h, w = patterns.shape
+        geometry, geometry_notes = _geometry(file, path, choices)
+        mask, mask_notes = _mask(file, path, choices, (h, w))
+        report = (
+            f"{path.name}: read as plain HDF5; patterns from {data.name}, {how_named}",
+            *turned,
+            *unrolled,
+            f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+            *geometry_notes,
+            *mask_notes,
+        )
+        positions = positions_by_key(file, path, choices)
+    return Raw(patterns, (path,), positions, mask, geometry, report, hints(rows))
+
+
+def read_positions(path: Path, choices: OpenChoices) -> Positions | None:
+    """Read the positions that were named from a file of their own."""
+    with opened(path, _KIND) as file:
+        return positions_by_key(file, path, choices)
+
+
+def hints(rows: list[DatasetRow]) -> dict[str, str]:
+    """Say, by choice, which datasets fit: ``positions_key='a' or 'b'``."""
+    keys = {key for row in rows for key in row.fits}
+    return {
+        key: f"{key}=" + " or ".join(repr(name) for name in fitting(rows, key)[:4])
+        for key in sorted(keys)
+    }
+
+
+# -- patterns and mask --------------------------------------------------------------
+def _patterns_name(
+    path: Path, choices: OpenChoices, rows: list[DatasetRow]
+) -> tuple[str, str]:
+    if choices.data_key is not None:
+        return choices.data_key, "as chosen"
+    others = {name.strip("/") for name in chosen_keys(choices).values()}
+    names = [name for name in fitting(rows, "data_key") if name not in others]
+    if not names:
+        held = ", ".join(f"{row.path} ({row})" for row in rows[:4]) or "none at all"
+        raise InputError(
+            f"{path}: has no diffraction patterns, no dataset of three or four axes of "
+            f"numbers; it holds {held}{', ...' if len(rows) > 4 else ''}"
+        )
+    if len(names) > 1:
+        raise InputError(
+            f"{path}: choose which dataset holds the patterns: "
+            f"data_key={' or '.join(repr(name) for name in names[:4])} fits"
+        )
+    return names[0], "the only dataset that can be patterns"
+
+
+def _dataset(file: h5py.File, path: Path, choice: str, name: str) -> h5py.Dataset:
+    """Look a dataset up by the name that was chosen."""
+    found = file.get(name)
+    if isinstance(found, h5py.Dataset):
+        return found
+    names = [row.path for row in list_datasets(path)]
+    near = difflib.get_close_matches(name.strip("/"), names, 3, 0.4) or names[:6]
+    what = "is a group" if found is not None else "is not in the file"
+    listed = ", ".join(repr(n) for n in near) or "none"
+    raise InputError(f"{path}: {choice}={name!r} {what}; its datasets: {listed}")
+
+
+def _as_written(
+    dataset: h5py.Dataset, array: NDArray[Any]
+) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Swap rows and columns back where MATLAB wrote them: it stores axes reversed."""
+    if _MATLAB not in dataset.attrs or array.ndim < 2:
+        return array, ()
+    note = f"{dataset.name} was written by MATLAB: rows and columns swapped back"
+    return array.swapaxes(-1, -2), (note,)
+
+
+def _mask(
+    file: h5py.File, path: Path, choices: OpenChoices, shape: tuple[int, int]
+) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
+    if choices.mask_key is None:
+        return None, ()
+    dataset = _dataset(file, path, "mask_key", choices.mask_key)
+    array, turned = _as_written(dataset, np.asarray(dataset[()]))
+    if array.shape[-2:] != shape:
+        raise InputError(
+            f"{path}: mask_key={choices.mask_key!r} has shape {array.shape}, the "
+            f"patterns {shape}; choose a mask of the same frames"
+        )
+    marked = np.asarray(array != 0).reshape(-1, *shape)
+    good = marked.all(0) if choices.mask_means == "good" else ~marked.any(0)
+    note = f"mask from {dataset.name}, not zero = {choices.mask_means}"
+    return np.asarray(good), (*turned, f"{note}: {good.mean():.2%} good pixels")
+
+
+# -- positions ----------------------------------------------------------------------
+def positions_by_key(
+    file: h5py.File, path: Path, choices: OpenChoices
+) -> Positions | None:
+    """Read the positions that were named, or None where none were."""
+    keys = chosen_keys(choices)
+    if "positions_key" in keys:
+        if {"x_key", "y_key"} & set(keys):
+            raise InputError("positions_key and x_key, y_key are both given; give one")
+        datasets = [_dataset(file, path, "positions_key", keys["positions_key"])]
+        columns, notes = _columns(datasets[0], path)
+    elif {"x_key", "y_key"} & set(keys):
+        if not {"x_key", "y_key"} <= set(keys):
+            raise InputError("x_key and y_key belong together; give both")
+        if choices.position_order != "auto":
+            raise InputError("position_order: x_key and y_key tell it; leave it out")
+        datasets = [_dataset(file, path, key, keys[key]) for key in ("x_key", "y_key")]
+        x, y = (np.ravel(dataset[()]) for dataset in datasets)
+        if len(x) != len(y):
+            raise InputError(
+                f"{path}: x_key names {len(x)} values and y_key {len(y)}; each pattern "
+                "needs one of both"
+            )
+        columns, notes = np.stack([x, y], 1), []
+    else:
+        return None
+    unit, note = _position_unit(datasets, path, choices)
+    name = f"{path.name}, {' and '.join(dataset.name for dataset in datasets)}"
+    return Positions(columns.astype(np.float64), "xy", unit, name, (*notes, note))
+
+
+def _columns(dataset: h5py.Dataset, path: Path) -> tuple[NDArray[Any], list[str]]:
+    """Two columns (n, 2) of whatever layout the positions have."""
+    array, notes = np.asarray(dataset[()]), []
+    if array.dtype.kind not in "uif":
+        raise InputError(f"{path}: {dataset.name} holds no numbers; choose positions")
+    if array.ndim == 2 and array.shape[0] in (2, 3) and array.shape[1] not in (2, 3):
+        notes.append(f"{dataset.name}: {array.shape} transposed")
+        array = array.T
+    if array.ndim < 2 or array.shape[-1] not in (2, 3):
+        raise InputError(
+            f"{path}: {dataset.name} has shape {array.shape}; positions need "
+            "(n, 2), or x_key and y_key"
+        )
+    if array.shape[-1] == 3:
+        notes.append(f"{dataset.name}: third column not used")
+    return array.reshape(-1, array.shape[-1])[:, :2], notes
+
+
+def _position_unit(
+    datasets: list[h5py.Dataset], path: Path, choices: OpenChoices
+) -> tuple[Any, str]:
+    name = datasets[0].name
+    if choices.position_unit != "auto":
+        return choices.position_unit, f"unit of {name}: as chosen"
+    units = {unit_of(dataset) for dataset in datasets}
+    if len(units) > 1 or not units <= {"", *POSITION_UNITS}:
+        raise InputError(
+            f"{path}: {name} is in {', '.join(sorted(units))!r}, which is no unit of "
+            f"positions; choose position_unit, one of {', '.join(POSITION_UNITS)}"
+        )
+    (unit,) = units
+    return unit or "m", f"unit of {name}: {unit or 'none in the file, metres assumed'}"
+
+
+# -- geometry -----------------------------------------------------------------------
+def _geometry(
+    file: h5py.File, path: Path, choices: OpenChoices
+) -> tuple[dict[str, Any], list[str]]:
+    """Fields of the geometry that were named, in SI units, and where they came from."""
+    keys = chosen_keys(choices)
+    if {"wavelength_key", "energy_key"} <= set(keys):
+        raise InputError("wavelength_key and energy_key are both given; give one")
+    values: dict[str, Any] = {}
+    notes = []
+    for quantity, default in _QUANTITIES.items():
+        key = f"{quantity}_key"
+        if key in keys:
+            dataset = _dataset(file, path, key, keys[key])
+            chosen = getattr(choices, f"{quantity}_unit")
+            unit = (chosen if chosen != "auto" else unit_of(dataset)) or default
+            _check_kind(unit, default, dataset, path, key)
+            numbers = _numbers(dataset, in_si(dataset, path, unit), path, key)
+            field, value = _field(quantity, numbers)
+            values[field] = value
+            why = "" if chosen != "auto" or unit_of(dataset) else ", assumed"
+            shown = ", ".join(f"{number:.6g}" for number in numbers / SI[unit])
+            notes.append(f"{quantity}: {shown} {unit}{why}, from {dataset.name}")
+    return values, notes
+
+
+_QUANTITIES = {
+    "wavelength": "m",
+    "energy": "eV",
+    "distance": "m",
+    "detector_pixel": "m",
+}
+"""What may be named, and its unit where neither user nor file say one."""
+
+
+def _check_kind(
+    unit: str, default: str, dataset: h5py.Dataset, path: Path, key: str
+) -> None:
+    energies = ("J", "eV", "keV")
+    if unit not in SI or (unit in energies) != (default in energies):
+        raise InputError(
+            f"{path}: {dataset.name} ({key}) is in {unit!r}, not a unit that fits; "
+            f"choose {key.removesuffix('_key')}_unit"
+        )
+
+
+def _numbers(
+    dataset: h5py.Dataset, values: NDArray[np.float64], path: Path, key: str
+) -> NDArray[np.float64]:
+    """One number, two for the pixel; many only when they are all the same."""
+    values = values.ravel()
+    if values.size and np.allclose(values, values[0], rtol=1e-6, atol=0):
+        return values[:1]
+    if key == "detector_pixel_key" and values.size == 2:
+        return values
+    raise InputError(
+        f"{path}: {key}={dataset.name!r} has shape {dataset.shape}; one number is "
+        "needed: choose another dataset, or give the value itself"
+    )
+
+
+def _field(quantity: str, numbers: NDArray[np.float64]) -> tuple[str, Any]:
+    """Return the field of `Geometry` that a quantity gives, and its value."""
+    if quantity == "energy":
+        energy_ev = float(numbers[0]) / SI["eV"]
+        return "wavelength_m", Geometry.from_energy(energy_ev, 1, 1).wavelength_m
+    if quantity == "detector_pixel":
+        return "detector_pixel_m", (float(numbers[0]), float(numbers[-1]))
+    return f"{quantity}_m", float(numbers[0])
