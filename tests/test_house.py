@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "napari_scicompty"
 FLOORS = {
     6: "ui cli",
     5: "recipe results figures",
-    4: "controls run start search reconstruction simulation",
+    4: "controls run start search reconstruction halves simulation",
     3: "algorithms refine analysis",
     2: "measured estimate snapshot run_settings formats prepare",
     1: "errors settings device geometry scan canvas optics",
@@ -30,7 +30,7 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "snapshot estimate",
     "measured estimate",
     "prepare formats",
-    "controls run start search reconstruction",
+    "controls run start search reconstruction halves",
     "results recipe",
     "ui cli",
 )

@@ -9,6 +9,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from napari_scicompty.canvas import Canvas
+from napari_scicompty.optics.propagators import (
+    PROPAGATORS,
+    carried_share,
+    check_carried,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +27,12 @@ if TYPE_CHECKING:
 class Preflight:
     """Derived values, shown beside the fields they follow from."""
 
+    propagation: str
+    """What kind of geometry is meant, in words."""
+    fresnel_number: float
+    """See `Geometry.fresnel_number`."""
+    sampling: str
+    """Whether the geometry can be sampled by these pixels, in words."""
     pixel_size_m: tuple[float, float]
     """Object pixel (y, x)."""
     field_of_view_m: tuple[float, float]
@@ -44,6 +56,12 @@ def preflight(
     ----------
     geometry : Geometry, optional
         To try another one than the scan's.
+
+    Raises
+    ------
+    InputError
+        Positions that do not fit the object pixel, or a near field that these pixels
+        cannot carry.
     """
     if geometry is not None and geometry != scan.geometry:
         scan = scan.with_geometry(geometry)
@@ -56,12 +74,46 @@ def preflight(
         len(scan) * pixels * 4 + 3 * np.prod(canvas.shape) * 8 + 9 * modes * pixels * 8
     )
     return Preflight(
+        PROPAGATORS[kind_of(scan.geometry)].title,
+        scan.geometry.fresnel_number(scan.frame_shape),
+        sampling(scan.geometry, scan.frame_shape),
         scan.pixel_size_m,
         (float(span[0]), float(span[1])),
         canvas.shape,
         step,
         max(0.0, 1 - step / min(scan.frame_shape)),
         int(device),
+    )
+
+
+def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:
+    """Say what the pixels of a view of `shape` (h, w) can and cannot carry.
+
+    Raises
+    ------
+    InputError
+        A near field of which next to nothing reaches the detector.
+    """
+    check_carried(geometry, shape)
+    if geometry.propagation == "near-field":
+        share = carried_share(geometry, shape)
+        if share == 1:
+            return "near field sampled up to the pixel"
+        finest = min(geometry.pixel_size_m(shape)) / share
+        return (
+            f"light of details below {finest * 1e9:.4g} nm misses the detector "
+            f"({share:.0%} of the frequencies are carried)"
+        )
+    # The curvature to the detector, exp(i pi r^2 / (lambda z)), lies in the probe.
+    widest = geometry.wavelength_m * geometry.distance_m / max(
+        geometry.pixel_size_m(shape)
+    )
+    side = min(n * p for n, p in zip(shape, geometry.pixel_size_m(shape), strict=True))
+    if side <= widest:
+        return "far field sampled over the whole view"
+    return (
+        f"the detector is near: a flat beam wider than {widest * 1e6:.4g} µm cannot be "
+        "sampled; is it the near field?"
     )
 
 

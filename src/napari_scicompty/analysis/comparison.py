@@ -1,0 +1,205 @@
+"""A snapshot judged against the truth of its virtual experiment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from napari_scicompty.analysis.alignment import Alignment, Pair, align, shifted
+from napari_scicompty.analysis.illumination import principal_cosines
+from napari_scicompty.analysis.positions import PositionError, position_error
+from napari_scicompty.analysis.ring_correlation import (
+    FourierRingCorrelation,
+    fourier_ring_correlation,
+)
+from napari_scicompty.analysis.similarity import Similarity, ssim
+from napari_scicompty.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_scicompty.snapshot import Snapshot
+
+SAME = 1e-3
+"""Pixels: positions that agree to this are the same."""
+
+
+class KnownTruth(Protocol):
+    """What `compare` needs of a truth."""
+
+    @property
+    def object(self) -> NDArray[np.complex64]:
+        """Transmission function (H, W)."""
+        ...
+
+    @property
+    def probe(self) -> NDArray[np.complex64]:
+        """Probe modes (modes, h, w)."""
+        ...
+
+    @property
+    def positions_m(self) -> NDArray[np.float64]:
+        """True positions (n, 2)."""
+        ...
+
+    @property
+    def origin_m(self) -> Pair:
+        """Position of object pixel (0, 0)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A snapshot judged against the truth."""
+
+    correlation: float
+    """|C| of the object on the lit region; report ``1 - correlation``: it saturates."""
+    ssim: Similarity
+    """Structural similarity of magnitude and phase on the lit region."""
+    cosines: NDArray[np.float64]
+    """Principal cosines between the spaces of the probe modes, largest first."""
+    positions: PositionError | None
+    """After removing an affine map; None where the positions are the true ones."""
+    alignment: Alignment
+    target: NDArray[np.complex64]
+    """The true object on the snapshot's canvas, shape (H, W)."""
+    pixel_size_m: Pair
+    """Object pixel (y, x)."""
+    ramp: bool
+    """Whether a phase ramp was an ambiguity."""
+
+    def ring_correlation(self) -> FourierRingCorrelation:
+        """Correlate the object with the truth ring by ring.
+
+        The thresholds are those against a truth, for the whole data.
+        """
+        found = self.alignment
+        return fourier_ring_correlation(
+            self.target,
+            found.aligned,
+            self.pixel_size_m,
+            found.lit,
+            ramp=self.ramp,
+            against_truth=True,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the judgement as plain numbers, for JSON."""
+        found = self.alignment
+        judged: dict[str, Any] = {
+            "one_minus_C": 1 - self.correlation,
+            "ssim_magnitude": self.ssim.magnitude,
+            "ssim_phase": self.ssim.phase,
+            "principal_cosines": self.cosines.tolist(),
+            "shift_px": list(found.shift_px),
+            "ramp": list(found.ramp),
+            "scale": [found.scale.real, found.scale.imag],
+            "magnification": found.magnification,
+        }
+        if self.positions is not None:
+            error, by = self.positions, self.positions.map
+            judged["positions"] = {
+                "mean_m": error.mean_m,
+                "median_m": error.median_m,
+                "max_m": error.max_m,
+                "shift_m": list(by.shift_m),
+                "scale": list(by.scale),
+                "rotation_rad": by.rotation_rad,
+                "shear": by.shear,
+            }
+        return judged
+
+
+def compare(snapshot: Snapshot, truth: KnownTruth) -> Comparison:
+    """Judge a snapshot against the truth of its virtual experiment.
+
+    In near field, where refined positions, distance and object share one free scale, a
+    magnification is fitted too if the positions were refined.
+    """
+    offset = np.subtract(truth.origin_m, snapshot.origin_m) / snapshot.pixel_size_m
+    target, known = placed(truth.object, offset, snapshot.object.shape)
+    far = snapshot.geometry.propagation == "far-field"
+    positions = _position_error(snapshot, truth)
+    free = not far and positions is not None and _refined(snapshot)
+    found = align(
+        snapshot.object,
+        target,
+        snapshot.lit & known,
+        ramp=far,
+        magnification=positions.map.magnification if free and positions else None,
+    )
+    # The probe moves with the object, and its ramp is the opposite one.
+    opposite = np.negative(found.ramp)
+    probe = np.stack([shifted(p, found.shift_px, opposite) for p in snapshot.probe])
+    return Comparison(
+        found.correlation,
+        ssim(found.aligned, target, found.lit),
+        principal_cosines(probe, truth.probe),
+        positions,
+        found,
+        target,
+        snapshot.pixel_size_m,
+        far,
+    )
+
+
+def agreement(first: Snapshot, second: Snapshot) -> FourierRingCorrelation:
+    """Correlate the objects of two results ring by ring, where both are lit.
+
+    The thresholds are those of two halves of the data.
+
+    Raises
+    ------
+    InputError
+        Object pixels of different size, or no common region.
+    """
+    if not np.allclose(first.pixel_size_m, second.pixel_size_m, rtol=1e-3):
+        raise InputError(
+            f"the object pixels differ ({first.pixel_size_m[0]:.4g} m and "
+            f"{second.pixel_size_m[0]:.4g} m); compare results of one geometry"
+        )
+    offset = np.subtract(second.origin_m, first.origin_m) / first.pixel_size_m
+    other, _ = placed(second.object, offset, first.object.shape)
+    lit, known = placed(second.lit, offset, first.object.shape)
+    return fourier_ring_correlation(
+        first.object,
+        other,
+        first.pixel_size_m,
+        first.lit & lit & known,
+        ramp=first.geometry.propagation == "far-field",
+    )
+
+
+def placed(
+    field: NDArray[Any], offset: NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Put a field on a canvas of ones, to the whole pixel; say where it is known."""
+    out, known = np.ones(shape, field.dtype), np.zeros(shape, bool)
+    start = np.round(offset).astype(int)
+    to = [
+        slice(max(0, s), max(0, min(n, s + m)))
+        for s, n, m in zip(start, shape, field.shape, strict=True)
+    ]
+    of = [slice(t.start - s, t.stop - s) for t, s in zip(to, start, strict=True)]
+    out[to[0], to[1]] = field[of[0], of[1]]
+    known[to[0], to[1]] = True
+    return out, known
+
+
+def _position_error(snapshot: Snapshot, truth: KnownTruth) -> PositionError | None:
+    found, true = snapshot.positions_m, truth.positions_m
+    if len(found) == len(true) and np.allclose(
+        found / snapshot.pixel_size_m, true / snapshot.pixel_size_m, rtol=0, atol=SAME
+    ):
+        return None
+    return position_error(found, true)
+
+
+def _refined(snapshot: Snapshot) -> bool:
+    nominal = snapshot.nominal_positions_m
+    if nominal is None:
+        return False
+    moved = (snapshot.positions_m - nominal) / snapshot.pixel_size_m
+    return bool(np.abs(moved).max() > SAME)

@@ -1,0 +1,265 @@
+"""Fourier ring correlation: up to which detail two pictures say the same.
+
+``FRC(f) = Re sum A conj(B) / sqrt(sum |A|^2 sum |B|^2)``, the sums running over the
+Fourier pixels of the ring at f (Saxton & Baumeister, J. Microsc. 127, 127 (1982)).
+
+Thresholds are those of van Heel & Schatz, J. Struct. Biol. 151, 250 (2005). With S the
+ratio of signal to noise power in each half and n the Fourier pixels of a ring,
+
+    T = (S + 2 sqrt(S) / sqrt(n) + 1 / sqrt(n)) / (S + 2 sqrt(S) / sqrt(n) + 1).
+
+A pixel of the whole data carries log2(1 + 2 S) bits, since both halves together have
+twice the S of one: S = 1/2 for one bit, S = (sqrt(2) - 1) / 2 = 0.2071 for half a bit.
+
+Between the whole data, whose ratio is 2 S, and a truth without noise the correlation is
+another one, because only one of the two has noise:
+
+    T = (R + 1 / sqrt(n)) / sqrt(R^2 + 2 R / sqrt(n) + 1),   R = sqrt(2 S),
+
+in a large ring 0.707 for one bit and 0.541 for half a bit, where two halves have 0.333
+and 0.172: ``FRC_truth = sqrt(2 FRC / (1 + FRC))``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import fft, ndimage
+
+from napari_scicompty.analysis.alignment import align
+from napari_scicompty.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Real = NDArray[np.float64]
+    Mask = NDArray[np.bool_]
+
+BITS = {"half_bit": (np.sqrt(2) - 1) / 2, "one_bit": 0.5}
+"""Name of a threshold -> ratio S of signal to noise power in each half."""
+
+TAPER = 0.5
+"""The window rises over this share of the depth of the lit region."""
+
+FEWEST = 8.0
+"""Independent Fourier pixels without which a ring says nothing."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Where a ring correlation falls below a threshold."""
+
+    frequency: float | None
+    """In 1/m; None where it stays above up to Nyquist, 0 where it never is."""
+    pixel_m: float
+    """Object pixel: nothing is claimed beyond it."""
+
+    @property
+    def half_period_m(self) -> float | None:
+        """Half period in metres: width of the finest line that is resolved."""
+        period = self.period_m
+        return None if period is None else period / 2
+
+    @property
+    def period_m(self) -> float | None:
+        """Full period in metres; None where it is below two pixels."""
+        if self.frequency is None:
+            return None
+        return 1 / self.frequency if self.frequency > 0 else float("inf")
+
+    def __str__(self) -> str:
+        """Return the half period as text."""
+        half = self.half_period_m
+        if half is None:
+            return f"below the pixel ({self.pixel_m * 1e9:.4g} nm)"
+        return f"{half * 1e9:.4g} nm" if np.isfinite(half) else "nothing resolved"
+
+
+@dataclass(frozen=True, eq=False)
+class FourierRingCorrelation:
+    """A ring correlation with its thresholds; all arrays (rings,)."""
+
+    frequency: Real
+    """Of each ring, in 1/m, up to Nyquist."""
+    correlation: Real
+    half_bit: Real
+    """Threshold at half a bit of information a pixel."""
+    one_bit: Real
+    """Threshold at one bit."""
+    pixels: Real
+    """Independent Fourier pixels of each ring."""
+    pixel_m: float
+    """Object pixel, the coarser side."""
+    against_truth: bool = False
+    """Whether one of the two was a truth without noise."""
+
+    @property
+    def half_bit_crossing(self) -> Crossing:
+        """Where the correlation falls below half a bit."""
+        return self._crossing(self.half_bit)
+
+    @property
+    def one_bit_crossing(self) -> Crossing:
+        """Where the correlation falls below one bit: the stricter one."""
+        return self._crossing(self.one_bit)
+
+    @property
+    def whole_data(self) -> Real:
+        """2 FRC / (1 + FRC): estimate for two scans of the whole data, from halves.
+
+        Rosenthal & Henderson, J. Mol. Biol. 333, 721 (2003). It holds where the noise
+        of the halves is independent and averages out; nothing was measured twice.
+        """
+        above = np.maximum(self.correlation, 0)
+        return np.asarray(2 * above / (1 + above))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers, for JSON."""
+        rows = ("frequency", "correlation", "half_bit", "one_bit", "pixels")
+        crossings = {
+            f"{name}_half_period_m": _finite(crossing.half_period_m)
+            for name, crossing in (
+                ("half_bit", self.half_bit_crossing),
+                ("one_bit", self.one_bit_crossing),
+            )
+        }
+        curves = {name: getattr(self, name).tolist() for name in rows}
+        return {
+            **crossings,
+            "pixel_m": self.pixel_m,
+            "against_truth": self.against_truth,
+            **curves,
+        }
+
+    def _crossing(self, threshold: Real) -> Crossing:
+        """Interpolate where the first ring that says something is below."""
+        excess = self.correlation - threshold
+        usable = np.flatnonzero(self.pixels >= FEWEST)
+        below = usable[excess[usable] < 0]
+        if not len(usable) or not len(below):
+            return Crossing(None, self.pixel_m)
+        last = int(below[0])
+        if last == usable[0]:
+            return Crossing(0.0, self.pixel_m)
+        share = excess[last - 1] / (excess[last - 1] - excess[last])
+        f = self.frequency
+        at = f[last - 1] + share * (f[last] - f[last - 1])
+        return Crossing(float(at), self.pixel_m)
+
+
+def fourier_ring_correlation(
+    a: NDArray[np.complexfloating],
+    b: NDArray[np.complexfloating],
+    pixel_size_m: float | tuple[float, float],
+    lit: Mask | None = None,
+    *,
+    ramp: bool = True,
+    against_truth: bool = False,
+) -> FourierRingCorrelation:
+    """Correlate two objects ring by ring, after bringing `b` onto `a`.
+
+    Shift, phase ramp and complex scale are removed by `align`; the mean is taken off,
+    and a window that rises from zero at the rim of the lit region keeps its shape from
+    being taken for common detail. The window makes neighbouring Fourier pixels depend
+    on each other: a ring counts as ``n (sum w^2)^2 / (N sum w^4)`` of them.
+
+    Parameters
+    ----------
+    a, b : (H, W)
+        Objects on the same grid; `a` may be the truth.
+    pixel_size_m : float or (y, x)
+        Object pixel.
+    lit : (H, W), optional
+        Where both are trusted; everywhere when left out.
+    ramp : bool
+        Whether a phase ramp is an ambiguity (in far field).
+    against_truth : bool
+        One of the two is free of noise, and the thresholds are those of the whole data.
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, or a region lit in both that is too small.
+    """
+    pixel = np.broadcast_to(np.asarray(pixel_size_m, float), 2)
+    found = align(b, a, lit, ramp=ramp)
+    window = soft_window(found.lit)
+    box = ndimage.find_objects((window > 0).astype(int))[0]
+    weight = window[box]
+    spectra = [_spectrum(f[box], weight) for f in (a, found.aligned)]
+    ring, frequency = _rings(weight.shape, pixel)
+    cross, power_a, power_b, count = (
+        np.bincount(ring.ravel(), values.ravel(), len(frequency) + 1)[:-1]
+        for values in (
+            (spectra[0] * spectra[1].conj()).real,
+            np.abs(spectra[0]) ** 2,
+            np.abs(spectra[1]) ** 2,
+            np.ones(weight.shape),
+        )
+    )
+    share = (weight**2).sum() ** 2 / (weight.size * (weight**4).sum())
+    pixels = count * share
+    norm = np.sqrt(power_a * power_b)
+    return FourierRingCorrelation(
+        frequency,
+        np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0),
+        _threshold("half_bit", pixels, against_truth),
+        _threshold("one_bit", pixels, against_truth),
+        pixels,
+        float(pixel.max()),
+        against_truth,
+    )
+
+
+def soft_window(lit: Mask) -> Real:
+    """Rise as sin^2 from the rim of the largest part of the lit region, (H, W).
+
+    Raises
+    ------
+    InputError
+        No place in it is 8 pixels away from the rim.
+    """
+    parts, _ = ndimage.label(ndimage.binary_opening(lit, iterations=2))
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    largest = np.pad((parts == np.argmax(sizes)) & lit & (parts > 0), 1)
+    depth = ndimage.distance_transform_edt(largest)[1:-1, 1:-1]
+    if depth.max() < 8:
+        raise InputError(
+            "fourier_ring_correlation: the region lit in both is too small; it must "
+            "hold a disc of 16 pixels across"
+        )
+    rise = np.minimum(depth / (TAPER * depth.max()), 1)
+    return np.asarray(np.sin(np.pi / 2 * rise) ** 2)
+
+
+def _spectrum(field: NDArray[np.complexfloating], weight: Real) -> NDArray[Any]:
+    mean = (weight * field).sum() / weight.sum()
+    return np.asarray(fft.fft2(weight * (field.astype(complex) - mean)))
+
+
+def _rings(shape: tuple[int, ...], pixel: Real) -> tuple[NDArray[np.int64], Real]:
+    """Ring of each Fourier pixel, beyond the last one for none, and frequencies."""
+    fy, fx = (fft.fftfreq(n, p) for n, p in zip(shape, pixel, strict=True))
+    step = max(1 / (n * p) for n, p in zip(shape, pixel, strict=True))
+    last = int(0.5 / pixel.max() / step + 1e-9)
+    ring = np.rint(np.hypot(fy[:, None], fx[None, :]) / step).astype(int)
+    ring[ring > last] = last + 1
+    return ring, np.arange(last + 1) * step
+
+
+def _threshold(name: str, pixels: Real, against_truth: bool) -> Real:
+    """Return the threshold of each ring, see the top of this file."""
+    few = 1 / np.sqrt(np.maximum(pixels, 1))
+    s = BITS[name]
+    if against_truth:
+        r = np.sqrt(2 * s)
+        return np.asarray((r + few) / np.sqrt(r**2 + 2 * r * few + 1))
+    common = s + 2 * np.sqrt(s) * few
+    return np.asarray((common + few) / (common + 1))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and np.isfinite(value) else None
