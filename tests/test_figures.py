@@ -17,7 +17,9 @@ from napari_scicompty.figures._panels import round_length
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXPERIMENT = sc.VirtualExperiment(frame=32, rows=4, columns=7, step_px=5, modes=2)
+EXPERIMENT = sc.VirtualExperiment(
+    modes=2, path={"rows": 4, "columns": 7, "step_px": 5}, detector={"frame": 32}
+)
 EVERYTHING = ("phase", "magnitude", "modes", "error")
 
 
@@ -46,6 +48,17 @@ def test_text_stays_text(shot: sc.Snapshot, tmp_path: Path) -> None:
     for text in ("Phase", "Magnitude", "phase (rad)", "magnitude (1)", ">π<"):
         assert text in svg
     assert svg.count("nm</text>") + svg.count("µm</text>") == 2
+
+
+def test_a_weak_phase_spans_the_colours(shot: sc.Snapshot) -> None:
+    weak = shot.replace(object=np.exp(0.05j * np.angle(shot.object)))
+    limits = {}
+    for how in ("full", "lit"):
+        options = FigureOptions(what=("phase",), phase_range=how)
+        picture = draw_figure(weak, options).axes[0].images[0]
+        limits[how] = np.ptp(picture.get_clim())
+    assert limits["full"] == pytest.approx(2 * np.pi)
+    assert 0.01 < limits["lit"] < 0.1 * np.pi
 
 
 def test_a_png_has_the_size_that_was_asked_for(
@@ -138,7 +151,8 @@ def test_leaves_pyplot_and_the_backend_alone() -> None:
         "import sys, numpy as np, napari_scicompty as sc\n"
         "from napari_scicompty.figures import FigureOptions, draw_figure\n"
         "from napari_scicompty.start import begin\n"
-        "e = sc.VirtualExperiment(frame=32, rows=3, columns=3, step_px=5)\n"
+        "path = {'rows': 3, 'columns': 3, 'step_px': 5}\n"
+        "e = sc.VirtualExperiment(path=path, detector={'frame': 32})\n"
         "shot = begin(sc.simulate(e)[0], sc.DiscProbe(e.probe_radius_m))\n"
         "draw_figure(shot, FigureOptions()).savefig('/dev/null', format='png')\n"
         "assert 'matplotlib.pyplot' not in sys.modules"

@@ -41,8 +41,12 @@ class FigureOptions(Settings):
     phase_colours: Literal["romaO", "twilight", "phase"] = setting(
         "romaO", "Cyclic colours of the phase."
     )
+    phase_range: Literal["full", "lit"] = setting(
+        "full",
+        "A full turn in colours, or what the lit region has in grey: weak objects.",
+    )
     magnitude_colours: Literal["gray", "viridis", "cividis"] = setting(
-        "gray", "Colours of the magnitude."
+        "gray", "Colours of the magnitude, and of a phase that is no full turn."
     )
     centre_phase: bool = setting(
         True, "Turn the free global phase so that its mean over the lit region is zero."

@@ -106,7 +106,8 @@ def _object_row(
             _scale_bar(axes, field.shape[1], snapshot.pixel_size_m[1], page.em)
         if options.colour_bar:
             bar = page.axes(left + width + 0.6 * page.em, top, _BAR_MM, height)
-            _colour_bar(bar, axes, name)
+            turn = name == "phase" and options.phase_range == "full"
+            _colour_bar(bar, axes, _UNITS[name], full_turn=turn)
     page.y = top + height + (2.2 * page.em if options.scale_bar else 0)
 
 
@@ -123,6 +124,8 @@ def _without_specks(lit: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _phase(
     field: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
 ) -> dict[str, Any]:
+    if options.phase_range == "lit":
+        return _scaled(np.angle(field), lit, options)
     return {
         "values": np.where(lit, np.angle(field), np.nan),
         "cmap": Colormap(_CYCLIC[options.phase_colours]).to_mpl(),
@@ -134,7 +137,13 @@ def _phase(
 def _magnitude(
     field: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
 ) -> dict[str, Any]:
-    values = np.abs(field)
+    return _scaled(np.abs(field), lit, options)
+
+
+def _scaled(
+    values: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
+) -> dict[str, Any]:
+    """Let the colours span what the lit region has, but for its extremes."""
     low, high = np.percentile(values[lit], (0.5, 99.5))
     return {
         "values": np.where(lit, values, np.nan),
@@ -145,18 +154,18 @@ def _magnitude(
 
 
 _OBJECT = {"phase": _phase, "magnitude": _magnitude}
+_UNITS = {"phase": "phase (rad)", "magnitude": "magnitude (1)"}
 
 
-def _colour_bar(bar: Axes, picture: Axes, name: str) -> None:
+def _colour_bar(bar: Axes, picture: Axes, label: str, full_turn: bool) -> None:
     drawn = bar.figure.colorbar(picture.images[0], cax=bar)
     drawn.outline.set_linewidth(0.5)
     bar.tick_params(width=0.5, length=2)
-    if name == "phase":
+    if full_turn:
         drawn.set_ticks(list(_PI_TICKS), labels=list(_PI_TICKS.values()))
-        drawn.set_label("phase (rad)", labelpad=1)
     else:
         drawn.locator = MaxNLocator(5)
-        drawn.set_label("magnitude (1)")
+    drawn.set_label(label, labelpad=1)
 
 
 # -- the probe ----------------------------------------------------------------------
