@@ -21,6 +21,9 @@ CORNER_M = np.array([-3.0e-6, 7.0e-6])
 """Where the first position lies: nowhere near zero, and y and x differ."""
 
 
+NEAR = Geometry(1e-10, 1e-2, 0.2e-6, propagation="near-field")
+
+
 @dataclass(frozen=True, eq=False)
 class SmallScan:
     """A scan with what it was made of."""
@@ -32,6 +35,11 @@ class SmallScan:
     """(modes, h, w)."""
     corners: np.ndarray
     """Top-left corners (n, 2) on the canvas, in pixels."""
+
+    @property
+    def near(self) -> bool:
+        """Whether the detector is in the near field."""
+        return self.scan.geometry.propagation == "near-field"
 
     def start(self, **changes: Any) -> Snapshot:
         """Return a disc start at epoch 0."""
@@ -47,6 +55,7 @@ def small_scan(
     modes: int = 1,
     whole: bool = False,
     seed: int = 0,
+    near: bool = False,
 ) -> SmallScan:
     """Scan a smooth random object with a disc that carries a smooth random phase."""
     rng = np.random.default_rng(seed)
@@ -58,10 +67,10 @@ def small_scan(
     phase, magnitude = (blurred(rng, size, 1.5) for _ in range(2))
     field = (1 - 0.15 * np.abs(magnitude)) * np.exp(0.8j * phase)
     probe = mixed_modes(rng, view, modes)
-    patterns = np.array([diffract(probe, field, c) for c in corners])
+    patterns = np.array([diffract(probe, field, c, near) for c in corners])
     probe *= np.sqrt(1e5 / patterns.sum((1, 2)).mean())
     patterns *= 1e5 / patterns.sum((1, 2)).mean()
-    geometry = Geometry(1e-10, 1.0, 50e-6)
+    geometry = NEAR if near else Geometry(1e-10, 1.0, 50e-6)
     positions = (corners - MARGIN) * geometry.pixel_size_m(view) + CORNER_M
     scan = Scan(patterns.astype(np.float32), positions, geometry)
     return SmallScan(scan, field, probe, corners)
@@ -99,11 +108,45 @@ def view_at(field: np.ndarray, corner: np.ndarray, view: tuple[int, ...]) -> Any
     return np.s_[y : y + view[0], x : x + view[1]], corner - np.rint(corner)
 
 
-def diffract(probe: np.ndarray, field: np.ndarray, corner: np.ndarray) -> np.ndarray:
-    """Intensity (h, w) of one position, zero frequency in the middle."""
+def diffract(
+    probe: np.ndarray, field: np.ndarray, corner: np.ndarray, near: bool = False
+) -> np.ndarray:
+    """Intensity (h, w) of one position, as a scan holds it."""
     where, fraction = view_at(field, corner, probe.shape[-2:])
-    wave = np.fft.fft2(shifted(probe, fraction) * field[where], norm="ortho")
+    if near:
+        wave = to_detector(probe * shifted(field, -fraction)[where], near)
+        return (np.abs(wave) ** 2).sum(0)
+    wave = to_detector(shifted(probe, fraction) * field[where])
     return np.fft.fftshift((np.abs(wave) ** 2).sum(0))
+
+
+def to_detector(
+    exit_waves: np.ndarray, near: bool = False, grid: tuple[int, int] | None = None
+) -> np.ndarray:
+    """D: far field, or near field by the literal kernel (on four times the view)."""
+    if not near:
+        return np.fft.fft2(exit_waves, norm="ortho")
+    return _through_space(exit_waves, NEAR.distance_m, grid)
+
+
+def from_detector(
+    waves: np.ndarray, near: bool = False, grid: tuple[int, int] | None = None
+) -> np.ndarray:
+    """D^-1 of waves (..., h, w) that are zero outside the detector."""
+    if not near:
+        return np.fft.ifft2(waves, norm="ortho")
+    return _through_space(waves, -NEAR.distance_m, grid)
+
+
+def _through_space(
+    fields: np.ndarray, distance: float, grid: tuple[int, int] | None
+) -> np.ndarray:
+    h, w = fields.shape[-2:]
+    size = grid or (4 * h, 4 * w)
+    fy, fx = (np.fft.fftfreq(n, NEAR.detector_pixel_m[0]) for n in size)
+    root = np.sqrt(1 / NEAR.wavelength_m**2 - fy[:, None] ** 2 - fx[None] ** 2)
+    kernel = np.exp(2j * np.pi * distance * (root - 1 / NEAR.wavelength_m))
+    return np.fft.ifft2(np.fft.fft2(fields, size) * kernel)[..., :h, :w]
 
 
 def settings(epochs: int = 0, **values: Any) -> RunSettings:

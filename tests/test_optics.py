@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,17 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.geometry import Geometry
 from napari_scicompty.optics import patches, probes
 from napari_scicompty.optics.modes import orthogonal_modes, with_weak_modes
-from napari_scicompty.optics.propagators import propagator_for
+from napari_scicompty.optics.propagators import (
+    PROPAGATORS,
+    AngularSpectrum,
+    Propagator,
+    angular_spectrum_kernel,
+    carried_share,
+    kind_of,
+    padded_grid,
+    propagator_for,
+    scan_order,
+)
 
 FAR = Geometry(1e-10, 1.0, 50e-6)
 SHAPES = [(8, 8), (7, 9), (9, 8), (16, 11)]
@@ -31,19 +43,50 @@ def shift(field: np.ndarray, y: float, x: float) -> np.ndarray:
 
 
 # -- propagators ----------------------------------------------------------------------
-@pytest.mark.parametrize("shape", SHAPES)
-def test_propagator_is_unitary_and_its_own_adjoint_backward(
-    shape: tuple[int, int],
-) -> None:
-    propagator = propagator_for(FAR)
+WAVELENGTH = 1e-10
+NEAR = Geometry(WAVELENGTH, 4e-3, 0.2e-6, propagation="near-field")
+GEOMETRIES = {
+    "far-field": FAR,
+    "far-field-cone": FAR.replace(focus_sample_m=1e-3),
+    "near-field": NEAR,
+    "near-field-cone": Geometry(WAVELENGTH, 1.0, 55e-6, 4e-3, "near-field"),
+}
+INVERTED = Geometry(WAVELENGTH, 1.0, 55e-6, -4e-3, "near-field")
+
+
+def pair(propagator: Propagator, shape: tuple[int, int]) -> tuple[complex, complex]:
     x, y = (torch.from_numpy(noise(2, *shape, seed=s)) for s in (0, 1))
     forward, backward = propagator.forward(x), propagator.backward(y)
-    assert torch.allclose(
-        torch.vdot(forward.flatten(), y.flatten()),
-        torch.vdot(x.flatten(), backward.flatten()),
+    assert forward.shape == x.shape
+    return (
+        complex(torch.vdot(forward.flatten(), y.flatten())),
+        complex(torch.vdot(x.flatten(), backward.flatten())),
     )
-    assert torch.allclose(forward.norm(), x.norm())
-    assert torch.allclose(propagator.backward(forward), x)
+
+
+def test_every_line_of_the_table_has_its_geometry_here() -> None:
+    assert {kind_of(geometry) for geometry in GEOMETRIES.values()} == set(PROPAGATORS)
+    assert all(kind_of(geometry) == name for name, geometry in GEOMETRIES.items())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", [*PROPAGATORS, "inverted"])
+def test_backward_is_the_adjoint(name: str, shape: tuple[int, int]) -> None:
+    geometry = GEOMETRIES.get(name, INVERTED)
+    one, other = pair(propagator_for(geometry, shape), shape)
+    assert one == pytest.approx(other, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(48, 48), (47, 64)])
+@pytest.mark.parametrize("name", [*PROPAGATORS, "inverted"])
+def test_unitary_where_no_light_leaves_the_grid(
+    name: str, shape: tuple[int, int]
+) -> None:
+    propagator = propagator_for(GEOMETRIES.get(name, INVERTED), shape)
+    x = torch.from_numpy(bell(shape, 4) * np.exp(0.3j * bell(shape, 3)))
+    wave = propagator.forward(x)
+    assert float(wave.norm()) == pytest.approx(float(x.norm()), rel=1e-5)
+    assert torch.allclose(propagator.backward(wave), x, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -56,13 +99,126 @@ def test_far_field_is_the_fourier_sum_zero_frequency_first(
         np.exp(-2j * np.pi * np.outer(*[np.arange(n)] * 2) / n) for n in shape
     )
     by_hand = y_turn @ x @ x_turn / np.sqrt(h * w)
-    found = propagator_for(FAR).forward(torch.from_numpy(x)).numpy()
+    found = propagator_for(FAR, shape).forward(torch.from_numpy(x)).numpy()
     assert np.allclose(found, by_hand)
 
 
-def test_near_field_is_refused_with_a_way_out() -> None:
-    with pytest.raises(InputError, match=r"near-field.*far-field"):
-        propagator_for(FAR.replace(propagation="near-field"))
+def bell(shape: tuple[int, int], width: float) -> np.ndarray:
+    """Gaussian in the middle between the first and the last pixel."""
+    y, x = (np.arange(n) - (n - 1) / 2 for n in shape)
+    return np.exp(-(y[:, None] ** 2 + x[None] ** 2) / (2 * width**2))
+
+
+@pytest.mark.parametrize("distance", [4e-3, -4e-3])
+def test_near_field_of_a_gaussian_is_the_analytic_beam(distance: float) -> None:
+    shape, pixel, width = (80, 71), (0.2e-6, 0.22e-6), 6.0
+    waist2 = 2 * (width * np.array(pixel)) ** 2
+    propagator = AngularSpectrum(shape, pixel, WAVELENGTH, distance)
+    found = propagator.forward(torch.from_numpy(bell(shape, width))).numpy()
+    # exp(-r^2 / w^2) spreads as 1 / (1 + i z / z_R), one factor for each axis.
+    spread = 1 + 1j * WAVELENGTH * distance / (np.pi * waist2)
+    y, x = ((np.arange(n) - (n - 1) / 2) * p for n, p in zip(shape, pixel, strict=True))
+    rows = np.exp(-(y**2) / (waist2[0] * spread[0])) / np.sqrt(spread[0])
+    columns = np.exp(-(x**2) / (waist2[1] * spread[1])) / np.sqrt(spread[1])
+    assert np.abs(found - np.outer(rows, columns)).max() < 1e-5
+
+
+def test_near_field_is_the_literal_kernel_on_a_large_grid() -> None:
+    shape, pixel, distance = (48, 40), (0.2e-6, 0.2e-6), 4e-3
+    field = bell(shape, 3) * np.exp(0.5j * bell(shape, 2))
+    big = 8 * np.array(shape)
+    fy, fx = (np.fft.fftfreq(n, pixel[0]) for n in big)
+    # The kernel with its carrier, 2.5e8 rad of it: float64 leaves 1e-7.
+    root = np.sqrt(1 / WAVELENGTH**2 - fy[:, None] ** 2 - fx[None] ** 2)
+    turn = 2 * np.pi * distance
+    wave = np.fft.ifft2(np.fft.fft2(field, tuple(big)) * np.exp(1j * turn * root))
+    by_hand = wave[:48, :40] * np.exp(-1j * turn / WAVELENGTH)
+    found = AngularSpectrum(shape, pixel, WAVELENGTH, distance).forward(
+        torch.from_numpy(field)
+    )
+    assert np.abs(found.numpy() - by_hand).max() < 2e-5
+
+
+@pytest.mark.parametrize(
+    ("geometry", "length"),
+    [
+        (GEOMETRIES["near-field-cone"], 96),
+        (INVERTED, 96),
+        (GEOMETRIES["near-field"], 96),
+        (Geometry(WAVELENGTH, 500.0, 2e-3, 0.2), 64),
+        (Geometry(WAVELENGTH, 500.0, 2e-3, -0.2), 64),
+    ],
+    ids=["near-cone", "near-inverted", "near", "far-diverging", "far-converging"],
+)
+def test_intensity_is_that_of_the_fresnel_integral(
+    geometry: Geometry, length: int
+) -> None:
+    """A line of a separable object, lit from the focus, summed up on a fine grid."""
+    shape = (length, length)
+    pixel = geometry.pixel_size_m(shape)[0]
+    is_far = geometry.propagation == "far-field"
+    middle = length // 2 if is_far else (length - 1) / 2
+
+    def transmitted(x: np.ndarray) -> np.ndarray:
+        wide = 6 * pixel
+        return np.exp(-((x / wide) ** 2)) * np.exp(0.7j * np.tanh(x / wide + 0.3))
+
+    fine = (np.arange(40 * length) / 40 - middle) * pixel
+    detector = (np.arange(length) - middle) * geometry.detector_pixel_m[0]
+    turn = np.pi / (geometry.wavelength_m * geometry.distance_m)
+    lit = transmitted(fine)
+    if geometry.focus_sample_m is not None:
+        reach = geometry.wavelength_m * geometry.focus_sample_m
+        lit = lit * np.exp(1j * np.pi * fine**2 / reach)
+    kernel = np.exp(1j * turn * (detector[:, None] - fine[None]) ** 2)
+    wanted = np.abs(kernel @ lit) ** 2
+
+    x = (np.arange(length) - middle) * pixel
+    exit_line = transmitted(x)
+    if is_far:
+        exit_line = exit_line * np.exp(
+            1j * np.pi * x**2 / (geometry.wavelength_m * (geometry.focus_sample_m or 1))
+        )
+    wave = propagator_for(geometry, shape).forward(
+        torch.from_numpy(np.outer(exit_line, exit_line))
+    )
+    found = scan_order(wave.abs().numpy() ** 2, geometry)
+    wanted = np.outer(wanted, wanted)
+    wanted *= found.sum() / wanted.sum()
+    assert np.abs(found - wanted).max() < 2e-3 * wanted.max()
+
+
+def test_padding_is_enough_and_at_most_twice_the_view() -> None:
+    pixel = (0.2e-6, 0.2e-6)
+    h, w = padded_grid((100, 60), pixel, WAVELENGTH, 4e-3)
+    assert 110 <= h <= 120
+    assert 70 <= w <= 80
+    assert padded_grid((100, 60), pixel, WAVELENGTH, 1.0) == (200, 120)
+
+
+@pytest.mark.parametrize("distance", [0.065, 0.1, 0.2])
+def test_the_band_limit_keeps_a_short_grid_honest(distance: float) -> None:
+    """The geometry of the AD paper's appendix: the light leaves the padded grid."""
+    pixel, n = (0.39e-6, 0.39e-6), 128
+    smooth = np.fft.ifft2(np.fft.fft2(noise(n, n)) * np.fft.ifftshift(bell((n, n), 6)))
+    field = smooth * bell((n, n), 20)
+    big = 16 * n
+    kernel = angular_spectrum_kernel((big, big), pixel, 1e-9, distance)
+    wide = np.fft.ifft2(np.fft.fft2(field, (big, big)) * kernel)[:n, :n]
+    near = AngularSpectrum((n, n), pixel, 1e-9, distance)
+    assert near.grid == (256, 256)
+    found = near.forward(torch.from_numpy(field)).numpy()
+    assert np.linalg.norm(found - wide) < 0.03 * np.linalg.norm(wide)
+
+
+def test_a_near_field_that_carries_nothing_is_refused_with_a_way_out() -> None:
+    geometry = Geometry(1e-10, 10.0, 5e-7, propagation="near-field")
+    with pytest.raises(InputError, match=r"near-field.*far-field") as caught:
+        propagator_for(geometry, (64, 64))
+    works = float(re.search(r"distance of (\S+) m, or", str(caught.value))[1])
+    nearer = geometry.replace(distance_m=works * 0.99)
+    assert carried_share(nearer, (64, 64)) == pytest.approx(0.1, rel=0.02)
+    propagator_for(nearer, (64, 64))
 
 
 # -- shifts ---------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -19,6 +20,7 @@ from napari_scicompty.search import Candidate, explain, find_start, ranked
 from napari_scicompty.simulation import VirtualExperiment, simulate
 from napari_scicompty.start import (
     AutoStart,
+    BackPropagatedProbe,
     DiscProbe,
     ProbeFile,
     PupilProbe,
@@ -153,14 +155,49 @@ def test_a_zone_plate_that_sends_no_light_is_refused() -> None:
 
 
 # -- refusals -------------------------------------------------------------------------
-def test_near_field_is_refused_before_anything_is_tried() -> None:
-    geometry = Geometry(1e-10, 1.0, 50e-6, 1e-3, "near-field")
+def test_a_near_field_that_cannot_work_is_refused_before_anything_is_tried() -> None:
+    geometry = Geometry(1e-10, 1.0, 5e-8, propagation="near-field")
     near = Scan(SCAN.patterns, np.mgrid[:3, :4].reshape(2, -1).T * 1e-6, geometry)
     with pytest.raises(InputError, match="near-field"):
         find_start(near, device="cpu")
-    for start in ("auto", DiscProbe(1e-6)):
+    for start in ("auto", DiscProbe(1e-8)):
         with pytest.raises(InputError, match="near-field"):
             next(reconstruct(near, RPIE(), epochs=1, start=start, device="cpu"))
+
+
+def test_starts_of_the_other_geometry_are_refused() -> None:
+    near = small_scan((24, 24), (3, 3), near=True).scan
+    for scan, start in (
+        (near, PupilProbe(1e-3)),
+        (near, ZonePlateProbe(1e-4, 1e-7)),
+        (SCAN, BackPropagatedProbe()),
+    ):
+        with pytest.raises(InputError, match=r"-field scans.*automatic"):
+            begin(scan, start)
+
+
+@pytest.mark.parametrize("near", [False, True])
+def test_a_disc_wider_than_the_view_is_refused_with_the_widest_that_fits(
+    near: bool,
+) -> None:
+    scan = small_scan((24, 32), (3, 3), near=near).scan
+    with pytest.raises(InputError, match="does not fit") as caught:
+        begin(scan, DiscProbe(1.2))
+    widest = float(re.search(r"at most (\S+),", str(caught.value))[1])
+    assert begin(scan, DiscProbe(widest * 0.999)).probe.shape == (1, 24, 32)
+
+
+def test_near_field_starts_from_the_mean_pattern_propagated_back() -> None:
+    small = small_scan((40, 36), (6, 6), step=4, near=True)
+    (only,) = find_start(small.scan, device="cpu")
+    assert only.start == BackPropagatedProbe()
+    assert only.error < 0.02
+    first = begin(small.scan, only.start)
+    light, truth = np.abs(first.probe[0]), np.abs(small.probe[0])
+    assert np.corrcoef(light.ravel(), truth.ravel())[0, 1] > 0.95
+    counted = small.scan.pattern_sum.mean()
+    assert (light**2).sum() == pytest.approx(counted, rel=0.02)
+    assert "propagated back" in explain([only])
 
 
 @pytest.mark.parametrize(
@@ -211,7 +248,10 @@ def test_modes_can_be_added_and_taken_away_when_continuing() -> None:
 @pytest.mark.parametrize("defocus_m", [2e-3, -2e-3])
 def test_the_search_finds_the_defocus_and_its_sign(defocus_m: float) -> None:
     experiment = VirtualExperiment(
-        frame=64, rows=7, columns=7, step_px=6, diffuser_rad=0.5, defocus_m=defocus_m
+        probe={"diffuser_rad": 0.5},
+        path={"rows": 7, "columns": 7, "step_px": 6},
+        detector={"frame": 64},
+        focus_sample_m=defocus_m,
     )
     scan, _ = simulate(experiment)
     # The search is told the patterns and positions, not the focus.

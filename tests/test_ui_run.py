@@ -196,9 +196,14 @@ def test_views_and_shortcuts(
 def test_a_virtual_experiment_by_clicks(open_window: OpenWindow) -> None:
     window = open_window()
     window.choose(f"{R}.data.source", "Virtual")
-    for name in ("frame", "rows", "columns", "step_px"):
-        value = getattr(EXPERIMENT, name)
-        window.type(f"{R}.data.virtual_experiment.{name}", f"{value:g}")
+    for part, name in (
+        ("detector", "frame"),
+        ("path", "rows"),
+        ("path", "columns"),
+        ("path", "step_px"),
+    ):
+        value = getattr(getattr(EXPERIMENT, part), name)
+        window.type(f"{R}.data.virtual_experiment.{part}.{name}", f"{value:g}")
     window.choose(f"{R}.start.kind", "Disc")
     window.type(f"{R}.start.radius_m", f"{RADIUS_M:.6g} m")
     result = window.run_to_the_end("2")  # Run opens what is not open yet
@@ -302,23 +307,22 @@ def test_the_beam_centre_is_picked_on_the_mean_pattern(
     assert window.text(f"{R}.data.center").replace(" ", "") == "17,14"
 
 
-def test_a_near_field_cxi_opens_and_run_says_why_not(
+def test_a_near_field_that_cannot_work_is_told_and_refused(
     open_window: OpenWindow, tmp_path: Path
 ) -> None:
     window = open_window()
     window.type(f"{R}.data.path", str(write_cxi(tmp_path / "a.cxi")))
     window.choose(f"{R}.geometry.propagation", "near")
-    window.type(f"{R}.geometry.focus_sample_m", "3 mm")
+    window.type(f"{R}.geometry.focus_sample_m", "0.05 mm")
     window.click(f"{R}.open")
     window.until("ready")
     assert window.controller.scan.patterns.shape == (25, 32, 32)
-    assert "near field" in window.text(f"{R}.geometry.derived")
+    assert "this is the far field" in window.text(f"{R}.geometry.derived")
     window.run("1")
     window.until("ready")
     assert "near-field" in window.message
     assert window.controller.snapshot is None
-    window.choose(f"{R}.geometry.propagation", "far")
-    window.type(f"{R}.geometry.focus_sample_m", "")
+    window.type(f"{R}.geometry.focus_sample_m", "3 mm")
     window.choose(f"{R}.start.kind", "Disc")
     window.type(f"{R}.start.radius_m", f"{RADIUS_M:.6g} m")
     assert window.run_to_the_end("1").epoch == 1

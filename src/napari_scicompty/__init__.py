@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.start import (
         AutoStart,
+        BackPropagatedProbe,
         DiscProbe,
         ProbeFile,
         PupilProbe,
@@ -41,6 +42,7 @@ _HOME = {
     "reconstruct": "reconstruction",
     "find_start": "search",
     "AutoStart": "start",
+    "BackPropagatedProbe": "start",
     "DiscProbe": "start",
     "PupilProbe": "start",
     "ProbeFile": "start",
@@ -62,6 +64,7 @@ __all__ = [
     "EPIE",
     "RPIE",
     "AutoStart",
+    "BackPropagatedProbe",
     "Controls",
     "DiscProbe",
     "DivergedError",

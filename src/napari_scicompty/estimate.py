@@ -51,22 +51,34 @@ class Estimate:
         self.distance_m = distance_m
         self.positions_m: NDArray[np.float64]
         self._corners: list[Corner] = []
-        self._ramps: tuple[Tensor, Tensor] | None = None
+        self._probe_ramps: tuple[Tensor, Tensor] | None = None
+        self._object_ramps: tuple[Tensor, Tensor] | None = None
 
     def place(self, positions_m: NDArray[np.float64]) -> None:
-        """Put the views at these positions (n, 2), fractions of a pixel kept."""
+        """Put the views at these positions (n, 2), fractions of a pixel kept.
+
+        In far field the probe is moved by the fraction, which is exact. In near field a
+        moved probe would move the pattern, too: there the view of the object is moved.
+        """
         self.positions_m = positions_m
         exact = torch.from_numpy(self.canvas.to_pixels(positions_m))
         whole = exact.round()
         self._corners = [(int(y), int(x)) for y, x in whole.tolist()]
         fraction = exact - whole
-        self._ramps = None
-        if bool((fraction.abs() > WHOLE).any()):
-            h, w = self.canvas.view
-            self._ramps = (
-                patches.shift_ramp(fraction[:, 0], h).to(self.probe.device),
-                patches.shift_ramp(fraction[:, 1], w).to(self.probe.device),
-            )
+        self._probe_ramps = self._object_ramps = None
+        if not bool((fraction.abs() > WHOLE).any()):
+            return
+        if self.propagator.sees_shifts:
+            self._object_ramps = self._ramps(-fraction)
+        else:
+            self._probe_ramps = self._ramps(fraction)
+
+    def _ramps(self, shifts: Tensor) -> tuple[Tensor, Tensor]:
+        h, w = self.canvas.view
+        return (
+            patches.shift_ramp(shifts[:, 0], h).to(self.probe.device),
+            patches.shift_ramp(shifts[:, 1], w).to(self.probe.device),
+        )
 
     # -- the forward model ------------------------------------------------------------
     def waves(self, batch: Sequence[int]) -> Tensor:
@@ -75,20 +87,34 @@ class Estimate:
 
     def views(self, batch: Sequence[int]) -> Tensor:
         """o_j: the object under each view, shape (B, h, w)."""
-        return patches.take(self.object, self.corners(batch), self.canvas.view)
+        views = patches.take(self.object, self.corners(batch), self.canvas.view)
+        if self._object_ramps is None:
+            return views
+        ramp_y, ramp_x = self._of(self._object_ramps, batch)
+        return patches.fourier_shift(views, ramp_y, ramp_x)
 
     def probes(self, batch: Sequence[int]) -> Tensor:
-        """P_p at each position, moved by the fraction of a pixel: (B, modes, h, w)."""
-        if self._ramps is None:
+        """P_p at each position, shape (B, modes, h, w); B = 1 when all are alike."""
+        if self._probe_ramps is None:
             return self.probe.unsqueeze(0)
-        return patches.fourier_shift(self.probe, *self._ramps_of(batch))
+        ramp_y, ramp_x = self._of(self._probe_ramps, batch)
+        return patches.fourier_shift(self.probe, ramp_y[:, None], ramp_x[:, None])
 
     def probe_frame(self, fields: Tensor, batch: Sequence[int]) -> Tensor:
         """Shift fields (B, modes, h, w) back by the fractions; sum over the batch."""
-        if self._ramps is not None:
-            ramp_y, ramp_x = self._ramps_of(batch)
-            fields = patches.fourier_shift(fields, ramp_y.conj(), ramp_x.conj())
+        if self._probe_ramps is not None:
+            ramp_y, ramp_x = self._of(self._probe_ramps, batch)
+            fields = patches.fourier_shift(
+                fields, ramp_y[:, None].conj(), ramp_x[:, None].conj()
+            )
         return fields.sum(0)
+
+    def object_frame(self, fields: Tensor, batch: Sequence[int]) -> Tensor:
+        """Shift fields (B, h, w) of the views back to whole pixels of the canvas."""
+        if self._object_ramps is None:
+            return fields
+        ramp_y, ramp_x = self._of(self._object_ramps, batch)
+        return patches.fourier_shift(fields, ramp_y.conj(), ramp_x.conj())
 
     def corners(self, batch: Sequence[int]) -> list[Corner]:
         """Whole-pixel top-left corners of the views of a batch."""
@@ -100,10 +126,11 @@ class Estimate:
         h, w = update.shape
         self.object[y : y + h, x : x + w].add_(update)
 
-    def _ramps_of(self, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
-        assert self._ramps is not None
+    def _of(
+        self, ramps: tuple[Tensor, Tensor], batch: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
         index = list(batch)
-        return self._ramps[0][index][:, None], self._ramps[1][index][:, None]
+        return ramps[0][index], ramps[1][index]
 
     # -- ambiguities kept in place ----------------------------------------------------
     @property

@@ -142,6 +142,15 @@ class Geometry:
         """Distance of the equivalent parallel beam (Fresnel scaling theorem)."""
         return self.distance_m / self.magnification
 
+    def fresnel_number(self, shape: tuple[int, int]) -> float:
+        """Smaller side of the view squared, over wavelength times effective distance.
+
+        Large: the detector sees a blurred shadow. Small: it sees a Fourier transform.
+        """
+        sides = zip(shape, self.pixel_size_m(shape), strict=True)
+        side = min(n * pixel for n, pixel in sides)
+        return side**2 / (self.wavelength_m * abs(self.effective_distance_m))
+
     def pixel_size_m(self, shape: tuple[int, int]) -> tuple[float, float]:
         """Object pixel (y, x) for frames of `shape` (h, w).
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from napari_scicompty.optics.patches import intensity
+from napari_scicompty.optics.propagators import detector_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Measured:
     """Amplitudes of the patterns, ready for the modulus step.
 
-    Far field: the zero frequency is at [0, 0]. Masked pixels hold zero.
+    In the order of the propagator (far field: zero frequency at [0, 0]). Masked
+    pixels hold zero.
     """
 
     amplitudes: Tensor
@@ -45,14 +47,13 @@ class Measured:
             Patterns that take part; the others may hold anything.
         """
         amplitudes = torch.empty((len(scan), *scan.frame_shape), dtype=torch.float32)
-        axes = (-2, -1)
         for part, patterns in scan.chunks():
             root = np.sqrt(np.maximum(np.where(scan.good, patterns, 0), 0))
-            amplitudes[part] = torch.from_numpy(np.fft.ifftshift(root, axes=axes))
+            amplitudes[part] = torch.from_numpy(detector_order(root, scan.geometry))
         good = None
         if not scan.good.all():
-            shifted = np.fft.ifftshift(scan.good).astype(np.float32)
-            good = torch.from_numpy(shifted).to(device)
+            ordered = detector_order(scan.good, scan.geometry).astype(np.float32)
+            good = torch.from_numpy(ordered).to(device)
         level = scan.pattern_sum[included].mean() / np.count_nonzero(scan.good)
         smallest = 1e-6 * float(np.sqrt(level))
         return cls(amplitudes.to(device), good, scan.pattern_sum, smallest)

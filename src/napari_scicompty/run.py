@@ -87,7 +87,7 @@ class Run:
         device = pick_device(settings.device)
         self.estimate = Estimate(
             start.canvas,
-            propagator_for(scan.geometry),
+            propagator_for(scan.geometry, scan.frame_shape, device),
             torch.from_numpy(start.object.copy()).to(device),
             torch.from_numpy(start.probe.copy()).to(device),
             start.distance_m,
@@ -193,7 +193,8 @@ class Run:
             return
         if self._state["update_probe"]:
             self.estimate.rescale(self._power)
-            self.estimate.recentre()
+            if not self.estimate.propagator.sees_shifts:
+                self.estimate.recentre()
         self._error = error
         self._best = min(self._best, error)
         self.epoch += 1

@@ -4,6 +4,9 @@ A ladder over both signs of defocus of the mean pattern's pupil, then discs of s
 sizes, each for a few bold epochs with the modes of the run. The error is sharp along
 the ladder and has several dips, so the rungs are close, and none climbs a hill; only
 around the best of all the step is halved twice.
+
+In near field there is one candidate, the mean pattern propagated back to the sample:
+the beam's own shadow says where its focus is.
 """
 
 from __future__ import annotations
@@ -19,7 +22,13 @@ from napari_scicompty.errors import EngineError
 from napari_scicompty.optics.propagators import propagator_for
 from napari_scicompty.run import Run
 from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.start import AutoStart, DiscProbe, PupilProbe, begin
+from napari_scicompty.start import (
+    AutoStart,
+    BackPropagatedProbe,
+    DiscProbe,
+    PupilProbe,
+    begin,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,15 +39,21 @@ if TYPE_CHECKING:
 DISCS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 """Radii that are tried, as shares of the smaller side of the view."""
 
+HALVINGS = 2
+"""How often the step is halved around the best."""
+
 BOLD = RPIE(alpha_object=1.0, alpha_probe=1.0, beta=1.0, gamma=0.5)
 """Tells starts apart in the fewest epochs."""
+
+
+Tried = PupilProbe | DiscProbe | BackPropagatedProbe
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A start that was tried."""
 
-    start: PupilProbe | DiscProbe
+    start: Tried
     error: float
     """Error by a full pass after the epochs of the search; infinite if it diverged."""
 
@@ -49,14 +64,16 @@ class Candidate:
 
     @property
     def defocus_m(self) -> float | None:
-        """Focus to sample, positive: diverging; None for a disc."""
+        """Focus to sample, positive: diverging; None where it is no pupil."""
         return self.start.defocus_m if isinstance(self.start, PupilProbe) else None
 
     def __str__(self) -> str:
         if isinstance(self.start, PupilProbe):
             what = f"defocus {self.start.defocus_m * 1e3:+.4g} mm"
-        else:
+        elif isinstance(self.start, DiscProbe):
             what = f"disc of {self.start.radius_m * 1e6:.4g} µm radius"
+        else:
+            what = "mean pattern propagated back"
         return f"{what}: error {self.error:.4f}"
 
 
@@ -74,7 +91,7 @@ def find_start(
     Parameters
     ----------
     scan : Scan
-        Far-field patterns.
+        The measured patterns.
     auto : AutoStart, optional
         Epochs, rungs, patterns.
     modes : int
@@ -85,7 +102,7 @@ def find_start(
     Raises
     ------
     InputError
-        A near-field scan: its start is no pupil.
+        A geometry that cannot be reconstructed.
     """
     tried = []
     settings = RunSettings(modes=modes, device=device, seed=seed)
@@ -106,35 +123,46 @@ def search(
 
     Ends early when `controls` are stopped.
     """
-    propagator_for(scan.geometry)
+    propagator_for(scan.geometry, scan.frame_shape)
     scan = scan.exclude(settings.excluded)
     part = _compact_part(scan, auto.patterns)
     settings = settings.replace(epochs=auto.epochs, batch=None, excluded=())
-    reach = largest_k(scan)
-    rungs = math.ceil(reach / auto.step_px2)
-    queue: list[PupilProbe | DiscProbe] = [
-        _pupil(scan, float(k)) for k in np.linspace(-reach, reach, 2 * rungs + 1)
-    ]
-    side = min(np.multiply(scan.frame_shape, scan.pixel_size_m))
-    queue += [DiscProbe(radius_m=share * side) for share in DISCS]
-    planned = len(queue) + 4
+    queue = _first_tries(scan, auto.step_px2)
+    planned = len(queue) + 2 * HALVINGS if len(queue) > 1 else 1
     tried: list[Candidate] = []
-    for halving in (1, 2, 3):
+    for halving in range(1, HALVINGS + 2):
         for start in queue:
             error = _short_run(part, start, settings, controls)
             if controls is not None and controls.stopped:
                 return
             tried.append(Candidate(start, error))
             yield len(tried), planned, tried[-1]
-        best = ranked(tried)[0].start
-        if isinstance(best, PupilProbe):
-            step = auto.step_px2 * _metres_per_k(scan) / 2**halving
-            near = [best.defocus_m - step, best.defocus_m + step]
-            queue = [PupilProbe(defocus_m=defocus) for defocus in near]
-        else:
-            step = 0.05 * side / 2**halving
-            near = [best.radius_m - step, best.radius_m + step]
-            queue = [DiscProbe(radius_m=radius) for radius in near]
+        queue = _beside(scan, ranked(tried)[0].start, auto, 0.5**halving)
+
+
+def _first_tries(scan: Scan, step_px2: float) -> list[Tried]:
+    if scan.geometry.propagation == "near-field":
+        return [BackPropagatedProbe()]
+    reach = largest_k(scan)
+    rungs = math.ceil(reach / step_px2)
+    ladder = np.linspace(-reach, reach, 2 * rungs + 1)
+    discs = [DiscProbe(radius_m=share * _side_m(scan)) for share in DISCS]
+    return [*(_pupil(scan, float(k)) for k in ladder), *discs]
+
+
+def _beside(scan: Scan, best: Tried, auto: AutoStart, share: float) -> list[Tried]:
+    """Return the starts on either side of the best one, a share of a step away."""
+    if isinstance(best, PupilProbe):
+        step = share * auto.step_px2 * _metres_per_k(scan)
+        return [PupilProbe(defocus_m=best.defocus_m + s) for s in (-step, step)]
+    if isinstance(best, DiscProbe):
+        step = share * 0.05 * _side_m(scan)
+        return [DiscProbe(radius_m=best.radius_m + s) for s in (-step, step)]
+    return []
+
+
+def _side_m(scan: Scan) -> float:
+    return float(min(np.multiply(scan.frame_shape, scan.pixel_size_m)))
 
 
 def largest_k(scan: Scan) -> float:
@@ -160,6 +188,8 @@ def ranked(candidates: list[Candidate]) -> list[Candidate]:
 def explain(candidates: list[Candidate]) -> str:
     """Say which start was taken, which of the twins it is, and why."""
     best = ranked(candidates)[0]
+    if isinstance(best.start, BackPropagatedProbe):
+        return f"start: {best}"
     found = f"start found among {len(candidates)}: {best}"
     twin = (
         "Positions are taken as given; the twin (positions negated, defocus of the "
@@ -186,7 +216,7 @@ def _pupil(scan: Scan, k: float) -> PupilProbe:
 
 def _short_run(
     scan: Scan,
-    start: PupilProbe | DiscProbe,
+    start: Tried,
     settings: RunSettings,
     controls: Controls | None,
 ) -> float:

@@ -14,18 +14,22 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
 from napari_scicompty.optics.patches import intensity
-from napari_scicompty.optics.propagators import propagator_for
+from napari_scicompty.optics.propagators import propagator_for, scan_order
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
 
 
 class DiscProbe(Settings):
-    """A disc; with the geometry's focus-sample distance a spherical wave in a disc."""
+    """A disc; in a far-field cone beam a spherical wave in a disc.
+
+    In near field Fresnel scaling has taken the spherical phase out of the wave.
+    """
 
     radius_m: float = setting(
         ..., "Radius of the lit spot on the sample", unit="m", gt=0
@@ -34,12 +38,19 @@ class DiscProbe(Settings):
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Field (h, w), not yet scaled to the measured power."""
         geometry = scan.geometry
+        side = min(np.multiply(scan.frame_shape, scan.pixel_size_m))
+        if 2 * self.radius_m > side:
+            raise InputError(
+                f"DiscProbe: a radius of {self.radius_m:.4g} m does not fit into the "
+                f"view, which is {side:.4g} m wide; give at most {side / 2:.4g}, or "
+                "check the geometry"
+            )
         return probes.disc_probe(
             scan.frame_shape,
             scan.pixel_size_m,
             self.radius_m,
             geometry.wavelength_m,
-            geometry.focus_sample_m,
+            None if geometry.propagation == "near-field" else geometry.focus_sample_m,
         )
 
 
@@ -56,6 +67,7 @@ class ZonePlateProbe(Settings):
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Field (h, w), not yet scaled to the measured power."""
         geometry = scan.geometry
+        _only(self, "far-field", geometry)
         focal = self.diameter_m * self.outer_zone_m / geometry.wavelength_m
         aperture = (self.stop_m / (2 * focal), self.diameter_m / (2 * focal))
         defocus = self.focus_sample_m
@@ -85,10 +97,25 @@ class PupilProbe(Settings):
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Field (h, w), not yet scaled to the measured power."""
+        _only(self, "far-field", scan.geometry)
         pupil = np.sqrt(scan.mean_pattern)
         return probes.defocused_pupil(
             pupil, scan.pixel_size_m, scan.geometry.wavelength_m, self.defocus_m
         )
+
+
+class BackPropagatedProbe(Settings):
+    """Near field: the mean pattern's amplitude, propagated back to the sample."""
+
+    def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
+        """Field (h, w), not yet scaled to the measured power."""
+        _only(self, "near-field", scan.geometry)
+        amplitude = np.sqrt(scan.mean_pattern).astype(np.complex64)
+        propagator = propagator_for(scan.geometry, scan.frame_shape)
+        field: NDArray[np.complex64] = propagator.backward(
+            torch.from_numpy(amplitude)
+        ).numpy()
+        return field
 
 
 class ProbeFile(Settings):
@@ -113,7 +140,10 @@ class ProbeFile(Settings):
 
 
 class AutoStart(Settings):
-    """Find the defocus of the mean pattern's pupil by trying."""
+    """Far field: find the defocus of the mean pattern's pupil by trying.
+
+    Near field: the mean pattern propagated back; there is nothing to search.
+    """
 
     epochs: int = setting(6, "Epochs each candidate runs for", ge=1)
     step_px2: float = setting(
@@ -124,7 +154,7 @@ class AutoStart(Settings):
     )
 
 
-KnownProbe = DiscProbe | ZonePlateProbe | PupilProbe | ProbeFile
+KnownProbe = DiscProbe | ZonePlateProbe | PupilProbe | BackPropagatedProbe | ProbeFile
 Start = KnownProbe | AutoStart
 
 STARTS: dict[str, type[Start]] = {
@@ -132,6 +162,7 @@ STARTS: dict[str, type[Start]] = {
     "pupil": PupilProbe,
     "disc": DiscProbe,
     "zone-plate": ZonePlateProbe,
+    "back-propagated": BackPropagatedProbe,
     "file": ProbeFile,
 }
 """Name in recipes, forms and on the command line -> settings class."""
@@ -200,13 +231,24 @@ def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snap
 
 def _with_measured_power(probe: NDArray[np.complex64], scan: Scan) -> NDArray[Any]:
     """Scale so that the model's power on good pixels is the mean measured power."""
-    wave = propagator_for(scan.geometry).forward(torch.from_numpy(probe))
-    light = np.fft.fftshift(intensity(wave).sum(0).numpy())
+    propagator = propagator_for(scan.geometry, scan.frame_shape)
+    wave = propagator.forward(torch.from_numpy(probe))
+    light = scan_order(intensity(wave).sum(0).numpy(), scan.geometry)
     power = float(light[scan.good].sum())
     if power <= 0:
         raise InputError("start: the probe sends no light to the good detector pixels")
     target = float(scan.pattern_sum[scan.included].mean())
     return (probe * math.sqrt(target / power)).astype(np.complex64)
+
+
+def _only(start: Settings, propagation: str, geometry: Geometry) -> None:
+    """Refuse a start that means nothing in the other geometry."""
+    if geometry.propagation != propagation:
+        raise InputError(
+            f"start: {type(start).__name__} is for {propagation} scans, and this one "
+            f"is {geometry.propagation}; take the automatic start, a disc or a probe "
+            "file"
+        )
 
 
 def _described(start: Start) -> dict[str, Any]:

@@ -72,9 +72,8 @@ class _PIE(Algorithm):
         change = estimate.propagator.backward(waves)
 
         corners = estimate.corners(batch)
-        corner, object_update = patches.gather_sum(
-            (probes.conj() * change).sum(1), corners
-        )
+        update = estimate.object_frame((probes.conj() * change).sum(1), batch)
+        corner, object_update = patches.gather_sum(update, corners)
         lit = patches.intensity(probes).sum(1)
         lit = lit.expand(len(corners), -1, -1)
         _weigh(object_update, patches.gather_sum(lit, corners)[1], gamma)

@@ -105,8 +105,8 @@ def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:
             f"({share:.0%} of the frequencies are carried)"
         )
     # The curvature to the detector, exp(i pi r^2 / (lambda z)), lies in the probe.
-    widest = geometry.wavelength_m * geometry.distance_m / max(
-        geometry.pixel_size_m(shape)
+    widest = (
+        geometry.wavelength_m * geometry.distance_m / max(geometry.pixel_size_m(shape))
     )
     side = min(n * p for n, p in zip(shape, geometry.pixel_size_m(shape), strict=True))
     if side <= widest:

@@ -30,6 +30,8 @@ def describe_scan(scan: Scan) -> Iterator[Line]:
     yield "largest count", f"{scan.largest_count:g}"
     yield "good pixels", f"{scan.good.mean():.2%}"
     yield from describe_geometry(scan.geometry)
+    yield "geometry", view.propagation
+    yield "Fresnel number", f"{view.fresnel_number:.3g}: {view.sampling}"
     yield "object pixel", _by(scan.pixel_size_m)
     yield "field of view", _by(view.field_of_view_m)
     yield "canvas", f"{view.canvas_shape[0]} x {view.canvas_shape[1]} pixels"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
 
 BEAM = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}
@@ -106,6 +107,9 @@ class GeometrySection(QWidget):
             lit = f"the lit probe by {100 * probe_overlap(scan, probe):.0f} %"
         pixel, view = values.pixel_size_m, values.field_of_view_m
         self.derived.setText(
+            f"{values.propagation}\n"
+            f"Fresnel number {values.fresnel_number:.3g}: {values.sampling}\n"
+            f"{_scaled(geometry)}"
             f"wavelength {geometry.wavelength_m * 1e9:.5g} nm "
             f"({geometry.energy_ev / 1e3:.5g} keV)\n"
             f"object pixel {_pair(pixel, 1e9)} nm, object {values.canvas_shape[0]} x "
@@ -114,11 +118,6 @@ class GeometrySection(QWidget):
             f"step {values.step_px:.3g} pixels: the views overlap by "
             f"{100 * values.window_overlap:.0f} %, {lit}\n"
             f"memory about {values.memory_bytes / 2**20:.0f} MiB"
-            + (
-                "\nnear field: shown, not yet reconstructed"
-                if geometry.propagation == "near-field"
-                else ""
-            )
         )
 
     def _edited(self, name: str, value: Any) -> None:
@@ -128,11 +127,21 @@ class GeometrySection(QWidget):
         self.changed.emit()
 
 
+def _scaled(geometry: Geometry) -> str:
+    """Say what Fresnel scaling makes of a cone beam."""
+    if geometry.magnification == 1:
+        return ""
+    return (
+        f"magnification {geometry.magnification:.4g}, effective distance "
+        f"{geometry.effective_distance_m * 1e3:.4g} mm\n"
+    )
+
+
 def _pair(values: tuple[float, float], factor: float) -> str:
     y, x = (v * factor for v in values)
     return f"{y:.4g}" if abs(y - x) < 1e-3 * y else f"{y:.4g} x {x:.4g} (y, x)"
 
 
-def _all_but_wavelength(geometry: Any) -> dict[str, Any]:
+def _all_but_wavelength(geometry: Geometry) -> dict[str, Any]:
     names = ("distance_m", "detector_pixel_m", "focus_sample_m", "propagation")
     return {name: getattr(geometry, name) for name in names}
