@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import napari_scicompty as sc
+from napari_scicompty.cli import app
 from napari_scicompty.formats import list_datasets
 
 N, H, W = 12, 16, 20
@@ -257,6 +259,28 @@ def test_names_of_datasets_are_for_hdf5_only(tmp_path, truth):
     (tmp_path / "old.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
     with pytest.raises(sc.InputError, match=r"with -v7\.3"):
         sc.open_scan(tmp_path / "old.mat")
+
+
+def test_the_command_line_lists_opens_and_keeps_the_names(write, monkeypatch):
+    def call(*arguments, code=0):
+        done = CliRunner().invoke(app, [str(a) for a in arguments])
+        assert done.exit_code == code, done.output
+        return done.output + done.stderr
+
+    path = write()
+    monkeypatch.chdir(path.parent)
+    said = call("info", path, code=2)
+    assert "/camera/counts:" in said and "fits --data-key" in said
+    names = [f"--{k.replace('_', '-')}={v}" for k, v in KEYS.items()]
+    names.append("--data-key=camera/counts")
+    assert "12 of 16 x 20 pixels" in call("info", path, *names)
+    run = ["--radius-m=1e-7", "--epochs=1", "--device=cpu"]
+    call("reconstruct", path, *names, *run, "--save-recipe=r.toml", "--save=a.h5")
+    call("reconstruct", "--recipe=r.toml", "--save=b.h5")
+    one, two = sc.open_result("a.h5"), sc.open_result("b.h5")
+    assert np.array_equal(one.object, two.object)
+    assert sc.Recipe.load("r.toml").input.data_key == "camera/counts"
+    assert "data_key='camera/counts'" in sc.Recipe.load("b.h5").to_python()
 
 
 def test_measured_rotavirus(shared_data):
