@@ -21,12 +21,13 @@ FLOORS = {
     4: "controls run start search reconstruction halves simulation",
     3: "algorithms refine analysis",
     2: "measured estimate snapshot run_settings formats prepare",
-    1: "errors settings device geometry scan canvas optics",
+    1: "errors files settings device geometry scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors settings geometry scan canvas",
     "errors optics",
     "errors device",
+    "errors files",
     "snapshot estimate",
     "measured estimate",
     "prepare formats",

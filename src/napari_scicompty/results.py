@@ -23,10 +23,8 @@ Layout of a result, format version 1; lengths in metres, pairs are (y, x)::
 from __future__ import annotations
 
 import json
-import os
 import platform
-import secrets
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -38,11 +36,13 @@ import numpy as np
 
 import napari_scicompty
 from napari_scicompty.errors import InputError
+from napari_scicompty.files import replacing
 from napari_scicompty.geometry import Geometry
 from napari_scicompty.scan import Source
 from napari_scicompty.snapshot import Change, History, Snapshot
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
 
     from napari_scicompty.recipe import Recipe
@@ -201,34 +201,6 @@ def save_ome_tiff(path: StrPath, snapshot: Snapshot) -> None:
 
 
 # -- files --------------------------------------------------------------------------
-@contextmanager
-def replacing(path: StrPath) -> Iterator[Path]:
-    """Write to the path that is given; it takes the old file's place when complete.
-
-    Raises
-    ------
-    InputError
-        What cannot be written, and why.
-    """
-    target = Path(path).expanduser()
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        part.touch(exist_ok=False)
-        yield part
-        with part.open("r+b") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"{target}: cannot be written ({reason}); choose a folder that exists, "
-            "that you may write to and that has room"
-        ) from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
-
-
 @contextmanager
 def _reading(path: StrPath) -> Iterator[h5py.File]:
     """Open a result, and turn what can be wrong with it into sentences."""

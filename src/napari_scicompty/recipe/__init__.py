@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, Self
 import tomli_w
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.files import replacing
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._script import script
 from napari_scicompty.recipe.sections import (
@@ -42,7 +43,7 @@ from napari_scicompty.recipe.sections import (
     Stage,
 )
 from napari_scicompty.reconstruction import prepare
-from napari_scicompty.results import is_result, replacing, stored_recipe
+from napari_scicompty.results import is_result, stored_recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation import VirtualExperiment, simulate
