@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXPERIMENT = sc.VirtualExperiment(
-    modes=2, diffuser_rad=0.3, defocus_m=3e-3, photons=3e6, second_mode=0.3
+    probe={"diffuser_rad": 0.3},
+    detector={"photons": 3e6},
+    focus_sample_m=3e-3,
+    modes=2,
+    mode_ratio=0.3,
 )
 FILES = SCRATCH / "beamtime"
 

@@ -18,11 +18,14 @@ import napari_scicompty as sc
 from napari_scicompty.cli import app
 from napari_scicompty.cli._options import read_value
 
-EXPERIMENT = sc.VirtualExperiment(frame=32, rows=4, columns=4, step_px=5, photons=None)
+EXPERIMENT = sc.VirtualExperiment(
+    path={"rows": 4, "columns": 4, "step_px": 5},
+    detector={"frame": 32, "photons": None},
+)
 GEOMETRY = {
     "wavelength_m": EXPERIMENT.wavelength_m,
     "distance_m": EXPERIMENT.distance_m,
-    "detector_pixel_m": EXPERIMENT.detector_pixel_m,
+    "detector_pixel_m": EXPERIMENT.detector.pixel_m,
 }
 DISC = sc.DiscProbe(EXPERIMENT.probe_radius_m)
 FLAGS = [f"--{name.replace('_', '-')}={value}" for name, value in GEOMETRY.items()]

@@ -15,7 +15,10 @@ from napari_scicompty.recipe import FileInput, RunChoices, Stage
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.start import STARTS, ZonePlateProbe
 
-EXPERIMENT = sc.VirtualExperiment(frame=32, rows=3, columns=3, step_px=5, photons=None)
+EXPERIMENT = sc.VirtualExperiment(
+    path={"rows": 3, "columns": 3, "step_px": 5},
+    detector={"frame": 32, "photons": None},
+)
 DISC = sc.DiscProbe(EXPERIMENT.probe_radius_m)
 SHORT = Stage(epochs=2)
 

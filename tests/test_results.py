@@ -20,7 +20,9 @@ from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.snapshot import Change, Snapshot
 from napari_scicompty.start import DiscProbe, begin
 
-EXPERIMENT = sc.VirtualExperiment(frame=32, rows=3, columns=4, step_px=5, modes=2)
+EXPERIMENT = sc.VirtualExperiment(
+    modes=2, path={"rows": 3, "columns": 4, "step_px": 5}, detector={"frame": 32}
+)
 
 
 @pytest.fixture(scope="module")

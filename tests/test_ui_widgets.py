@@ -15,7 +15,7 @@ from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.formats import OpenChoices
 from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.simulation import VirtualExperiment
+from napari_scicompty.simulation import Detector, Mistakes
 from napari_scicompty.start import STARTS
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.number_box import UnitSpinBox
@@ -41,7 +41,8 @@ MODELS: list[type[Settings]] = [
     *STARTS.values(),
     RunSettings,
     OpenChoices,
-    VirtualExperiment,
+    Detector,
+    Mistakes,
     FigureOptions,
 ]
 
@@ -312,7 +313,8 @@ def _bounded(model: type[Settings]) -> list[tuple[str, float, float]]:
         for kind, by in (("ge", -1), ("gt", 0), ("le", 1), ("lt", 0)):
             if rules.get(kind) is not None:
                 inside = rules[kind] - by or 0.125
-                found.append((name, rules[kind] + by, good or inside))
+                fits = inside if good is None else good
+                found.append((name, rules[kind] + by, fits))
     return found
 
 

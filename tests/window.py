@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 EXPERIMENT = sc.VirtualExperiment(
-    frame=32, rows=5, columns=5, step_px=5, photons=None, diffuser_rad=0.5
+    probe={"diffuser_rad": 0.5},
+    path={"rows": 5, "columns": 5, "step_px": 5},
+    detector={"frame": 32, "photons": None},
 )
 RADIUS_M = EXPERIMENT.probe_radius_m
 ENDLESS = "100000"

@@ -20,6 +20,7 @@ def setting(
     unit: str = "",
     live: bool = True,
     title: str | None = None,
+    reason: str = "",
     **bounds: Any,
 ) -> Any:
     """Describe one field of a `Settings` model.
@@ -36,6 +37,8 @@ def setting(
         Whether a change takes effect in a run that is under way.
     title
         Label in forms; the field's name in words when left out.
+    reason
+        Why the bounds are what they are, for the sentence that refuses a value.
     **bounds
         ``ge``, ``gt``, ``le``, ``lt`` as in pydantic.
     """
@@ -43,7 +46,7 @@ def setting(
         default,
         description=help,
         title=title,
-        json_schema_extra={"unit": unit, "live": live},
+        json_schema_extra={"unit": unit, "live": live, "reason": reason},
         **bounds,
     )
 
@@ -63,7 +66,7 @@ class Settings(BaseModel):
         try:
             super().__init__(**named, **values)
         except ValidationError as error:
-            raise InputError(_sentence(type(self).__name__, error)) from None
+            raise InputError(_sentence(type(self), error)) from None
 
     def replace(self, **changes: Any) -> Self:
         """Return a validated copy with some fields changed."""
@@ -71,16 +74,33 @@ class Settings(BaseModel):
         return type(self)(**values | changes)
 
 
-def _sentence(owner: str, error: ValidationError) -> str:
-    """Turn pydantic's report into one sentence a field."""
-    parts = []
-    for fault in error.errors():
-        where = ".".join(str(part) for part in fault["loc"]) or "value"
-        if fault["type"] == "extra_forbidden":
-            parts.append(
-                f"{owner}.{where}: there is no such setting; check its spelling"
-            )
-            continue
-        got = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
-        parts.append(f"{owner}.{where}: {fault['msg']}{got}")
-    return "; ".join(parts)
+def _sentence(owner: type[Settings], error: ValidationError) -> str:
+    """Turn pydantic's report into one sentence a fault."""
+    return "; ".join(_told(owner, fault) for fault in error.errors())
+
+
+def _told(owner: type[Settings], fault: Any) -> str:
+    """Tell one fault: where, what, what was given, and why not."""
+    loc, cause = fault["loc"], fault.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        return _told_inside(owner, loc, cause)
+    where = ".".join([owner.__name__, *(str(part) for part in loc or ("value",))])
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting; check its spelling"
+    got = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
+    field = owner.model_fields.get(str(loc[0])) if loc else None
+    extra = field.json_schema_extra if field is not None else None
+    reason = extra.get("reason") if isinstance(extra, dict) else ""
+    return f"{where}: {fault['msg']}{got}" + (f": {reason}" if reason else "")
+
+
+def _told_inside(owner: type[Settings], loc: tuple[Any, ...], cause: InputError) -> str:
+    """Tell a fault of settings in settings, or of one of our own rules."""
+    inner = cause.__context__
+    if not isinstance(inner, ValidationError):
+        return str(cause)
+    field = owner.model_fields.get(str(loc[0]))
+    if field is not None and field.discriminator is not None:
+        loc = loc[:1]  # pydantic adds which of the alternatives it took
+    where = ".".join([owner.__name__, *(str(part) for part in loc)])
+    return str(cause).replace(f"{inner.title}.", f"{where}.")

@@ -18,7 +18,7 @@ AT = (15, 60, 100, 200)
 
 def virtual(modes: int) -> dict[str, object]:
     """Reconstruct a noiseless virtual experiment from a disc."""
-    experiment = sc.VirtualExperiment(modes=modes, photons=None)
+    experiment = sc.VirtualExperiment(modes=modes, detector={"photons": None})
     scan, truth = sc.simulate(experiment)
     start = sc.DiscProbe(experiment.probe_radius_m)
     rows = {}

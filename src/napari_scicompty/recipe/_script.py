@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import napari_scicompty
 from napari_scicompty.recipe.sections import FileInput
+from napari_scicompty.settings import Settings
 
 if TYPE_CHECKING:
     from napari_scicompty.recipe import Recipe
-    from napari_scicompty.settings import Settings
 
 
 def script(recipe: Recipe) -> str:
@@ -39,9 +39,14 @@ def script(recipe: Recipe) -> str:
 
 
 def _given(settings: Settings) -> dict[str, Any]:
-    """Fields that differ from their defaults."""
+    """Fields that differ from their defaults; settings in settings as dictionaries."""
     fields = type(settings).model_fields
-    return {n: v for n, v in settings if v != fields[n].default}
+    given = {n: v for n, v in settings if v != fields[n].default}
+    for name, value in given.items():
+        if isinstance(value, Settings):
+            kind = {"kind": value.kind} if hasattr(value, "kind") else {}
+            given[name] = kind | _given(value)
+    return given
 
 
 def _call(function: str, values: dict[str, Any], first: str = "") -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage, path_fields
+from napari_scicompty.settings import Settings
+from napari_scicompty.simulation.pictures import is_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from napari_scicompty.settings import Settings
+    from collections.abc import Callable, Iterable, Mapping
 
 NONE = "none"
 """How a recipe says that something is switched off: TOML has no word for it."""
@@ -73,33 +73,56 @@ def parsed(
     kind: type[Any], data: Mapping[str, Any], where: str, folder: Path | None = None
 ) -> Any:
     """Make settings of a table; an error names the key in the file."""
-    values: dict[str, Any] = dict(data)
-    values |= {key: None for key, value in data.items() if value == NONE}
-    for name in path_fields(kind) & set(values):
-        if folder is not None and isinstance(values[name], str):
-            values[name] = str(folder / Path(values[name]).expanduser())
     try:
-        return kind(**values)
+        made: Settings = kind(**_without_none(data))
     except InputError as error:
         raise InputError(str(error).replace(f"{kind.__name__}.", f"{where}.")) from None
+    if folder is None:
+        return made
+    return _with_paths(made, lambda path: str(folder / path.expanduser()))
 
 
 def plain(settings: Settings, folder: Path | None = None) -> dict[str, Any]:
     """Return the values a TOML table can hold; None only where it is no default."""
-    values = settings.model_dump(mode="json")
-    paths = path_fields(type(settings))
-    for name in paths:
-        if values.get(name) is not None and folder is not None:
-            path = Path(values[name]).expanduser().absolute()
-            below = path.is_relative_to(folder)
-            values[name] = (path.relative_to(folder) if below else path).as_posix()
-    fields = type(settings).model_fields
-    paths_first = sorted(values, key=lambda name: name not in paths)
-    return {
-        name: NONE if values[name] is None else values[name]
-        for name in paths_first
-        if values[name] is not None or fields[name].default is not None
-    }
+
+    def seen_from(path: Path) -> str:
+        path = path.expanduser().absolute()
+        below = folder is not None and path.is_relative_to(folder)
+        return (path.relative_to(folder) if below and folder else path).as_posix()
+
+    told = settings if folder is None else _with_paths(settings, seen_from)
+    fields = type(told).model_fields
+    paths = path_fields(type(told))
+    values: dict[str, Any] = {}
+    for name in sorted(fields, key=lambda name: name not in paths):
+        value = getattr(told, name)
+        if isinstance(value, Settings):
+            values[name] = plain(value)
+        elif value is not None:
+            values[name] = told.model_dump(mode="json", include={name})[name]
+        elif fields[name].default is not None:
+            values[name] = NONE
+    return values
+
+
+def _without_none(data: Any) -> Any:
+    """Turn what says "none" into None, in tables in tables as well."""
+    if isinstance(data, dict):
+        return {key: _without_none(value) for key, value in data.items()}
+    return None if isinstance(data, str) and data == NONE else data
+
+
+def _with_paths(settings: Settings, place: Callable[[Path], str]) -> Settings:
+    """Change every path of some settings, and of the settings in them."""
+    changes: dict[str, Any] = {}
+    paths, fields = path_fields(type(settings)), type(settings).model_fields
+    for name, value in settings:
+        if isinstance(value, Settings):
+            changes[name] = _with_paths(value, place)
+        elif name in paths and value is not None:
+            by_name = is_file in fields[name].metadata and not is_file(value)
+            changes[name] = value if by_name else place(Path(value))
+    return settings.replace(**changes) if changes else settings
 
 
 def listed(names: Iterable[str]) -> str:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from napari_scicompty.simulation.experiment import (
-    Truth,
-    VirtualExperiment,
-    jittered_raster,
-    simulate,
-)
+from napari_scicompty.simulation.beams import BEAMS
+from napari_scicompty.simulation.detector import Detector
+from napari_scicompty.simulation.experiment import Truth, VirtualExperiment
+from napari_scicompty.simulation.measure import Layout, lay_out, simulate
+from napari_scicompty.simulation.mistakes import Mistakes
 from napari_scicompty.simulation.objects import OBJECTS
+from napari_scicompty.simulation.paths import PATHS
 
-__all__ = ["OBJECTS", "Truth", "VirtualExperiment", "jittered_raster", "simulate"]
+__all__ = [
+    "BEAMS",
+    "OBJECTS",
+    "PATHS",
+    "Detector",
+    "Layout",
+    "Mistakes",
+    "Truth",
+    "VirtualExperiment",
+    "lay_out",
+    "simulate",
+]

@@ -1,82 +1,97 @@
-"""The virtual experiment: a scan with a known truth.
-
-Simulated in float64 with numpy, apart from the engine's code, so that a reconstruction
-is not checked against itself.
-"""
+"""The virtual experiment: what is simulated, and what it was made of."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import field_validator
 
-from napari_scicompty.canvas import MARGIN, Canvas
 from napari_scicompty.geometry import Geometry
-from napari_scicompty.scan import Scan
 from napari_scicompty.settings import Settings, setting
-from napari_scicompty.simulation.objects import OBJECTS, clouds
+from napari_scicompty.simulation._grid import Grid
+from napari_scicompty.simulation.beams import AnyBeam, DiscBeam
+from napari_scicompty.simulation.detector import Detector
+from napari_scicompty.simulation.mistakes import Mistakes
+from napari_scicompty.simulation.objects import AnyObject, SiemensStar
+from napari_scicompty.simulation.paths import AnyPath, JitteredRasterPath
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class VirtualExperiment(Settings):
-    """A far-field scan of a test object with a disc-shaped, partly coherent beam."""
+    """A scan of a known object with a known beam.
 
-    target: Literal["siemens-star", "pictures"] = setting("siemens-star", "Test object")
-    frame: int = setting(128, "Pixels of the square detector", ge=16, le=1024)
-    rows: int = setting(11, "Rows of the raster", ge=1, le=200)
-    columns: int = setting(11, "Columns of the raster", ge=1, le=200)
-    step_px: float = setting(20.0, "Step of the raster, in object pixels", gt=0)
-    jitter: float = setting(
-        0.15,
-        "Random part of each step, against the raster's periodic ambiguity",
-        ge=0,
-        le=0.5,
-    )
-    probe_radius: float = setting(
-        0.3, "Radius of the beam on the sample, as a share of the view", gt=0.02, le=0.5
-    )
-    defocus_m: float | None = setting(
-        None, "Focus to sample: a spherical wave; empty is a flat one", unit="m"
-    )
-    diffuser_rad: float = setting(
-        1.0,
-        "Phase that a diffuser puts on the beam (rms); structured beams converge "
-        "faster",
-        unit="rad",
-        ge=0,
-        le=5,
-    )
-    modes: int = setting(1, "Incoherent modes of the beam", ge=1, le=16)
-    second_mode: float = setting(
-        0.4, "Power of each mode relative to the one before", gt=0, le=1
-    )
-    photons: float | None = setting(
-        1e6, "Mean photons per pattern (Poisson noise); empty is noiseless", gt=0
-    )
+    Parts may be given as settings, or as dictionaries with their ``kind``:
+    ``VirtualExperiment(probe={"kind": "zernike"}, detector={"photons": 1e5})``.
+    """
+
+    object: AnyObject = setting(SiemensStar(), "What is scanned")
+    probe: AnyBeam = setting(DiscBeam(), "The beam on the sample")
+    path: AnyPath = setting(JitteredRasterPath(), "Where the beam goes")
+    detector: Detector = setting(Detector(), "Frames, photons, noise and faults")
+    mistakes: Mistakes = setting(Mistakes(), "What the scan is told wrong")
     wavelength_m: float = setting(1.5e-10, "Wavelength", unit="m", gt=0)
     distance_m: float = setting(2.0, "Sample to detector", unit="m", gt=0)
-    detector_pixel_m: float = setting(75e-6, "Detector pixel", unit="m", gt=0)
-    seed: int = setting(0, "Of jitter, texture and noise", ge=0)
+    focus_sample_m: float | None = setting(
+        None,
+        "Focus to sample, positive upstream: a spherical wave; empty is a flat one",
+        unit="m",
+    )
+    propagation: Literal["far-field", "near-field"] = setting(
+        "far-field", "How the wave reaches the detector"
+    )
+    modes: int = setting(1, "Incoherent modes of the beam", ge=1, le=16)
+    mode_ratio: float = setting(
+        0.4, "Power of each mode relative to the one before", gt=0, le=1
+    )
+    mode_weights: tuple[float, ...] = setting(
+        (), "Relative power of each mode, instead of the ratio"
+    )
+    seed: int = setting(0, "Of everything that is random", ge=0)
+
+    @field_validator("object", "probe", "path", mode="before")
+    @classmethod
+    def _of_the_usual_kind(cls, value: Any, info: Any) -> Any:
+        """Let a dictionary without a kind mean the default one."""
+        usual = cls.model_fields[info.field_name].default.kind
+        return {"kind": usual} | value if isinstance(value, dict) else value
 
     @property
     def geometry(self) -> Geometry:
-        """The geometry that the reconstruction is told."""
+        """The geometry as it is, whatever the scan is told."""
         return Geometry(
             self.wavelength_m,
             self.distance_m,
-            self.detector_pixel_m,
-            focus_sample_m=self.defocus_m,
+            self.detector.pixel_m,
+            focus_sample_m=self.focus_sample_m,
+            propagation=self.propagation,
+        )
+
+    @property
+    def grid(self) -> Grid:
+        """The view; in near field the effective beam of a point source is flat."""
+        shape, far = self.detector.shape, self.propagation == "far-field"
+        return Grid(
+            shape,
+            self.geometry.pixel_size_m(shape)[0],
+            self.wavelength_m,
+            self.focus_sample_m if far else None,
         )
 
     @property
     def probe_radius_m(self) -> float:
         """Radius of the lit spot on the sample."""
-        pixel = self.geometry.pixel_size_m((self.frame, self.frame))
-        return self.probe_radius * self.frame * pixel[0]
+        return self.probe.radius_m(self.grid)
+
+    @property
+    def mode_powers(self) -> NDArray[np.float64]:
+        """Share of each mode in the beam's power, shape (modes,)."""
+        ratios = self.mode_ratio ** np.arange(self.modes)
+        powers = np.array(self.mode_weights or ratios, float)
+        return powers / powers.sum()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,106 +110,5 @@ class Truth:
     """Position of object pixel (0, 0)."""
     pixel_size_m: tuple[float, float]
     """Object pixel (y, x)."""
-
-
-def simulate(experiment: VirtualExperiment) -> tuple[Scan, Truth]:
-    """Measure a virtual scan; return it with its truth."""
-    rng = np.random.default_rng(experiment.seed)
-    geometry = experiment.geometry
-    shape = (experiment.frame, experiment.frame)
-    pixel = np.array(geometry.pixel_size_m(shape))
-    positions = jittered_raster(experiment, rng) * pixel
-    probe = _probe_modes(experiment, pixel[0])
-    canvas = _canvas(positions, pixel, shape)
-    transmission = OBJECTS[experiment.target](canvas.shape, experiment.seed)
-    patterns = _patterns(transmission, probe, canvas.to_pixels(positions))
-    if experiment.photons is not None:
-        scale = experiment.photons / patterns.sum((1, 2)).mean()
-        counts = rng.poisson(patterns * scale)
-        measured = counts.astype(np.uint16 if counts.max() < 2**16 else np.uint32)
-    else:
-        scale = 1e6 / patterns.sum((1, 2)).mean()
-        measured = (patterns * scale).astype(np.float32)
-    scan = Scan(
-        measured,
-        positions,
-        geometry,
-        report=(
-            f"{len(measured)} patterns of {shape[0]} x {shape[1]} pixels",
-            "virtual experiment: positions, geometry and orientation are exact",
-        ),
-    )
-    truth = Truth(
-        transmission,
-        (probe * math.sqrt(scale)).astype(np.complex64),
-        scan.positions_m,
-        experiment.distance_m,
-        canvas.origin_m,
-        canvas.pixel_size_m,
-    )
-    return scan, truth
-
-
-def jittered_raster(
-    experiment: VirtualExperiment, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Scan positions (n, 2) in object pixels, row by row."""
-    grid = np.mgrid[: experiment.rows, : experiment.columns].reshape(2, -1).T
-    noise = rng.uniform(-experiment.jitter, experiment.jitter, grid.shape)
-    return np.asarray((grid + noise) * experiment.step_px)
-
-
-def _canvas(
-    positions: NDArray[np.float64], pixel: NDArray[np.float64], view: tuple[int, int]
-) -> Canvas:
-    low, span = positions.min(0), np.ptp(positions, axis=0) / pixel
-    size = [math.ceil(s) + n + 2 * MARGIN for s, n in zip(span, view, strict=True)]
-    origin = low - MARGIN * pixel
-    return Canvas(
-        (size[0], size[1]), view, (pixel[0], pixel[1]), (origin[0], origin[1])
-    )
-
-
-def _probe_modes(experiment: VirtualExperiment, pixel: float) -> NDArray[np.complex128]:
-    """Disc times polynomials: orthogonal modes of a partly coherent beam."""
-    n = experiment.frame
-    axis = (np.arange(n) - n // 2) / (experiment.probe_radius * n)
-    y, x = axis[:, None], axis[None, :]
-    r = np.hypot(y, x)
-    disc = 1 / (1 + np.exp((r - 1) * experiment.probe_radius * n / 0.8))
-    beam = disc * np.exp(-0.5 * r**2).astype(complex)
-    if experiment.defocus_m is not None:
-        r2 = (r * experiment.probe_radius * n * pixel) ** 2
-        beam = beam * np.exp(
-            1j * np.pi * r2 / (experiment.wavelength_m * experiment.defocus_m)
-        )
-    texture = clouds((n, n), experiment.seed + 1, exponent=1.0)
-    texture = (texture - texture.mean()) / texture.std()
-    beam = beam * np.exp(1j * experiment.diffuser_rad * texture)
-    orders = [(total - i, i) for total in range(6) for i in range(total + 1)]
-    fields = np.stack([beam * y**a * x**b for a, b in orders[: experiment.modes]])
-    q, _ = np.linalg.qr(fields.reshape(len(fields), -1).T)
-    weights = np.sqrt(experiment.second_mode ** np.arange(experiment.modes))
-    return np.asarray((q.T * weights[:, None]).reshape(fields.shape))
-
-
-def _patterns(
-    transmission: NDArray[np.complex64],
-    probe: NDArray[np.complex128],
-    corners: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Intensities (n, h, w), zero frequency in the middle."""
-    h, w = probe.shape[-2:]
-    fy, fx = np.fft.fftfreq(h)[:, None], np.fft.fftfreq(w)[None, :]
-    spectrum = np.fft.fft2(probe)
-    patterns = np.empty((len(corners), h, w))
-    for j, corner in enumerate(corners):
-        whole = np.round(corner).astype(int)
-        fraction = corner - whole
-        shifted = np.fft.ifft2(
-            spectrum * np.exp(-2j * np.pi * (fy * fraction[0] + fx * fraction[1]))
-        )
-        view = transmission[whole[0] : whole[0] + h, whole[1] : whole[1] + w]
-        wave = np.fft.fft2(shifted * view, norm="ortho")
-        patterns[j] = np.fft.fftshift((np.abs(wave) ** 2).sum(0))
-    return patterns
+    geometry: Geometry
+    """True geometry."""

@@ -2,75 +2,201 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.formats.choices import FilePath
+from napari_scicompty.settings import Settings, setting
+from napari_scicompty.simulation._grid import Shape, clouds
+from napari_scicompty.simulation.pictures import Picture, Range, complex_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-Shape = tuple[int, int]
+
+class SiemensStar(Settings):
+    """A Siemens star with a ring on a cloudy support."""
+
+    title: ClassVar[str] = "Siemens star"
+    kind: Literal["siemens-star"] = setting("siemens-star", "Kind of object")
+    spokes: int = setting(36, "Spokes of the star", ge=4, le=500)
+    absorption: float = setting(0.35, "Amplitude that the star takes", ge=0, le=1)
+    phase_rad: float = setting(1.2, "Phase of the star", unit="rad")
+    support_rad: float = setting(
+        0.8, "Phase of the cloudy support, peak to peak", unit="rad", ge=0
+    )
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
+        """Transmission function (H, W)."""
+        star, cloud = _star(shape, self.spokes), clouds(shape, rng)
+        magnitude = 1 - self.absorption * star - self.support_rad / 8 * cloud
+        phase = self.phase_rad * star + self.support_rad * (cloud - 0.5)
+        return np.asarray(np.maximum(magnitude, 0) * np.exp(1j * phase))
 
 
-def siemens_star(shape: Shape, spokes: int = 36) -> NDArray[np.float64]:
-    """Draw a Siemens star with a ring, values 0 to 1, shape (H, W)."""
-    y, x = _grid(shape)
-    radius, angle = np.hypot(y, x), np.arctan2(y, x)
-    # An edge as wide as a pixel, so that the star is not aliased.
+class PictureObject(Settings):
+    """Two pictures: one is the magnitude, the other the phase."""
+
+    title: ClassVar[str] = "Two pictures"
+    kind: Literal["pictures"] = setting("pictures", "Kind of object")
+    magnitude: Picture = setting("camera", "Picture of the magnitude: name or file")
+    phase: Picture = setting("astronaut", "Picture of the phase: name or file")
+    magnitude_range: Range = setting((0.5, 1.0), "Magnitude of black and of white")
+    phase_range_rad: Range = setting(
+        (-math.pi / 2, math.pi / 2), "Phase of black and of white", unit="rad"
+    )
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
+        """Transmission function (H, W)."""
+        del rng
+        ranges = (self.magnitude_range, self.phase_range_rad)
+        return complex_picture(self.magnitude, self.phase, ranges, shape)
+
+
+class ResolutionBars(Settings):
+    """Groups of three bars, lying and standing, each group finer than the last."""
+
+    title: ClassVar[str] = "Resolution bars"
+    kind: Literal["bars"] = setting("bars", "Kind of object")
+    widest_px: int = setting(8, "Widest bar; the finest is 1 px", unit="px", ge=1)
+    absorption: float = setting(0.3, "Amplitude that a bar takes", ge=0, le=1)
+    phase_rad: float = setting(1.0, "Phase of a bar", unit="rad")
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
+        """Transmission function (H, W)."""
+        del rng
+        tile = _bars(self.widest_px)
+        times = [math.ceil(n / m) for n, m in zip(shape, tile.shape, strict=True)]
+        bars = np.tile(tile, times)[: shape[0], : shape[1]]
+        return (1 - self.absorption * bars) * np.exp(1j * self.phase_rad * bars)
+
+
+class RandomCells(Settings):
+    """Round cells with a nucleus, scattered at random: mostly phase."""
+
+    title: ClassVar[str] = "Random cells"
+    kind: Literal["cells"] = setting("cells", "Kind of object")
+    radius: float = setting(
+        0.08, "Radius of a cell, as a share of the object's shorter side", gt=0, le=0.5
+    )
+    coverage: float = setting(0.8, "Area of all cells over that of the object", gt=0)
+    phase_rad: float = setting(1.0, "Phase in the middle of a cell", unit="rad")
+    absorption: float = setting(0.1, "Amplitude that its middle takes", ge=0, le=0.5)
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
+        """Transmission function (H, W)."""
+        mean = self.radius * min(shape)
+        count = math.ceil(self.coverage * shape[0] * shape[1] / (math.pi * mean**2))
+        thickness = np.zeros(shape)
+        for _ in range(count):
+            thickness += _cell(shape, mean, rng)
+        magnitude = np.exp(-self.absorption * thickness)
+        return np.asarray(magnitude * np.exp(1j * self.phase_rad * thickness))
+
+
+class ResultObject(Settings):
+    """The object of a reconstruction; vacuum around it."""
+
+    title: ClassVar[str] = "A result"
+    kind: Literal["result"] = setting("result", "Kind of object")
+    path: FilePath = setting(..., "A saved result, or a complex array as NPY")
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
+        """Transmission function (H, W), pixel by pixel, in the middle."""
+        del rng
+        known = _complex_array(Path(self.path).expanduser())
+        canvas = np.ones(shape, complex)
+        to, of = [], []
+        for wide, have in zip(shape, known.shape, strict=True):
+            used = min(wide, have)
+            to.append(slice((wide - used) // 2, (wide - used) // 2 + used))
+            of.append(slice((have - used) // 2, (have - used) // 2 + used))
+        canvas[to[0], to[1]] = known[of[0], of[1]]
+        return canvas
+
+
+AnyObject = Annotated[
+    SiemensStar | PictureObject | ResolutionBars | RandomCells | ResultObject,
+    Field(discriminator="kind"),
+]
+
+OBJECTS: dict[str, type[Settings]] = {
+    "siemens-star": SiemensStar,
+    "pictures": PictureObject,
+    "bars": ResolutionBars,
+    "cells": RandomCells,
+    "result": ResultObject,
+}
+"""Kind -> settings class."""
+
+
+# -- drawing --------------------------------------------------------------------------
+def _star(shape: Shape, spokes: int) -> NDArray[np.float64]:
+    """Siemens star with a ring, values 0 to 1, shape (H, W)."""
     pixel = 2 / min(shape)
-    wave = np.sin(spokes * angle) * radius / (spokes * pixel)
-    star = np.clip(wave + 0.5, 0, 1)
+    y, x = ((np.arange(n) - (n - 1) / 2) * pixel for n in shape)
+    radius = np.hypot(y[:, None], x[None, :])
+    wave = np.sin(spokes * np.arctan2(y[:, None], x[None, :]))
+    star = np.clip(wave * radius / (spokes * pixel) + 0.5, 0, 1)
     disc = np.clip((0.92 - radius) / pixel, 0, 1)
     ring = np.clip((0.025 - np.abs(radius - 0.5)) / pixel, 0, 1)
     return np.asarray(np.maximum(star * disc, ring))
 
 
-def star_object(shape: Shape, seed: int = 0) -> NDArray[np.complex64]:
-    """Make a Siemens star on a cloudy support: absorbing, and shifting the phase."""
-    star = siemens_star(shape)
-    cloud = clouds(shape, seed)
-    magnitude = 1 - 0.35 * star - 0.1 * cloud
-    phase = 1.2 * star + 0.8 * (cloud - 0.5)
-    return (magnitude * np.exp(1j * phase)).astype(np.complex64)
+def _bars(widest: int) -> NDArray[np.float64]:
+    """One tile with a row of groups for each width, values 0 or 1."""
+    widths = [w for w in (2.0**-i * widest for i in range(12)) if w >= 1]
+    side = 12 * widest
+    rows = []
+    for width in (round(w) for w in widths):
+        group = np.zeros((6 * width, 12 * width))
+        for bar in range(3):
+            at = slice(
+                (1 + 2 * bar) * width - width // 2, (2 + 2 * bar) * width - width // 2
+            )
+            group[at, width // 2 : 5 * width + width // 2] = 1
+            group[
+                width // 2 : 5 * width + width // 2,
+                6 * width + at.start : 6 * width + at.stop,
+            ] = 1
+        rows.append(np.tile(group, (1, math.ceil(side / group.shape[1])))[:, :side])
+    return np.concatenate(rows)
 
 
-def picture_object(shape: Shape, seed: int = 0) -> NDArray[np.complex64]:
-    """Two photographs: a camera man as magnitude, an astronaut as phase."""
-    from skimage import data, transform
-
-    del seed
-    magnitude = transform.resize(data.camera().astype(float) / 255, shape)
-    phase = transform.resize(data.astronaut().astype(float).mean(-1) / 255, shape)
-    field = (0.5 + 0.5 * magnitude) * np.exp(1j * (phase - 0.5) * np.pi)
-    return np.asarray(field.astype(np.complex64))
-
-
-OBJECTS: dict[str, Callable[[Shape, int], NDArray[np.complex64]]] = {
-    "siemens-star": star_object,
-    "pictures": picture_object,
-}
-"""Name -> function of (shape, seed)."""
+def _cell(shape: Shape, mean: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Thickness of one cell, 1 in its middle, with a nucleus that is half as thick."""
+    centre, axes = rng.uniform((0, 0), shape), mean * rng.uniform(0.6, 1.3, 2)
+    angle, aside = rng.uniform(0, math.pi), rng.uniform(-0.3, 0.3, 2)
+    y, x = (np.arange(n) - c for n, c in zip(shape, centre, strict=True))
+    along = (math.cos(angle) * x[None, :] + math.sin(angle) * y[:, None]) / axes[0]
+    across = (math.cos(angle) * y[:, None] - math.sin(angle) * x[None, :]) / axes[1]
+    body = np.sqrt(np.maximum(1 - along**2 - across**2, 0))
+    inner = ((along - aside[0]) ** 2 + (across - aside[1]) ** 2) / 0.35**2
+    return np.asarray(body + 0.5 * np.sqrt(np.maximum(1 - inner, 0)))
 
 
-def clouds(shape: Shape, seed: int, exponent: float = 1.5) -> NDArray[np.float64]:
-    """Smooth random texture with a 1/f^exponent spectrum, values 0 to 1."""
-    rng = np.random.default_rng([seed, 0x636C6F75])
-    fy, fx = np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1])
-    f = np.hypot(fy[:, None], fx[None, :])
-    spectrum = (
-        np.fft.fft2(rng.normal(size=shape))
-        / np.maximum(f, 0.5 / max(shape)) ** exponent
-    )
-    spectrum[0, 0] = 0
-    field = np.fft.ifft2(spectrum).real
-    low, high = np.percentile(field, (0.5, 99.5))
-    return np.asarray(np.clip((field - low) / (high - low), 0, 1))
+def _complex_array(path: Path) -> NDArray[np.complex128]:
+    import h5py
 
-
-def _grid(shape: Shape) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    scale = 2 / min(shape)
-    y = (np.arange(shape[0]) - (shape[0] - 1) / 2) * scale
-    x = (np.arange(shape[1]) - (shape[1] - 1) / 2) * scale
-    return y[:, None], x[None, :]
+    try:
+        if path.suffix == ".npy":
+            array = np.load(path).astype(complex)
+        else:
+            with h5py.File(path) as file:
+                array = np.asarray(file["object"]).astype(complex)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: no object can be read ({error}); give a saved result or an NPY "
+            "file with a complex array"
+        ) from None
+    if array.ndim != 2 or not np.isfinite(array).all():
+        raise InputError(
+            f"{path}: the object has shape {array.shape} or values that are not "
+            "finite; give one complex picture (H, W)"
+        )
+    return array

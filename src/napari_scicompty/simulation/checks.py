@@ -1,0 +1,124 @@
+"""Settings that cannot work together: why, and the nearest that can."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.optics.propagators import propagator_for
+from napari_scicompty.scan import LARGEST_OBJECT
+from napari_scicompty.simulation.beams import SphericalBeam, ZonePlateBeam
+from napari_scicompty.simulation.paths import SteppedPath
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_scicompty.simulation.experiment import VirtualExperiment
+
+_ROUND = 1.005
+"""By how much a proposal is better than the limit, so that it holds when rounded."""
+
+
+def check_settings(experiment: VirtualExperiment) -> None:
+    """Refuse settings that contradict each other, before anything is drawn.
+
+    Raises
+    ------
+    InputError
+        One sentence: what, why, and the nearest setting that works.
+    """
+    _check_modes(experiment)
+    _check_beam_fits(experiment)
+    _check_wavefront(experiment)
+    _check_step(experiment)
+    _check_beam_stop(experiment)
+    propagator_for(experiment.geometry, experiment.detector.shape)
+
+
+def check_span(experiment: VirtualExperiment, positions: NDArray[np.float64]) -> None:
+    """Refuse a scan whose object would not fit memory."""
+    grid = experiment.grid
+    span = float(np.ptp(positions, axis=0).max()) / grid.pixel_m
+    room = LARGEST_OBJECT - max(grid.shape) - 64
+    if span > room:
+        raise InputError(
+            f"VirtualExperiment.path: the scan spans {span:.0f} object pixels, over "
+            f"the limit of {room}; take steps of at most {room / span:.3g} times the "
+            "present ones, or fewer positions"
+        )
+
+
+def _check_modes(experiment: VirtualExperiment) -> None:
+    weights = experiment.mode_weights
+    if weights and (len(weights) != experiment.modes or min(weights) <= 0):
+        raise InputError(
+            f"VirtualExperiment.mode_weights: {len(weights)} given for "
+            f"{experiment.modes} modes; give one number above zero for each mode "
+            f"(modes = {len(weights)} would fit), or none"
+        )
+
+
+def _check_beam_fits(experiment: VirtualExperiment) -> None:
+    """Refuse a beam that is wider than the view, and a focus that is missing."""
+    grid, beam = experiment.grid, experiment.probe
+    if isinstance(beam, SphericalBeam) and experiment.focus_sample_m is None:
+        raise InputError(
+            "VirtualExperiment.focus_sample_m is empty: a spherical wave needs the "
+            "distance of its focus; give it, or take probe.kind = 'disc'"
+        )
+    if not isinstance(beam, ZonePlateBeam) or 2 * beam.radius_m(grid) <= grid.side_m:
+        return
+    focal = beam.focal_length_m(grid)
+    nearest = grid.side_m * focal / beam.diameter_m / _ROUND
+    raise InputError(
+        f"VirtualExperiment.focus_sample_m is {experiment.focus_sample_m}: the beam of "
+        f"this zone plate is {2e6 * beam.radius_m(grid):.3g} um wide there, the view "
+        f"{1e6 * grid.side_m:.3g} um; the nearest that works is {nearest:.3g} m"
+    )
+
+
+def _check_wavefront(experiment: VirtualExperiment) -> None:
+    """Refuse a spherical wave whose phase the pixels cannot follow at the rim."""
+    grid, focus = experiment.grid, experiment.grid.focus_sample_m
+    if focus is None or isinstance(experiment.probe, ZonePlateBeam):
+        return
+    radius = experiment.probe_radius_m
+    step = 2 * math.pi * radius * grid.pixel_m / (grid.wavelength_m * abs(focus))
+    if step < math.pi:
+        return
+    far = math.copysign(abs(focus) * step / math.pi * _ROUND, focus)
+    small = experiment.probe.radius * math.pi / step / _ROUND
+    raise InputError(
+        f"VirtualExperiment.focus_sample_m is {focus:g}: at the rim of the beam the "
+        f"spherical wave turns by {step:.3g} rad a pixel, and from pi on the view "
+        f"cannot sample it; the nearest that works is {far:.3g} m, or probe.radius "
+        f"{small:.3g}"
+    )
+
+
+def _check_step(experiment: VirtualExperiment) -> None:
+    """Refuse steps that leave neighbours nothing in common."""
+    path, lit = experiment.path, 2 * experiment.probe_radius_m
+    if not isinstance(path, SteppedPath) or path.overlap is not None:
+        return
+    step = path.step_px
+    widest = lit / experiment.grid.pixel_m
+    if step > widest:
+        raise InputError(
+            f"VirtualExperiment.path.step_px is {step:g}: the beam lights {widest:.3g} "
+            "pixels, and neighbours would share no light; the nearest that works is "
+            f"{widest / _ROUND:.3g}, a good one {widest * 0.3:.3g}"
+        )
+
+
+def _check_beam_stop(experiment: VirtualExperiment) -> None:
+    detector = experiment.detector
+    if detector.beam_stop_px >= detector.frame / 2:
+        raise InputError(
+            f"VirtualExperiment.detector.beam_stop_px is {detector.beam_stop_px:g}: it "
+            f"covers the detector of {detector.frame} pixels; the nearest that works "
+            f"is {detector.frame / 2 - 1:g}, a usual one {detector.frame / 32:g}"
+        )
