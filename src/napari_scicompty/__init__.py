@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari_scicompty.analysis import metrics
     from napari_scicompty.controls import Controls
     from napari_scicompty.errors import DivergedError, EngineError, InputError
-    from napari_scicompty.formats import open_scan
+    from napari_scicompty.formats import open_scan, save_scan
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.reconstruction import reconstruct
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import find_start
     from napari_scicompty.simulation import Truth, VirtualExperiment, simulate
+    from napari_scicompty.simulation.truth_file import open_truth
     from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.start import (
         AutoStart,
@@ -36,6 +37,8 @@ _HOME = {
     "Geometry": "geometry",
     "Scan": "scan",
     "open_scan": "formats",
+    "save_scan": "formats",
+    "open_truth": "simulation.truth_file",
     "VirtualExperiment": "simulation",
     "Truth": "simulation",
     "simulate": "simulation",
@@ -83,8 +86,10 @@ __all__ = [
     "metrics",
     "open_result",
     "open_scan",
+    "open_truth",
     "reconstruct",
     "save_result",
+    "save_scan",
     "simulate",
 ]
 

@@ -19,6 +19,7 @@ from napari_scicompty.formats.choices import (
     geometry_choices,
 )
 from napari_scicompty.formats.datasets import DatasetRow, list_datasets
+from napari_scicompty.formats.saving import save_scan, stored_truth
 
 if TYPE_CHECKING:
     from napari_scicompty.formats._raw import Raw
@@ -58,6 +59,8 @@ __all__ = [
     "list_datasets",
     "open_scan",
     "read_patterns",
+    "save_scan",
+    "stored_truth",
 ]
 
 

@@ -62,7 +62,13 @@ def assemble(
     report = (*frames.report, *position_notes, *view)
     try:
         return Scan(
-            frames.patterns, placed, frames.geometry, frames.mask, report, source
+            frames.patterns,
+            placed,
+            frames.geometry,
+            frames.mask,
+            report,
+            source,
+            raw.excluded,
         )
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None

@@ -54,6 +54,8 @@ class Raw:
     report: tuple[str, ...] = ()
     hints: Mapping[str, str] = field(default_factory=dict)
     """By choice that names a dataset: what to choose."""
+    excluded: tuple[int, ...] = ()
+    """Patterns that the file says take no part."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,21 +18,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KIND = "CXI or HDF5 file"
-_DETECTOR = "entry_1/instrument_1/detector_1/"
-_DATA = ("entry_1/data_1/data", _DETECTOR + "data")
-_TRANSLATION = (
+DETECTOR = "entry_1/instrument_1/detector_1/"
+DATA = ("entry_1/data_1/data", DETECTOR + "data")
+TRANSLATION = (
     "entry_1/data_1/translation",
     "entry_1/sample_1/geometry_1/translation",
-    _DETECTOR + "translation",
+    DETECTOR + "translation",
 )
 _BEAM = (
     "entry_1/instrument_1/beam_1/incident_beam_energy",
     "entry_1/instrument_1/beam_1/energy",
 )
-_SOURCE = "entry_1/instrument_1/source_1/"
+SOURCE = "entry_1/instrument_1/source_1/"
+OWN = "napari_scicompty"
+"""Group of what CXI has no place for; see `formats.saving`."""
+BAD = 0x1
+"""Mask bit of a pixel that is not valid."""
 _SIGNAL = 0x1000
 """Mask bit of a pixel that has signal: not a fault."""
-_DEFAULT_BASIS = np.array([[0.0, -1, 0], [-1, 0, 0]])
+DEFAULT_BASIS = np.array([[0.0, -1, 0], [-1, 0, 0]])
 """Directions (x, y, z) of the slow and the fast axis of the frames."""
 _WAVELENGTHS_M = (1e-13, 1e-4)
 
@@ -40,7 +44,7 @@ _WAVELENGTHS_M = (1e-13, 1e-4)
 def recognises(path: Path) -> bool:
     """Whether a file has the tree of CXI."""
     with opened(path, _KIND) as file:
-        return _first(file, _DATA) is not None
+        return _first(file, DATA) is not None
 
 
 def read(path: Path) -> Raw:
@@ -57,10 +61,10 @@ def read(path: Path) -> Raw:
         translations that are not finite, or in a unit that is not known.
     """
     with opened(path, _KIND) as file:
-        data = _first(file, _DATA)
+        data = _first(file, DATA)
         if data is None:
             raise InputError(
-                f"{path}: has no diffraction data at /{_DATA[0]} or /{_DATA[1]}; "
+                f"{path}: has no diffraction data at /{DATA[0]} or /{DATA[1]}; "
                 "give a CXI file with raw patterns"
             )
         check_dtype(data.dtype, path)
@@ -70,7 +74,9 @@ def read(path: Path) -> Raw:
         positions = _positions(file, path, len(patterns), basis)
         geometry, geometry_notes = _geometry(file, path, basis)
         n, h, w = patterns.shape
+        own_geometry, excluded, own_report = _own(file)
         report = (
+            *own_report,
             *notes,
             f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
             *geometry_notes,
@@ -81,7 +87,15 @@ def read(path: Path) -> Raw:
         if mask is not None:
             bad = np.count_nonzero(~mask)
             report = (*report, f"{bad} pixel(s) masked by the file")
-        return Raw(patterns, (path,), positions, mask, geometry, report)
+        return Raw(
+            patterns,
+            (path,),
+            positions,
+            mask,
+            geometry | own_geometry,
+            report,
+            excluded=excluded,
+        )
 
 
 def _first(file: h5py.File, names: tuple[str, ...]) -> h5py.Dataset | None:
@@ -99,19 +113,19 @@ def _geometry(
     wavelength, note = _wavelength(file, path)
     if wavelength is not None:
         values["wavelength_m"] = wavelength
-    distance = _number(file, _DETECTOR + "distance", path)
+    distance = _number(file, DETECTOR + "distance", path)
     notes = [note] if note else []
-    if distance is None and _DETECTOR + "corner_position" in file:
-        corner = in_si(file[_DETECTOR + "corner_position"], path).ravel()
+    if distance is None and DETECTOR + "corner_position" in file:
+        corner = in_si(file[DETECTOR + "corner_position"], path).ravel()
         distance = abs(float(np.cross(*basis) @ corner[:3]))
         notes.append("distance: from corner_position along the detector's normal")
     if distance:
         values["distance_m"] = abs(distance)
-    x, y = (_number(file, _DETECTOR + f"{axis}_pixel_size", path) for axis in "xy")
+    x, y = (_number(file, DETECTOR + f"{axis}_pixel_size", path) for axis in "xy")
     lengths = np.array([x or y or 0, y or x or 0, 0])
     if lengths.any():
         pixel = np.abs(basis) @ lengths
-    elif _DETECTOR + "basis_vectors" in file:
+    elif DETECTOR + "basis_vectors" in file:
         pixel = np.linalg.norm(_stored_basis(file, path), axis=1)
     else:
         return values, notes
@@ -130,10 +144,10 @@ def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
     if beam is not None:
         energy = float(in_si(beam, path).flat[0])
         wavelength, origin = hc / energy if energy else 0.0, beam.name
-    elif (found := _number(file, _SOURCE + "wavelength", path)) is not None:
-        wavelength, origin = found, f"/{_SOURCE}wavelength"
-    elif energy_j := _number(file, _SOURCE + "energy", path):
-        wavelength, origin = hc / energy_j, f"/{_SOURCE}energy (joule)"
+    elif (found := _number(file, SOURCE + "wavelength", path)) is not None:
+        wavelength, origin = found, f"/{SOURCE}wavelength"
+    elif energy_j := _number(file, SOURCE + "energy", path):
+        wavelength, origin = hc / energy_j, f"/{SOURCE}energy (joule)"
     else:
         return None, ""
     if not _WAVELENGTHS_M[0] < wavelength < _WAVELENGTHS_M[1]:
@@ -144,14 +158,14 @@ def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
 
 def _stored_basis(file: h5py.File, path: Path) -> NDArray[np.float64]:
     """Basis vectors as rows (slow, fast) x (x, y, z); files hold either layout."""
-    stored = in_si(file[_DETECTOR + "basis_vectors"], path)
+    stored = in_si(file[DETECTOR + "basis_vectors"], path)
     return stored.T if stored.shape == (3, 2) else stored
 
 
 def _basis(file: h5py.File, path: Path) -> tuple[NDArray[np.float64], str]:
     """Find the unit vectors of the slow and fast axis, and say so."""
-    if _DETECTOR + "basis_vectors" not in file:
-        return _DEFAULT_BASIS, "basis vectors: none in the file, slow axis -y, fast -x"
+    if DETECTOR + "basis_vectors" not in file:
+        return DEFAULT_BASIS, "basis vectors: none in the file, slow axis -y, fast -x"
     stored = _stored_basis(file, path)
     lengths = np.linalg.norm(stored, axis=1) if stored.shape == (2, 3) else np.zeros(1)
     if not (np.isfinite(lengths).all() and lengths.all()):
@@ -173,7 +187,7 @@ def _direction(vector: NDArray[np.float64]) -> str:
 def _positions(
     file: h5py.File, path: Path, count: int, basis: NDArray[np.float64]
 ) -> Positions | None:
-    dataset = _first(file, _TRANSLATION)
+    dataset = _first(file, TRANSLATION)
     if dataset is None:
         return None
     motion = in_si(dataset, path)
@@ -193,11 +207,32 @@ def _positions(
 
 
 def _mask(file: h5py.File) -> NDArray[np.bool_] | None:
-    if _DETECTOR + "mask" not in file:
+    if DETECTOR + "mask" not in file:
         return None
-    bits = file[_DETECTOR + "mask"][()]
+    bits = file[DETECTOR + "mask"][()]
     good = (bits == 0) | (bits == _SIGNAL)
     return np.asarray(good if good.ndim == 2 else good.all(0))
+
+
+def attributes(group: h5py.Group) -> dict[str, Any]:
+    """Attributes as plain numbers, pairs and words."""
+    return {
+        name: tuple(plain) if isinstance(plain := _plain(value), list) else plain
+        for name, value in group.attrs.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _own(file: h5py.File) -> tuple[dict[str, Any], tuple[int, ...], tuple[str, ...]]:
+    """Geometry, excluded patterns and report of a scan that we saved."""
+    if OWN not in file:
+        return {}, (), ()
+    own = file[OWN]
+    saved = (*own["report"].asstr()[()], "geometry as it was when the scan was saved")
+    return attributes(own["geometry"]), tuple(own["excluded"][()].tolist()), saved
 
 
 def _unused(file: h5py.File) -> list[str]:
@@ -205,5 +240,5 @@ def _unused(file: h5py.File) -> list[str]:
     return [
         f"{name} in the file is not applied"
         for name in ("data_dark", "dark", "qe_mask")
-        if _DETECTOR + name in file
+        if DETECTOR + name in file
     ]

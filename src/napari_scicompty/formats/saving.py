@@ -1,0 +1,164 @@
+"""Scans become CXI files that read back as they were, with the truth beside them.
+
+Beside what CXI has a place for, the group ``/napari_scicompty`` holds::
+
+    geometry     attributes: every field of the geometry
+    excluded     patterns that take no part
+    report       what was assumed or converted before
+    truth        object, probe, positions and what else the truth has; of a simulation
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from scipy import constants
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.files import replacing
+from napari_scicompty.formats import cxi
+from napari_scicompty.formats._hdf5 import opened
+from napari_scicompty.geometry import Geometry
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from napari_scicompty.scan import Scan
+    from napari_scicompty.simulation import Truth
+
+    StrPath = str | os.PathLike[str]
+
+SUFFIXES = (".cxi", ".h5", ".hdf5")
+"""How the name of a saved scan may end."""
+_TRUTH = f"{cxi.OWN}/truth"
+_CHUNK_BYTES = 2**20
+
+
+def save_scan(path: StrPath, scan: Scan, truth: Truth | None = None) -> None:
+    """Save a scan as one CXI file (gzip), all of it or nothing.
+
+    `open_scan` reads it back exactly; other programs that know CXI read it, too.
+
+    Parameters
+    ----------
+    path
+        The file; an older one is replaced when the new one is complete.
+    scan
+        Patterns, positions, mask and geometry as they are, after all preparation.
+    truth
+        What a virtual experiment was made of; `open_truth` reads it back.
+
+    Raises
+    ------
+    InputError
+        A name with another suffix, a folder that is missing or cannot be written, or a
+        full disk.
+    """
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: end the name of a scan with {' or '.join(SUFFIXES)}")
+    with replacing(path) as part, h5py.File(part, "w") as file:
+        file["cxi_version"] = 150
+        _save_detector(file, scan)
+        _save_beam(file, scan.geometry)
+        _save_positions(file, scan)
+        own = file.create_group(cxi.OWN)
+        _save_values(own.create_group("geometry"), _fields(scan.geometry))
+        own["excluded"] = np.array(scan.excluded, np.int64)
+        own.create_dataset("report", data=scan.report, dtype=h5py.string_dtype())
+        own.attrs.update(source_path=scan.source.path, source_sha256=scan.source.sha256)
+        if truth is not None:
+            _save_values(file.create_group(_TRUTH), _fields(truth))
+
+
+def stored_truth(path: StrPath) -> dict[str, Any]:
+    """Read what a saved scan was made of, by the names of the truth's fields.
+
+    Raises
+    ------
+    InputError
+        A file that is missing or damaged, or holds no truth.
+    """
+    where = Path(path).expanduser()
+    with opened(where, "CXI or HDF5 file") as file:
+        if _TRUTH not in file:
+            raise InputError(
+                f"{where}: holds no truth; give a scan that was simulated and saved "
+                "with its truth"
+            )
+        return _open_values(file[_TRUTH])
+
+
+# -- what CXI has a place for -------------------------------------------------------
+def _save_detector(file: h5py.File, scan: Scan) -> None:
+    h, w = scan.frame_shape
+    detector = file.create_group(cxi.DETECTOR)
+    frames = max(1, min(len(scan), _CHUNK_BYTES // (h * w * scan.patterns.itemsize)))
+    data = detector.create_dataset(
+        "data",
+        scan.patterns.shape,
+        scan.patterns.dtype,
+        chunks=(frames, h, w),
+        compression="gzip",
+        shuffle=True,
+    )
+    for first in range(0, len(scan), frames):
+        data[first : first + frames] = scan.patterns[first : first + frames]
+    file[cxi.DATA[0]] = h5py.SoftLink(data.name)
+    if scan.mask is not None:
+        detector["mask"] = np.where(scan.mask, 0, cxi.BAD).astype(np.uint32)
+    pixel = scan.geometry.detector_pixel_m
+    basis = cxi.DEFAULT_BASIS * np.array(pixel)[:, None]
+    metres = {
+        "distance": scan.geometry.distance_m,
+        "y_pixel_size": pixel[0],
+        "x_pixel_size": pixel[1],
+        "basis_vectors": basis,
+    }
+    for name, value in metres.items():
+        detector[name] = value
+        detector[name].attrs["units"] = "m"
+
+
+def _save_beam(file: h5py.File, geometry: Geometry) -> None:
+    source = file.create_group(cxi.SOURCE)
+    source["wavelength"] = geometry.wavelength_m
+    source["wavelength"].attrs["units"] = "m"
+    source["energy"] = geometry.energy_ev * constants.e
+    source["energy"].attrs["units"] = "J"
+
+
+def _save_positions(file: h5py.File, scan: Scan) -> None:
+    """Save the motion of the sample, which is the probe's with the other sign."""
+    motion = -(scan.positions_m @ cxi.DEFAULT_BASIS)
+    file[cxi.TRANSLATION[1]] = motion
+    file[cxi.TRANSLATION[1]].attrs["units"] = "m"
+    file[cxi.TRANSLATION[0]] = h5py.SoftLink(f"/{cxi.TRANSLATION[1]}")
+
+
+# -- what it has none for -----------------------------------------------------------
+def _fields(of: Any) -> dict[str, Any]:
+    return {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
+
+
+def _save_values(group: h5py.Group, values: Mapping[str, Any]) -> None:
+    """Numbers, pairs and words as attributes, arrays as datasets, a geometry below."""
+    for name, value in values.items():
+        if isinstance(value, Geometry):
+            _save_values(group.create_group(name), _fields(value))
+        elif isinstance(value, np.ndarray):
+            group.create_dataset(name, data=value, compression="gzip", shuffle=True)
+        elif value is not None:
+            group.attrs[name] = value
+
+
+def _open_values(group: h5py.Group) -> dict[str, Any]:
+    values = cxi.attributes(group)
+    for name, item in group.items():
+        is_group = isinstance(item, h5py.Group)
+        values[name] = Geometry(**cxi.attributes(item)) if is_group else item[()]
+    return values
