@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -212,7 +213,9 @@ def _one_epoch(
         controls.wait_while_paused()
         if controls.stopped:
             return
-        run.advance(HEARTBEAT_S)
+        began = time.perf_counter()
+        while run.epoch < goal and time.perf_counter() - began < HEARTBEAT_S:
+            run.advance(0)  # one batch, so that the halves stay abreast
         first, second = runs
         shares = sum(r.epoch + r.batch / len(r.scan) for r in runs)
         yield HalvesProgress(

@@ -30,6 +30,9 @@ MARGIN = 16
 RIM = 2
 """Pixels at the rim of the lit region that interpolation spoils."""
 
+LONGEST = 2.0
+"""Pixels that one step may go; whole pixels were found before."""
+
 STEPS = 40
 """At most this many Gauss-Newton steps; five are usual."""
 
@@ -295,6 +298,7 @@ def _refined(
     for _ in range(STEPS):
         step = np.zeros(5)
         step[free] = _step(mover, target, where, fields, pose, free)
+        step /= max(1.0, np.abs(step[:2]).max() / LONGEST)
         for _halving in range(6):
             tried = _Pose(
                 pose.shift + step[:2],
@@ -331,7 +335,9 @@ def _step(
     columns = [-slope_y, -slope_x, 2j * np.pi * y * o, 2j * np.pi * x * o, enlarged]
     chosen = [c for c, wanted in zip(columns, free, strict=True) if wanted]
     basis = scale * np.stack([*chosen, o, 1j * o])
-    size = np.sqrt((np.abs(basis) ** 2).sum(1)) + 1e-30
+    size = np.sqrt((np.abs(basis) ** 2).sum(1))
+    # An even object does not say where it is: nothing is made of its slopes of 1e-15.
+    size = np.maximum(size, 1e-6 * size[-1] + 1e-30)
     basis /= size[:, None]
     normal = (basis.conj() @ basis.T).real
     found = np.linalg.lstsq(

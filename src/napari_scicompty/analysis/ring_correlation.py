@@ -11,13 +11,14 @@ ratio of signal to noise power in each half and n the Fourier pixels of a ring,
 A pixel of the whole data carries log2(1 + 2 S) bits, since both halves together have
 twice the S of one: S = 1/2 for one bit, S = (sqrt(2) - 1) / 2 = 0.2071 for half a bit.
 
-Between the whole data, whose ratio is 2 S, and a truth without noise the correlation is
-another one, because only one of the two has noise:
+Between the whole data and a truth without noise the correlation is another one, because
+only one of the two has noise, and half as much: sqrt(2 S / (1 + 2 S)) where two halves
+have S / (1 + S). A threshold T of the halves thus asks for the same S as
 
-    T = (R + 1 / sqrt(n)) / sqrt(R^2 + 2 R / sqrt(n) + 1),   R = sqrt(2 S),
+    T_truth = sqrt(2 T / (1 + T))
 
-in a large ring 0.707 for one bit and 0.541 for half a bit, where two halves have 0.333
-and 0.172: ``FRC_truth = sqrt(2 FRC / (1 + FRC))``.
+does against a truth: in a large ring 0.707 instead of 0.333 for one bit, 0.541 instead
+of 0.172 for half a bit.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ BITS = {"half_bit": (np.sqrt(2) - 1) / 2, "one_bit": 0.5}
 
 TAPER = 0.5
 """The window rises over this share of the depth of the lit region."""
+
+NEIGHBOURS = 0.07
+"""Rings this share of their frequency apart, and one at least, are averaged."""
 
 FEWEST = 8.0
 """Independent Fourier pixels without which a ring says nothing."""
@@ -134,8 +138,11 @@ class FourierRingCorrelation:
         }
 
     def _crossing(self, threshold: Real) -> Crossing:
-        """Interpolate where the first ring that says something is below."""
-        excess = self.correlation - threshold
+        """Interpolate where the mean over neighbouring rings first falls below.
+
+        Of many rings that scatter, the first one to be below would come too early.
+        """
+        excess = _averaged(self.correlation - threshold, self.pixels)
         usable = np.flatnonzero(self.pixels >= FEWEST)
         below = usable[excess[usable] < 0]
         if not len(usable) or not len(below):
@@ -163,7 +170,7 @@ def fourier_ring_correlation(
     Shift, phase ramp and complex scale are removed by `align`; the mean is taken off,
     and a window that rises from zero at the rim of the lit region keeps its shape from
     being taken for common detail. The window makes neighbouring Fourier pixels depend
-    on each other: a ring counts as ``n (sum w^2)^2 / (N sum w^4)`` of them.
+    on each other, and n counts those that do not.
 
     Parameters
     ----------
@@ -186,7 +193,8 @@ def fourier_ring_correlation(
     pixel = np.broadcast_to(np.asarray(pixel_size_m, float), 2)
     found = align(b, a, lit, ramp=ramp)
     window = soft_window(found.lit)
-    box = ndimage.find_objects((window > 0).astype(int))[0]
+    where = np.ones(a.shape, int) if lit is None else lit.astype(int)
+    box = ndimage.find_objects(where)[0]
     weight = window[box]
     spectra = [_spectrum(f[box], weight) for f in (a, found.aligned)]
     ring, frequency = _rings(weight.shape, pixel)
@@ -199,8 +207,7 @@ def fourier_ring_correlation(
             np.ones(weight.shape),
         )
     )
-    share = (weight**2).sum() ** 2 / (weight.size * (weight**4).sum())
-    pixels = count * share
+    pixels = count * _independent_share(weight)
     norm = np.sqrt(power_a * power_b)
     return FourierRingCorrelation(
         frequency,
@@ -235,6 +242,21 @@ def soft_window(lit: Mask) -> Real:
     return np.asarray(np.sin(np.pi / 2 * rise) ** 2)
 
 
+def _independent_share(weight: Real) -> float:
+    """Share of the Fourier pixels of a ring that are independent of each other.
+
+    Noise under a window w scatters together over the width of the spectrum of w^2. A
+    ring is one pixel wide, so that its neighbours count along the ring only:
+    ``|W(0)|^2 / sum_q |W(q)|^2`` along a line, the mean of both axes.
+    """
+    power = weight**2
+    shares = [
+        power.sum() ** 2 / (weight.shape[axis] * (power.sum(1 - axis) ** 2).sum())
+        for axis in (0, 1)
+    ]
+    return float(np.mean(shares))
+
+
 def _spectrum(field: NDArray[np.complexfloating], weight: Real) -> NDArray[Any]:
     mean = (weight * field).sum() / weight.sum()
     return np.asarray(fft.fft2(weight * (field.astype(complex) - mean)))
@@ -250,15 +272,29 @@ def _rings(shape: tuple[int, ...], pixel: Real) -> tuple[NDArray[np.int64], Real
     return ring, np.arange(last + 1) * step
 
 
+def _averaged(values: Real, pixels: Real) -> Real:
+    """Mean over the rings within NEIGHBOURS of each, weighted by their pixels."""
+    reach = np.maximum(1, np.rint(NEIGHBOURS * np.arange(len(values)))).astype(int)
+    total, weight = (
+        np.concatenate([[0.0], np.cumsum(v)]) for v in (values * pixels, pixels)
+    )
+    ring = np.arange(len(values))
+    low, high = ring - reach, ring + reach + 1
+    # No more on one side than there is on the other, or a slope would shift the mean.
+    over = np.maximum(np.maximum(-low, high - len(values)), 0)
+    low, high = low + over, high - over
+    return np.asarray((total[high] - total[low]) / (weight[high] - weight[low]))
+
+
 def _threshold(name: str, pixels: Real, against_truth: bool) -> Real:
     """Return the threshold of each ring, see the top of this file."""
     few = 1 / np.sqrt(np.maximum(pixels, 1))
     s = BITS[name]
-    if against_truth:
-        r = np.sqrt(2 * s)
-        return np.asarray((r + few) / np.sqrt(r**2 + 2 * r * few + 1))
     common = s + 2 * np.sqrt(s) * few
-    return np.asarray((common + few) / (common + 1))
+    threshold = (common + few) / (common + 1)
+    if against_truth:
+        threshold = np.sqrt(2 * threshold / (1 + threshold))
+    return np.asarray(threshold)
 
 
 def _finite(value: float | None) -> float | None:

@@ -44,7 +44,8 @@ def ssim(
     The phase jumps where it wraps, and SSIM would take a jump for structure. So the
     truth's phase is unwrapped, and the estimate's is the truth's plus their difference,
     ``arg(o conj(t))``, which is small where the two agree: both lie on one branch, and
-    where the truth cannot be unwrapped without a seam both have the same one.
+    where the truth cannot be unwrapped without a seam both have the same one. Phases
+    are counted from the truth's smallest, as brightness is from black.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def ssim(
         )
     difference = np.where(where, np.angle(estimate * truth.conj()), 0)
     phase = unwrap_phase(np.ma.masked_array(np.angle(truth), ~where), rng=0)
-    phase = np.where(where, phase.filled(0), 0)
+    phase = phase.filled(0) - phase.min()
     return Similarity(
         _mean_ssim(np.abs(estimate), np.abs(truth), where, inside),
         _mean_ssim(phase + difference, phase, where, inside),
