@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from napari_scicompty.analysis.preflight import preflight
+from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
 from napari_scicompty.formats import FORMATS, list_datasets, read_patterns
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ def describe_scan(scan: Scan) -> Iterator[Line]:
     yield "largest count", f"{scan.largest_count:g}"
     yield "good pixels", f"{scan.good.mean():.2%}"
     yield from describe_geometry(scan.geometry)
-    yield "geometry", view.propagation
     yield "Fresnel number", f"{view.fresnel_number:.3g}: {view.sampling}"
     yield "object pixel", _by(scan.pixel_size_m)
     yield "field of view", _by(view.field_of_view_m)
@@ -86,7 +86,7 @@ def describe_geometry(geometry: Geometry) -> Iterator[Line]:
     yield "detector pixel", _by(geometry.detector_pixel_m)
     if geometry.focus_sample_m is not None:
         yield "focus to sample", length(geometry.focus_sample_m)
-    yield "propagation", geometry.propagation
+    yield "propagation", PROPAGATORS[kind_of(geometry)].title
 
 
 def length(metres: float) -> str:
