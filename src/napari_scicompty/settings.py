@@ -6,11 +6,21 @@ these models, so that a setting is described once.
 
 from __future__ import annotations
 
-from typing import Any, Self
+import difflib
+from typing import Any, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from napari_scicompty.errors import InputError
+
+_MOST_NAMES = 8
+"""Up to so many settings are listed where one is not known."""
 
 
 def setting(
@@ -64,9 +74,24 @@ class Settings(BaseModel):
     def __init__(self, *args: Any, **values: Any) -> None:
         named = dict(zip(type(self).model_fields, args, strict=False))
         try:
+            self._refuse_text_for_numbers(named | values)
             super().__init__(**named, **values)
         except ValidationError as error:
             raise InputError(_sentence(type(self), error)) from None
+
+    def _refuse_text_for_numbers(self, values: dict[str, Any]) -> None:
+        """Refuse ``"3"`` for 3, which pydantic takes: a text may hide a unit."""
+        fields = type(self).model_fields
+        kind = PydanticCustomError("text_for_a_number", "Input should be a number")
+        faults = [
+            InitErrorDetails(type=kind, loc=(name,), input=value)
+            for name, value in values.items()
+            if isinstance(value, str)
+            and name in fields
+            and _holds_numbers_only(fields[name].annotation)
+        ]
+        if faults:
+            raise ValidationError.from_exception_data(type(self).__name__, faults)
 
     def replace(self, **changes: Any) -> Self:
         """Return a validated copy with some fields changed."""
@@ -75,8 +100,9 @@ class Settings(BaseModel):
 
 
 def _sentence(owner: type[Settings], error: ValidationError) -> str:
-    """Turn pydantic's report into one sentence a fault."""
-    return "; ".join(_told(owner, fault) for fault in error.errors())
+    """Turn pydantic's report into one sentence a field."""
+    faults = {str(fault["loc"][:1]): fault for fault in reversed(error.errors())}
+    return "; ".join(_told(owner, fault) for fault in reversed(faults.values()))
 
 
 def _told(owner: type[Settings], fault: Any) -> str:
@@ -84,14 +110,52 @@ def _told(owner: type[Settings], fault: Any) -> str:
     loc, cause = fault["loc"], fault.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
         return _told_inside(owner, loc, cause)
-    where = ".".join([owner.__name__, *(str(part) for part in loc or ("value",))])
+    name = str(loc[0]) if loc else "value"
+    where = f"{owner.__name__}.{name}"
     if fault["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting; check its spelling"
-    got = "" if fault["type"] == "missing" else f" (got {fault['input']!r})"
-    field = owner.model_fields.get(str(loc[0])) if loc else None
+        return f"{where}: there is no such setting; {_known(owner, name)}"
+    field = owner.model_fields.get(name)
     extra = field.json_schema_extra if field is not None else None
-    reason = extra.get("reason") if isinstance(extra, dict) else ""
-    return f"{where}: {fault['msg']}{got}" + (f": {reason}" if reason else "")
+    described = extra if isinstance(extra, dict) else {}
+    if fault["type"] == "missing":
+        unit = described.get("unit")
+        return f"{where}: is missing; give it{f', in {unit}' if unit else ''}"
+    reason = described.get("reason")
+    said = f"{where}: {_said(fault, str(described.get('unit') or ''))}"
+    return f"{said} (got {fault['input']!r})" + (f": {reason}" if reason else "")
+
+
+def _known(owner: type[Settings], name: str) -> str:
+    """Say which settings there are: the nearest, or all where they are few."""
+    names = list(owner.model_fields)
+    near = difflib.get_close_matches(name, names, 3)
+    if not near and len(names) > _MOST_NAMES:
+        return "check its spelling"
+    return f"did you mean {' or '.join(near)}" if near else f"known: {', '.join(names)}"
+
+
+def _said(fault: Any, unit: str) -> str:
+    """Say what is wrong with a value, as a verb and its object."""
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind.startswith(("float", "int", "text_for_a_number")):
+        whole = "whole " if kind.startswith("int") else ""
+        plain = f", plain and in {unit}" if unit else ""
+        return f"must be a {whole}number{plain}"
+    if kind == "union_tag_invalid":
+        return f"is of a kind that is not known, choose {context['expected_tags']}"
+    words = str(fault["msg"])
+    return words.replace("Input should be", "must be").replace("Input should", "must")
+
+
+def _holds_numbers_only(annotation: Any) -> bool:
+    """Whether numbers are all that a field takes, alone or in tuples."""
+    kinds = get_args(annotation) or (annotation,)
+    numbers = (int, float, bool, type(None))
+    return all(
+        _holds_numbers_only(kind) if get_origin(kind) is tuple else kind in numbers
+        for kind in kinds
+        if kind is not ...
+    )
 
 
 def _told_inside(owner: type[Settings], loc: tuple[Any, ...], cause: InputError) -> str:
