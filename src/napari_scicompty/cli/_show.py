@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from napari_scicompty.analysis.preflight import preflight
-from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
 from napari_scicompty.formats import FORMATS, list_datasets, read_patterns
+from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
