@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.errors import InputError
 from napari_scicompty.run import Run
 from napari_scicompty.run_settings import RunSettings
+from napari_scicompty.scan import Scan
 from napari_scicompty.search import Candidate, explain, ranked, search
 from napari_scicompty.snapshot import Snapshot
 from napari_scicompty.start import AutoStart, ProbeFile, Start, begin, resume
@@ -14,9 +16,7 @@ from napari_scicompty.start import AutoStart, ProbeFile, Start, begin, resume
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_scicompty.algorithms.base import Algorithm
     from napari_scicompty.controls import Controls
-    from napari_scicompty.scan import Scan
 
 
 def reconstruct(
@@ -100,6 +100,7 @@ def prepare(
     progress: Callable[[int, int, Candidate], None] | None = None,
 ) -> Run:
     """Turn a start into a run that is ready to advance (searching if it must)."""
+    _check_kinds(scan, algorithm)
     if isinstance(start, str):
         if start != "auto":
             raise InputError(
@@ -109,6 +110,8 @@ def prepare(
         start = AutoStart()
     if isinstance(start, Snapshot):
         first = resume(scan, start, settings.modes, settings.seed)
+        other = set(_other_source(scan, first)) - set(first.history.notes)
+        first = first.replace(history=first.history.add(notes=other))
         return Run(scan, algorithm, first, settings, controls)
     notes: list[str] = []
     if isinstance(start, AutoStart):
@@ -127,3 +130,25 @@ def prepare(
     first = begin(seen, start, modes=settings.modes, seed=settings.seed)
     first = first.replace(history=first.history.add(notes=notes))
     return Run(scan, algorithm, first, settings, controls)
+
+
+def _check_kinds(scan: object, algorithm: object) -> None:
+    """Refuse what is likely to be mistaken for a scan or an algorithm."""
+    if not isinstance(scan, Scan):
+        raise InputError(
+            f"scan is a {type(scan).__name__}; give a Scan, such as open_scan returns"
+        )
+    if not isinstance(algorithm, Algorithm):
+        what = algorithm.__name__ if isinstance(algorithm, type) else repr(algorithm)
+        raise InputError(f"algorithm is {what}; give an instance, such as RPIE()")
+
+
+def _other_source(scan: Scan, first: Snapshot) -> list[str]:
+    """Note that a result is continued with other patterns than it was made of."""
+    before, now = first.source, scan.source
+    if not before.sha256 or not now.sha256 or before.sha256 == now.sha256:
+        return []
+    return [
+        f"continued with {now.path}, whose content is not that of {before.path} which "
+        "the result was made from"
+    ]

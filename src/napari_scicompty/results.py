@@ -83,8 +83,13 @@ def save_result(
     Raises
     ------
     InputError
-        A folder that is missing or cannot be written, or a full disk.
+        No snapshot, a folder that is missing or cannot be written, or a full disk.
     """
+    if not isinstance(snapshot, Snapshot):
+        raise InputError(
+            f"snapshot is a {type(snapshot).__name__}; give a Snapshot, such as "
+            "reconstruct yields"
+        )
     with replacing(path) as part, h5py.File(part, "w") as file:
         file.attrs.update(
             format=FORMAT,

@@ -88,6 +88,16 @@ class Scan:
         self._check_span()
         self._look_once()
 
+    def __repr__(self) -> str:
+        h, w = self.frame_shape
+        pixel = " x ".join(
+            dict.fromkeys(f"{length * 1e9:.4g}" for length in self.pixel_size_m)
+        )
+        return (
+            f"Scan({len(self)} patterns of {h} x {w}, {self.patterns.dtype}, "
+            f"{self.geometry.propagation}, object pixel {pixel} nm)"
+        )
+
     # -- sizes ------------------------------------------------------------------------
     def __len__(self) -> int:
         """Return the number of patterns."""
@@ -152,15 +162,15 @@ class Scan:
             raise InputError(
                 f"positions_m span {span.max():.2g} object pixels "
                 f"({np.ptp(self.positions_m, axis=0).max():.3g} m), less than one "
-                "pixel; check the unit of the positions, the wavelength or energy, "
-                "the distance and the detector pixel"
+                "pixel; they are probably in another unit (say which as position_unit "
+                "when opening), or the wavelength, distance or detector pixel is wrong"
             )
         if (span + self.frame_shape).max() > LARGEST_OBJECT:
             raise InputError(
                 f"positions_m span {span.max():.0f} object pixels, over the limit of "
-                f"{LARGEST_OBJECT}; the positions are probably in another unit than "
-                "metres (say which when opening), or the distance or detector pixel is "
-                "wrong"
+                f"{LARGEST_OBJECT}; they are probably in another unit (say which as "
+                "position_unit when opening), or the wavelength, distance or detector "
+                "pixel is wrong"
             )
 
     def _look_once(self) -> None:

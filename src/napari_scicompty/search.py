@@ -69,7 +69,7 @@ class Candidate:
 
     def __str__(self) -> str:
         if isinstance(self.start, PupilProbe):
-            what = f"defocus {self.start.defocus_m * 1e3:+.4g} mm"
+            what = f"defocus {self.start.defocus_m * 1e3 + 0.0:+.4g} mm"  # no -0
         elif isinstance(self.start, DiscProbe):
             what = f"disc of {self.start.radius_m * 1e6:.4g} µm radius"
         else:

@@ -86,6 +86,13 @@ class Snapshot:
     nominal_positions_m: NDArray[np.float64] | None = None
     """(n, 2), the positions as measured; `positions_m` may have been refined."""
 
+    def __repr__(self) -> str:
+        (H, W), (modes, h, w) = self.object.shape, self.probe.shape
+        return (
+            f"Snapshot(epoch {self.epoch}, error {self.error:.5g}, object {H} x {W}, "
+            f"{modes} probe mode(s) of {h} x {w}, {len(self.positions_m)} positions)"
+        )
+
     @cached_property
     def positions_px(self) -> NDArray[np.float64]:
         """Top-left corner of each view on the canvas, shape (n, 2)."""
