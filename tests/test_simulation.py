@@ -249,8 +249,7 @@ def test_readout_noise_keeps_its_negatives_on_a_dark_level() -> None:
     clean, _ = simulate(tiny())
     dim = clean.patterns < 1e-3
     assert scan.patterns[dim].mean() == pytest.approx(0, abs=0.3)
-    # The dark level is light like any other: its own shot noise comes on top.
-    assert scan.patterns[dim].std() == pytest.approx(np.sqrt(9 + 50), rel=0.05)
+    assert scan.patterns[dim].std() == pytest.approx(3, rel=0.05)
     clipped, _ = simulate(tiny(detector=detector | {"dark_level": 0}))
     assert clipped.patterns.min() == 0
 
@@ -366,7 +365,7 @@ def test_a_change_of_one_part_leaves_the_others(change: dict[str, Any]) -> None:
         ({"path": {"rows": 0}}, "path.rows"),
         ({"path": {"jitter": 0.6}}, "path.jitter"),
         ({"path": {"kind": "fermat", "rows": 3}}, "path.rows: there is no such"),
-        ({"path": {"kind": "file"}}, "path.path: Field required"),
+        ({"path": {"kind": "file"}}, "path.path: is missing"),
         ({"probe": {"radius": 0.7}}, "probe.radius: .*must hold.*works is 0.5"),
         ({"probe": {"kind": "laser"}}, "probe: .*'disc', 'spherical'"),
         ({"object": {"kind": "cat"}}, "object: .*'siemens-star', 'pictures'"),

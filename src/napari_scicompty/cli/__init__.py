@@ -14,6 +14,7 @@ from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.cli import _show
 from napari_scicompty.cli._follow import Follower
 from napari_scicompty.cli._options import assemble, read_sets, with_options
+from napari_scicompty.cli._simulate import simulate_scan
 from napari_scicompty.errors import EngineError, InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions, save_figure
 from napari_scicompty.formats import open_scan
@@ -178,6 +179,9 @@ def reconstruct(
             typer.echo(f"figure saved: {figure}")
     if failure is not None:
         raise failure
+
+
+app.command("simulate")(_sentences(simulate_scan))
 
 
 @app.command()

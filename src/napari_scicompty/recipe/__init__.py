@@ -32,10 +32,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import tomli_w
 
+from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._script import script
+from napari_scicompty.recipe._virtual import known_start
 from napari_scicompty.recipe.sections import (
     STAGE_FIELDS,
     FileInput,
@@ -46,7 +48,12 @@ from napari_scicompty.reconstruction import prepare
 from napari_scicompty.results import is_result, stored_recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
-from napari_scicompty.simulation import VirtualExperiment, simulate
+from napari_scicompty.simulation import (
+    Preset,
+    VirtualExperiment,
+    preset,
+    simulate,
+)
 from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start
 
 if TYPE_CHECKING:
@@ -132,6 +139,43 @@ class Recipe(Settings):
             start=_tables.parsed(kind, start, "start", folder),
             stages=tuple(_tables.stage(stage, i) for i, stage in enumerate(stages, 1)),
             shared=_tables.parsed(RunChoices, _tables.table(data, "run"), "run"),
+        )
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """Return the run of a preset of the virtual experiment.
+
+        Raises
+        ------
+        InputError
+            There is no preset of this name.
+        """
+        return cls.of_preset(preset(name))
+
+    @classmethod
+    def of_preset(cls, chosen: Preset) -> Self:
+        """Return the run of a preset, as it is or changed."""
+        algorithm = ALGORITHMS[chosen.algorithm](**chosen.settings)
+        stage = Stage(algorithm=algorithm, epochs=chosen.epochs)
+        return cls.of_experiment(chosen.experiment, stage, modes=chosen.modes)
+
+    @classmethod
+    def of_experiment(
+        cls,
+        experiment: VirtualExperiment,
+        *stages: Stage,
+        modes: int | None = None,
+    ) -> Self:
+        """Return a run of a virtual experiment that starts from what is known of it.
+
+        Its optics are taken to be known, as at a beamline: the zone plate, or the
+        width of the beam. In near field the patterns themselves tell enough.
+        """
+        return cls(
+            input=experiment,
+            start=known_start(experiment),
+            stages=stages or (Stage(epochs=60),),
+            shared=RunChoices(modes=modes or experiment.modes),
         )
 
     def to_dict(self, folder: Path | None = None) -> dict[str, Any]:

@@ -9,16 +9,20 @@ from napari_scicompty.simulation.measure import Layout, lay_out, simulate
 from napari_scicompty.simulation.mistakes import Mistakes
 from napari_scicompty.simulation.objects import OBJECTS
 from napari_scicompty.simulation.paths import PATHS
+from napari_scicompty.simulation.presets import PRESETS, Preset, preset
 
 __all__ = [
     "BEAMS",
     "OBJECTS",
     "PATHS",
+    "PRESETS",
     "Detector",
     "Layout",
     "Mistakes",
+    "Preset",
     "Truth",
     "VirtualExperiment",
     "lay_out",
+    "preset",
     "simulate",
 ]

@@ -31,7 +31,7 @@ class Detector(Settings):
         0.0, "Readout noise (rms); without a dark level its negatives are lost", ge=0
     )
     dark_level: float = setting(
-        0.0, "Level of the dark frame; its mean is subtracted again", ge=0
+        0.0, "Offset of the camera; it is subtracted again", ge=0
     )
     bit_depth: int | None = setting(
         None, "Bits of the counter; what is above is cut off", ge=1, le=32
@@ -85,10 +85,8 @@ class Detector(Settings):
         if self.photons is not None:
             rng = generator(seed, "noise")
             noise = rng.normal(0, self.readout_sigma, counts.shape)
-            counts = rng.poisson(counts + self.dark_level) + noise
-            counts = np.maximum(np.round(counts), 0)
-        else:
-            counts = counts + self.dark_level
+            counts = np.round(rng.poisson(counts) + noise)
+        counts = np.maximum(counts + self.dark_level, 0)
         full = blind
         if self.ceiling is not None:
             full = blind | (counts >= self.ceiling).any(0)
