@@ -23,4 +23,4 @@ def known_start(experiment: VirtualExperiment) -> Start:
             outer_zone_m=beam.outer_zone_m,
             stop_m=beam.stop_m,
         )
-    return DiscProbe(experiment.probe_radius_m)
+    return DiscProbe(radius_m=experiment.probe_radius_m)
