@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.image
 import numpy as np
 import pytest
+from scipy import ndimage
 
 import napari_scicompty as sc
 from napari_scicompty.figures import FigureOptions, draw_figure, save_figure
 from napari_scicompty.figures._panels import round_length
+from napari_scicompty.figures.ring_correlation import (
+    draw_ring_correlation,
+    save_ring_correlation,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,3 +165,22 @@ def test_leaves_pyplot_and_the_backend_alone() -> None:
     code = code.replace("'/dev/null'", "__import__('io').BytesIO()")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_ring_correlation_shows_its_crossings_and_both_scales(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(size=(3, 128, 128)) * (1 + 0j)
+    smooth = ndimage.gaussian_filter(a, 2) * 5
+    frc = sc.metrics.fourier_ring_correlation(smooth + b, smooth + c, 5e-9)
+    assert frc.one_bit_crossing.frequency
+    save_ring_correlation(tmp_path / "f.svg", frc, font_size_pt=7)
+    svg = (tmp_path / "f.svg").read_text(encoding="utf-8")
+    for text in (f"1-bit: {frc.one_bit_crossing}", "half period (nm)", "(1/µm)"):
+        assert text in svg
+    lines = draw_ring_correlation(frc, FigureOptions()).axes[0].get_lines()
+    marks = [line for line in lines if line.get_marker() == "o"]
+    at = sorted(float(mark.get_xdata()[0]) for mark in marks)
+    crossings = (frc.one_bit_crossing, frc.half_bit_crossing)
+    assert at == pytest.approx([c.frequency * 1e-6 for c in crossings])
+    with pytest.raises(sc.InputError, match="end its name"):
+        save_ring_correlation(tmp_path / "f.jpg", frc)

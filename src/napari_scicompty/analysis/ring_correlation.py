@@ -77,8 +77,8 @@ class Crossing:
         """Return the half period as text."""
         half = self.half_period_m
         if half is None:
-            return f"below the pixel ({self.pixel_m * 1e9:.4g} nm)"
-        return f"{half * 1e9:.4g} nm" if np.isfinite(half) else "nothing resolved"
+            return f"below the pixel ({self.pixel_m * 1e9:.3g} nm)"
+        return f"{half * 1e9:.3g} nm" if np.isfinite(half) else "nothing resolved"
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +207,7 @@ def fourier_ring_correlation(
             np.ones(weight.shape),
         )
     )
-    pixels = count * _independent_share(weight)
+    pixels: Real = count.astype(float) * _independent_share(weight)
     norm = np.sqrt(power_a * power_b)
     return FourierRingCorrelation(
         frequency,

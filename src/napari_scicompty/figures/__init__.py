@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
 
-from napari_scicompty.errors import InputError
 from napari_scicompty.figures import _panels
+from napari_scicompty.figures._output import SUFFIXES, write_figure
 from napari_scicompty.settings import Settings, setting
 
 if TYPE_CHECKING:
@@ -20,9 +18,6 @@ if TYPE_CHECKING:
     from napari_scicompty.snapshot import Snapshot
 
 __all__ = ["SUFFIXES", "FigureOptions", "draw_figure", "save_figure"]
-
-SUFFIXES = (".png", ".svg", ".pdf")
-"""File types that a figure can have."""
 
 
 class FigureOptions(Settings):
@@ -75,25 +70,8 @@ def save_figure(
         Another suffix, an option that is not there or out of range, a folder that is
         missing or cannot be written.
     """
-    where = Path(path).expanduser()
-    kind = where.suffix.lower()
-    if kind not in SUFFIXES:
-        raise InputError(
-            f"{where}: no figure can be saved as {kind or 'a file without suffix'!r}; "
-            f"end its name with one of {', '.join(SUFFIXES)}"
-        )
     chosen = FigureOptions(**options)
-    page = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
-        figure = draw_figure(snapshot, chosen)
-        figure.savefig(page, format=kind[1:], dpi=chosen.dpi, facecolor="white")
-    try:
-        where.write_bytes(page.getvalue())
-    except OSError as error:
-        raise InputError(
-            f"{where}: cannot be written ({error.strerror}); choose a folder that "
-            "exists and that you may write to"
-        ) from None
+    write_figure(path, lambda: draw_figure(snapshot, chosen), chosen.dpi)
 
 
 def draw_figure(snapshot: Snapshot, options: FigureOptions) -> Figure:
