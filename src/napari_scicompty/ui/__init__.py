@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_scicompty.ui.figure_dock import FigureExport
     from napari_scicompty.ui.panel import Reconstruction
+    from napari_scicompty.ui.virtual_dock import VirtualExperimentDock
 
-__all__ = ["FigureExport", "Reconstruction"]
+__all__ = ["FigureExport", "Reconstruction", "VirtualExperimentDock"]
 
 
 def __getattr__(name: str) -> Any:
@@ -20,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from napari_scicompty.ui.figure_dock import FigureExport
 
         return FigureExport
+    if name == "VirtualExperimentDock":
+        from napari_scicompty.ui.virtual_dock import VirtualExperimentDock
+
+        return VirtualExperimentDock
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -82,6 +82,8 @@ def settings_form(
 ) -> SettingsForm:
     """Make a form of a settings model, or of some of its fields.
 
+    A field that can have one value only, the kind of an alternative, has no row.
+
     Parameters
     ----------
     values : Settings, optional
@@ -93,7 +95,11 @@ def settings_form(
     flat : bool
         One row with everything, instead of a row a field.
     """
-    names = [n for n in (only or model.model_fields) if n not in leave_out]
+    names = [
+        name
+        for name in only or model.model_fields
+        if name not in leave_out and not _is_fixed(model.model_fields[name])
+    ]
     form = SettingsForm(model, names, prefix, flat=flat)
     if values is not None:
         form.set_values(values)
@@ -108,6 +114,8 @@ class SettingsForm(QObject):
     """
 
     changed = Signal(str, object)
+    touched = Signal()
+    """A person has changed a field, to a value that is valid or to one that is not."""
 
     def __init__(
         self,
@@ -155,13 +163,17 @@ class SettingsForm(QObject):
         InputError
             A field that is empty but needed, or not valid.
         """
+        return self.model(**self.given)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What the model is made of: the values, without those that are missing."""
         fields = self.model.model_fields
-        given = {
+        return {
             name: value
             for name, value in self.values.items()
             if value is not None or not fields[name].is_required()
         }
-        return self.model(**given)
 
     def set_values(self, values: Settings | Mapping[str, Any]) -> None:
         """Fill fields; those that are not named stay as they are."""
@@ -204,9 +216,10 @@ class SettingsForm(QObject):
             self._try(name, value)
         except InputError as error:
             self._mark(name, str(error))
-            return
-        self._mark(name, "")
-        self.changed.emit(name, value)
+        else:
+            self._mark(name, "")
+            self.changed.emit(name, value)
+        self.touched.emit()
 
     def _try(self, name: str, value: Any) -> None:
         """Validate one field, whatever the others hold."""
@@ -280,6 +293,12 @@ def _kinds(annotation: Any) -> tuple[list[Any], bool]:
 def _is_pair_only(kinds: list[Any]) -> bool:
     """Whether a number may also be a pair in pixels: such a field is typed as text."""
     return kinds[0] is int and len(kinds) > 1
+
+
+def _is_fixed(field: FieldInfo) -> bool:
+    """Whether a field can have one value only."""
+    kind = field.annotation
+    return get_origin(kind) is Literal and len(get_args(kind)) == 1
 
 
 def _bounds(field: FieldInfo) -> tuple[float, float]:

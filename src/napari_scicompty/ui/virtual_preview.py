@@ -1,0 +1,130 @@
+"""What a virtual experiment would measure, without measuring all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scicompty.analysis.complex_colours import complex_colours
+from napari_scicompty.analysis.preflight import sampling
+from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
+from napari_scicompty.simulation import Layout, VirtualExperiment, lay_out
+from napari_scicompty.simulation.detector import NOISELESS_PHOTONS
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+LARGEST_PICTURE = 512
+"""Pixels along a side of what is shown; larger fields are thinned out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """Pictures and numbers of a virtual experiment."""
+
+    experiment: VirtualExperiment
+    object_colours: NDArray[np.ubyte]
+    """Object (H, W, 3)."""
+    probe_colours: NDArray[np.ubyte]
+    """Modes side by side (h, modes * w, 3)."""
+    positions_m: NDArray[np.float64]
+    """True positions (n, 2) as (y, x)."""
+    told_m: NDArray[np.float64]
+    """Positions (n, 2) that the scan is told."""
+    pattern: NDArray[np.float64]
+    """Counts (h, w) at the position in the middle of the scan."""
+    good: NDArray[np.bool_]
+    """Pixels (h, w) of it that are not masked."""
+    number: int
+    """Which pattern it is."""
+    lines: tuple[str, ...]
+    """What follows from the settings, in words."""
+
+
+def preview(experiment: VirtualExperiment) -> Preview:
+    """Lay out a virtual experiment and measure the pattern in its middle.
+
+    Raises
+    ------
+    InputError
+        Settings that cannot work together: why, and the nearest that can.
+    """
+    layout = lay_out(experiment)
+    positions, mistakes = layout.positions_m, experiment.mistakes
+    number = int(np.hypot(*(positions - positions.mean(0)).T).argmin())
+    counts, good = _one_pattern(layout, number)
+    pixel = experiment.grid.pixel_m
+    return Preview(
+        experiment,
+        _picture(layout.object),
+        _picture(np.concatenate(list(layout.probe), axis=1)),
+        positions,
+        mistakes.told_positions(positions, pixel, experiment.seed),
+        counts.astype(float),
+        good,
+        number,
+        _lines(layout, counts),
+    )
+
+
+def _one_pattern(layout: Layout, number: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Record one pattern (h, w); all patterns are taken to be as bright as it is."""
+    experiment = layout.experiment
+    light = layout.light(slice(number, number + 1))
+    photons = experiment.detector.photons or NOISELESS_PHOTONS
+    counts, mask = experiment.detector.record(
+        light * (photons / light.sum()), experiment.seed
+    )
+    good = np.ones(light.shape[1:], bool) if mask is None else mask
+    told = experiment.mistakes.told_frames
+    return told(counts)[0], told(good)
+
+
+def _picture(field: NDArray[np.complexfloating]) -> NDArray[np.ubyte]:
+    thin = max(1, max(field.shape) // LARGEST_PICTURE)
+    colours = complex_colours(field[::thin, ::thin])
+    return np.asarray((255 * colours).astype(np.ubyte))
+
+
+def _lines(layout: Layout, counts: NDArray[Any]) -> tuple[str, ...]:
+    """Say what follows from the settings."""
+    experiment, grid = layout.experiment, layout.experiment.grid
+    geometry, shape = experiment.geometry, grid.shape
+    count, pixel = len(layout.positions_m), grid.pixel_m
+    lit = 2 * experiment.probe_radius_m
+    span = np.ptp(layout.positions_m, axis=0) + np.array(shape) * pixel
+    size = count * counts.size * counts.itemsize
+    lines = [
+        f"{count} patterns of {shape[0]} x {shape[1]} pixels, {_size(size)}",
+        f"{_photons(experiment)}, up to {counts.max():.3g} in a pixel",
+        f"object pixel {pixel * 1e9:.4g} nm, object {layout.canvas.shape[0]} x "
+        f"{layout.canvas.shape[1]} pixels",
+        f"field of view {span[0] * 1e6:.4g} x {span[1] * 1e6:.4g} µm",
+        f"beam {lit * 1e6:.4g} µm ({lit / pixel:.3g} pixels) in a view of "
+        f"{grid.side_m * 1e6:.4g} µm",
+        f"{PROPAGATORS[kind_of(geometry)].title}, Fresnel number "
+        f"{geometry.fresnel_number(shape):.3g}: {sampling(geometry, shape)}",
+    ]
+    if count > 1:
+        overlap = (
+            f"neighbours overlap by {layout.lit_overlap:.0%} of the beam, "
+            f"{layout.view_overlap:.0%} of the view"
+        )
+        lines.insert(5, overlap)
+    if experiment.mistakes.made:
+        lines.append(f"told wrong: {', '.join(experiment.mistakes.made)}")
+    return tuple(lines)
+
+
+def _photons(experiment: VirtualExperiment) -> str:
+    photons = experiment.detector.photons
+    return "noiseless" if photons is None else f"{photons:.4g} photons a pattern"
+
+
+def _size(count: float) -> str:
+    """Write a number of bytes."""
+    return f"{count / 1e6:.3g} MB" if count < 1e9 else f"{count / 1e9:.3g} GB"
