@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from skimage import io
 
 from napari_scicompty.algorithms import RPIE
 from napari_scicompty.analysis import metrics
 from napari_scicompty.errors import InputError
 from napari_scicompty.reconstruction import reconstruct
+from napari_scicompty.results import save_result
 from napari_scicompty.simulation import (
     BEAMS,
     OBJECTS,
@@ -19,6 +21,7 @@ from napari_scicompty.simulation import (
     lay_out,
     simulate,
 )
+from napari_scicompty.simulation.beams import zernike
 from napari_scicompty.start import DiscProbe
 from small_scans import diffract
 
@@ -141,6 +144,70 @@ def test_a_cone_beam_in_near_field_is_a_scaled_parallel_beam() -> None:
     (one, truth), (other, _) = simulate(cone), simulate(parallel)
     assert truth.pixel_size_m == (1e-6, 1e-6)
     np.testing.assert_allclose(one.patterns, other.patterns, rtol=1e-5)
+
+
+def test_a_result_is_an_object_with_vacuum_around_it(tmp_path: Any) -> None:
+    small = VirtualExperiment(
+        path={"rows": 2, "columns": 3, "step_px": 4}, detector={"frame": 32}
+    )
+    scan, _ = simulate(small)
+    *_, last = reconstruct(
+        scan, RPIE(), epochs=2, start=DiscProbe(small.probe_radius_m), device="cpu"
+    )
+    save_result(tmp_path / "result.h5", last)
+    again = tiny(object={"kind": "result", "path": tmp_path / "result.h5"})
+    wide = again.object.draw((100, 101), np.random.default_rng(0))
+    h, w = last.object.shape
+    top, left = (100 - h) // 2, (101 - w) // 2
+    assert np.array_equal(wide[top : top + h, left : left + w], last.object)
+    assert (wide[:top] == 1).all()
+    assert len(simulate(again)[0]) == 15
+
+
+def test_pictures_are_names_or_image_files(tmp_path: Any) -> None:
+    ramp = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    io.imsave(tmp_path / "ramp.png", ramp, check_contrast=False)
+    drawn = {"magnitude": str(tmp_path / "ramp.png"), "phase": "moon"}
+    ranges = {"magnitude_range": (0.2, 0.7), "phase_range_rad": (0.0, 2.0)}
+    picture = tiny(object={"kind": "pictures"} | drawn | ranges).object
+    field = picture.draw((40, 50), np.random.default_rng(0))
+    assert np.abs(field).min() == pytest.approx(0.2)
+    assert np.abs(field).max() == pytest.approx(0.7)
+    assert (np.diff(np.abs(field).mean(1))[5:-5] > 0).all()  # rows get brighter
+    assert np.ptp(np.angle(field)) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"kind": "pictures", "phase": "nobody.png"}, "no picture can be read.*moon"),
+        ({"kind": "result", "path": "nothing.h5"}, "no object can be read"),
+        ({"kind": "result", "path": "flat.npy"}, "has shape"),
+    ],
+)
+def test_objects_that_cannot_be_read(
+    part: dict[str, Any], says: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("flat.npy", np.ones(7))
+    with pytest.raises(InputError, match=says):
+        simulate(tiny(object=part))
+
+
+def test_zernike_polynomials_are_those_of_noll() -> None:
+    y, x = np.mgrid[-1:1:401j, -1:1:401j]
+    r, angle = np.hypot(y, x), np.arctan2(y, x)
+    known = {
+        1: np.ones_like(r),
+        2: 2 * x,
+        3: 2 * y,
+        4: np.sqrt(3) * (2 * r**2 - 1),
+        5: np.sqrt(6) * r**2 * np.sin(2 * angle),
+        8: np.sqrt(8) * (3 * r**3 - 2 * r) * np.cos(angle),
+        11: np.sqrt(5) * (6 * r**4 - 6 * r**2 + 1),
+    }
+    for number, expected in known.items():
+        assert np.allclose(zernike(number, y, x), expected), number
 
 
 # -- beams ----------------------------------------------------------------------------

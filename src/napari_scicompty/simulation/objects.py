@@ -63,7 +63,12 @@ class ResolutionBars(Settings):
 
     title: ClassVar[str] = "Resolution bars"
     kind: Literal["bars"] = setting("bars", "Kind of object")
-    widest_px: int = setting(8, "Widest bar; the finest is 1 px", unit="px", ge=1)
+    widest_px: int = setting(
+        8,
+        "Widest bar; each group is half as wide, and all are smoothed over 1 px",
+        unit="px",
+        ge=1,
+    )
     absorption: float = setting(0.3, "Amplitude that a bar takes", ge=0, le=1)
     phase_rad: float = setting(1.0, "Phase of a bar", unit="rad")
 
@@ -150,21 +155,14 @@ def _star(shape: Shape, spokes: int) -> NDArray[np.float64]:
 
 def _bars(widest: int) -> NDArray[np.float64]:
     """One tile with a row of groups for each width, values 0 or 1."""
-    widths = [w for w in (2.0**-i * widest for i in range(12)) if w >= 1]
-    side = 12 * widest
-    rows = []
-    for width in (round(w) for w in widths):
-        group = np.zeros((6 * width, 12 * width))
-        for bar in range(3):
-            at = slice(
-                (1 + 2 * bar) * width - width // 2, (2 + 2 * bar) * width - width // 2
-            )
-            group[at, width // 2 : 5 * width + width // 2] = 1
-            group[
-                width // 2 : 5 * width + width // 2,
-                6 * width + at.start : 6 * width + at.stop,
-            ] = 1
-        rows.append(np.tile(group, (1, math.ceil(side / group.shape[1])))[:, :side])
+    side, rows, width = 12 * widest, [], widest
+    while width >= 1:
+        lying = np.zeros((6 * width, 6 * width))
+        for bar in (0, 2, 4):
+            lying[bar * width : (bar + 1) * width, : 5 * width] = 1
+        group = np.concatenate([lying, lying.T], axis=1)
+        rows.append(np.tile(group, math.ceil(side / group.shape[1]))[:, :side])
+        width //= 2
     return np.concatenate(rows)
 
 
