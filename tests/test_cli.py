@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import napari_scicompty as sc
 from napari_scicompty.cli import app
 from napari_scicompty.cli._options import read_value
+from napari_scicompty.cli._words import spoken
 
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 4, "columns": 4, "step_px": 5},
@@ -84,6 +85,37 @@ def test_continues_from_a_result_and_its_recipe_tells_both_stages() -> None:
     np.testing.assert_array_equal(saved.object, whole.object)
 
 
+def test_a_result_without_recipe_needs_the_files(folder: Path) -> None:
+    scan = sc.open_scan("stack.tif", "positions.txt", **GEOMETRY)
+    *_, last = sc.reconstruct(scan, sc.RPIE(), epochs=1, start=DISC, device="cpu")
+    sc.save_result("bare.h5", last)
+    said = _call("reconstruct", "--from=bare.h5", "--epochs=1", code=2)
+    assert "bare.h5 carries no recipe; also give FILE, --positions and" in said
+    _call("reconstruct", *FILES, "--from=bare.h5", "--epochs=1", "--save=b.h5")
+    assert sc.open_result("b.h5").epoch == 2
+
+
+def test_keys_of_a_recipe_are_not_called_options(folder: Path) -> None:
+    Path("r.toml").write_text("[input]\npath = 'stack.tif'\n[run]\nmodes = 0\n")
+    said = _call("reconstruct", "--recipe=r.toml", code=2)
+    assert "r.toml: run.modes: must be" in said and "--modes" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("FileInput.rebin: must be", "--rebin: must be"),
+        ("positions_key='xy_m' fits", "--positions-key='xy_m' fits"),
+        ("choose propagation='near-field'", "choose --propagation='near-field'"),
+        ("FigureOptions.dpi: must be", "--set figure.dpi: must be"),
+        ("/data/energy_ev/run.h5: damaged", "/data/energy_ev/run.h5: damaged"),
+        ("it holds 'distance_m', mask", "it holds 'distance_m', mask"),
+    ],
+)
+def test_sentences_name_options(text: str, told: str) -> None:
+    assert spoken(text) == told
+
+
 def test_a_recipe_with_changes_on_top(folder: Path) -> None:
     recipe = sc.Recipe(input=EXPERIMENT, start=DISC)
     recipe.save("r.toml")
@@ -121,12 +153,15 @@ def test_info_tells_of_a_scan_and_of_a_result() -> None:
         (["info", "none.tif"], "none.tif"),
         (["info", "stack.tif"], "16 x 32 x 32, float32"),
         (["reconstruct"], "no input"),
-        (["reconstruct", "stack.tif", "--positions=positions.txt"], "wavelength_m"),
-        (["reconstruct", *SHORT, "--epochs=-1"], "stage.epochs"),
-        (["reconstruct", *SHORT, "--alpha-object=x"], "stage.alpha_object"),
-        (["reconstruct", *SHORT, "--algorithm=epie", "--beta=1"], "stage.beta"),
+        (["reconstruct", "stack.tif", "--positions=positions.txt"], "--energy-ev"),
+        (["reconstruct", *SHORT, "--epochs=-1"], "--epochs: must be"),
+        (["reconstruct", *SHORT, "--alpha-object=x"], "--alpha-object: must be a"),
+        (
+            ["reconstruct", *SHORT, "--algorithm=epie", "--beta=1"],
+            "--beta: there is no",
+        ),
         (["reconstruct", *SHORT, "--algorithm=sharp"], "choose one of 'rpie', 'epie'"),
-        (["reconstruct", *SHORT, "--start=auto"], "start.radius_m"),
+        (["reconstruct", *SHORT, "--start=auto"], "--radius-m: there is no"),
         (["reconstruct", *SHORT, "--set=gamma"], "write part.name=value"),
         (["reconstruct", *SHORT, "--set=stages.gamma=1"], "stages: no such part"),
         (["reconstruct", *SHORT, "--set=figure.dpi=1"], "dpi"),
@@ -134,7 +169,14 @@ def test_info_tells_of_a_scan_and_of_a_result() -> None:
         (["reconstruct", *SHORT, "--figure=f.jpg"], "end its name"),
         (["reconstruct", *SHORT, "--tiff=f.tif"], "end its name"),
         (["reconstruct", "--from=stack.tif"], "no result can be read"),
-        (["reconstruct", "--recipe=stack.tif"], "no recipe can be read"),
+        (["reconstruct", "--recipe=stack.tif"], "stack.tif: is no recipe; give a TOML"),
+        (["reconstruct", "--recipe=no.toml"], "(No such file or directory)"),
+        (["reconstruct", *FILES, "--start=disc"], "--radius-m: is missing; give it"),
+        (["reconstruct", *FILES, "--energy-ev=8keV"], "--energy-ev: must be a number"),
+        (["reconstruct", *FILES, "--position-unit=mm"], "as --position-unit when"),
+        (["reconstruct", *FILES, "--start=best"], "--start is 'best'; choose one of"),
+        (["reconstruct", *SHORT, "--save=r.txt"], "end its name with .h5 or .hdf5"),
+        (["reconstruct", *SHORT, "--save-recipe=r.txt"], "end its name with .toml"),
         (["reconstruct", *SHORT, "--bogus"], "--bogus"),
     ],
 )

@@ -26,7 +26,11 @@ from napari_scicompty.run_settings import RunSettings
         (OpenChoices, {"detector_pixel_m": [1]}, "must be a number, plain and in m"),
         (OpenChoices, {"rebin": 1.5}, "rebin: must be a whole number (got 1.5)"),
         (RunSettings, {"epochs": "3"}, "epochs: must be a number (got '3')"),
-        (OpenChoices, {"centre": (1, 1)}, "centre: there is no such setting; did you"),
+        (
+            OpenChoices,
+            {"centre": (1, 1)},
+            "centre: there is no such setting here; did you",
+        ),
         (OpenChoices, {"centre": (1, 1)}, "did you mean center"),
         (sc.EPIE, {"beta": 1}, "known: alpha_object, alpha_probe"),
         (OpenChoices, {"zzzzz": 1}, "check its spelling"),

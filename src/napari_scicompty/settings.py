@@ -113,7 +113,7 @@ def _told(owner: type[Settings], fault: Any) -> str:
     name = str(loc[0]) if loc else "value"
     where = f"{owner.__name__}.{name}"
     if fault["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting; {_known(owner, name)}"
+        return f"{where}: there is no such setting here; {_known(owner, name)}"
     field = owner.model_fields.get(name)
     extra = field.json_schema_extra if field is not None else None
     described = extra if isinstance(extra, dict) else {}

@@ -12,13 +12,16 @@ import typer
 import napari_scicompty
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.cli import _show
+from napari_scicompty.cli._compare import compare_with_truth
 from napari_scicompty.cli._follow import Follower
 from napari_scicompty.cli._options import assemble, read_sets, with_options
+from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._resolution import frc, resolution
 from napari_scicompty.cli._simulate import simulate_scan
+from napari_scicompty.cli._words import in_options, load_recipe, spoken
 from napari_scicompty.errors import EngineError, InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions, save_figure
 from napari_scicompty.formats import open_scan
-from napari_scicompty.recipe import Recipe
 from napari_scicompty.results import (
     is_result,
     open_result,
@@ -29,9 +32,13 @@ from napari_scicompty.results import (
 )
 from napari_scicompty.start import STARTS
 
+RESULTS = (".h5", ".hdf5")
+"""How the name of a result may end."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_scicompty.recipe import Recipe
     from napari_scicompty.snapshot import Snapshot
 
 app = typer.Typer(
@@ -54,7 +61,7 @@ def _sentences(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(**values)
         except (InputError, EngineError) as error:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {in_options(error)}", err=True)
             raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
 
     return guarded
@@ -102,7 +109,7 @@ def info(
 
 def _print(lines: Any) -> None:
     for name, text in lines:
-        typer.echo(f"{name + ':':<20} {text}")
+        typer.echo(f"{name + ':':<20} {spoken(text) if name == 'note' else text}")
 
 
 @app.command()
@@ -156,10 +163,15 @@ def reconstruct(
     first = None if continued is None else open_result(continued)
     earlier = None
     if continued is not None and stored_recipe(continued) is not None:
-        earlier = Recipe.load(continued)
+        earlier = load_recipe(continued)
     base = None if earlier is None else earlier.replace(stages=earlier.stages[-1:])
     if recipe is not None:
-        base = Recipe.load(recipe)
+        base = load_recipe(recipe)
+    if continued is not None and base is None and file is None:
+        raise InputError(
+            f"{continued} carries no recipe; also give FILE, --positions and the "
+            "geometry, or a recipe"
+        )
     chosen = assemble(base, file, positions, given)
     if save_recipe is not None:
         chosen.save(save_recipe)
@@ -182,6 +194,9 @@ def reconstruct(
 
 
 app.command("simulate")(_sentences(simulate_scan))
+app.command("resolution")(_sentences(resolution))
+app.command("frc")(_sentences(frc))
+app.command("compare")(_sentences(compare_with_truth))
 
 
 @app.command()
@@ -209,6 +224,9 @@ def _check_outputs(
             raise InputError(
                 f"{path}: its folder is missing or cannot be written; choose another"
             )
+    for path, suffixes in ((save, RESULTS), (recipe, (".toml",))):
+        if path is not None and path.suffix.lower() not in suffixes:
+            raise InputError(f"{path}: end its name with {' or '.join(suffixes)}")
     if figure is not None and figure.suffix.lower() not in SUFFIXES:
         raise InputError(f"{figure}: end its name with one of {', '.join(SUFFIXES)}")
     if tiff is not None and not tiff.name.lower().endswith((".ome.tif", ".ome.tiff")):

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from napari_scicompty.controls import Controls
 from napari_scicompty.errors import DivergedError, EngineError
+from napari_scicompty.search import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,7 @@ class Follower:
             console=Console(stderr=True),
         )
         self._search: TaskID | None = None
+        self._tried: list[Candidate] = []
 
     def run(self) -> EngineError | None:
         """Run to the end, to Ctrl-C or to a failure, which is returned.
@@ -62,7 +64,7 @@ class Follower:
             "controls": self._controls,
             "progress": self._searched,
         }
-        with _interrupts(self._controls), self._bar:
+        with interrupts(self._controls), self._bar:
             try:
                 for run in self._recipe.runs(self._scan, **options):
                     self._follow(run)
@@ -73,6 +75,8 @@ class Follower:
         return None
 
     def _follow(self, run: Run) -> None:
+        if self._search is not None:
+            self._bar.update(self._search, note=str(ranked(self._tried)[0]))
         first = run.epoch
         task = self._bar.add_task(
             type(run.algorithm).__name__, total=run.last_epoch - first, note=""
@@ -92,6 +96,7 @@ class Follower:
         self.snapshot = run.snapshot(exact=True)
 
     def _searched(self, tried: int, planned: int, candidate: Candidate) -> None:
+        self._tried.append(candidate)
         if self._search is None:
             self._search = self._bar.add_task("start", total=planned, note="")
         self._bar.update(
@@ -101,7 +106,7 @@ class Follower:
 
 
 @contextmanager
-def _interrupts(controls: Controls) -> Iterator[None]:
+def interrupts(controls: Controls) -> Iterator[None]:
     """Let the first Ctrl-C stop the run; the second one ends the program."""
 
     def stop(_number: int, _frame: Any) -> None:

@@ -132,6 +132,10 @@ def _table() -> tuple[dict[str, inspect.Parameter], set[str]]:
 
 
 _TABLE, _TEXTS = _table()
+FLAGS = {path: f"--{option.name.replace('_', '-')}" for path, option in _TABLE.items()}
+FLAGS |= {"stage.algorithm": "--algorithm", "start.name": "--start"}
+FLAGS |= {"input.path": "FILE", "input.positions": "--positions"}
+"""Option by the path of its setting in a recipe."""
 
 
 def read_value(text: Any, *, as_text: bool = False) -> Any:

@@ -130,8 +130,8 @@ def _complete(
         choose = _hint(raw, *(key for field in missing for key in _NEEDED[field][1]))
         raise InputError(
             f"{name}: the geometry lacks {', '.join(_NEEDED[f][0] for f in missing)}; "
-            f"give {'it' if len(missing) == 1 else 'them'} by name"
-            + (f", or the dataset that holds it: {choose}" if choose else "")
+            f"give {'it' if len(missing) == 1 else 'them'}"
+            + (f", or name the dataset that holds it: {choose}" if choose else "")
         )
     replaced = [f for f in found if f in whole or f in chosen]
     notes = [f"{f}: as given, not {found[f]} of the file" for f in replaced]

@@ -98,13 +98,7 @@ class Recipe(Settings):
                     f"{where}: this result carries no recipe; give a recipe as TOML"
                 )
         else:
-            try:
-                text = where.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise InputError(
-                    f"{where}: no recipe can be read ({error}); give a TOML file or a "
-                    "saved result"
-                ) from None
+            text = _read_text(where)
         try:
             return cls.from_toml(text, where.absolute().parent)
         except InputError as error:
@@ -283,3 +277,17 @@ class Recipe(Settings):
             while not run.done:
                 run.advance()
                 yield run.snapshot(exact=run.done)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InputError(
+            f"{path}: is no recipe; give a TOML file or a saved result"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: no recipe can be read ({error.strerror}); give a TOML file or a "
+            "saved result"
+        ) from None
