@@ -162,6 +162,7 @@ def unfold(qtbot: QtBot, widget: QWidget) -> None:
     for part in reversed(chain):
         if isinstance(part, QCollapsible) and not part.isExpanded():
             qtbot.mouseClick(part.toggleButton(), Qt.MouseButton.LeftButton)
+            qtbot.wait(20)  # the dock is laid out anew before it can be scrolled
     for part in chain:
         if isinstance(part, QScrollArea):
             part.ensureWidgetVisible(widget)

@@ -251,6 +251,14 @@ def _only(start: Settings, propagation: str, geometry: Geometry) -> None:
         )
 
 
+def from_description(description: dict[str, Any] | None) -> Start | None:
+    """Return the start that a snapshot's settings describe, if they do."""
+    if not description:
+        return None
+    values = {k: v for k, v in description.items() if k != "name"}
+    return STARTS[description["name"]](**values)
+
+
 def _described(start: Start) -> dict[str, Any]:
     name = next(key for key, kind in STARTS.items() if isinstance(start, kind))
     return {"name": name} | start.model_dump(mode="json")

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.figures._output import write_figure
+from napari_scicompty.files import replacing
 
 if TYPE_CHECKING:
     import os
@@ -121,3 +122,25 @@ def _half_periods(last: float) -> tuple[list[float], list[str]]:
             places.append(at)
             labels.append(f"{length:g}")
     return places, labels
+
+
+def save_ring_table(path: str | os.PathLike[str], frc: FourierRingCorrelation) -> None:
+    """Save a ring correlation as CSV: a row a ring, the crossings in the first lines.
+
+    Raises
+    ------
+    InputError
+        A folder that is missing or cannot be written.
+    """
+    columns = ("frequency", "correlation", "half_bit", "one_bit", "pixels")
+    head = (
+        f"half-bit {frc.half_bit_crossing}, 1-bit {frc.one_bit_crossing} (half period)"
+    )
+    with replacing(path) as part:
+        np.savetxt(
+            part,
+            np.column_stack([getattr(frc, name) for name in columns]),
+            delimiter=",",
+            header=f"# {head}\n{','.join(('frequency_per_m', *columns[1:]))}",
+            comments="",
+        )

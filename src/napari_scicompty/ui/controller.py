@@ -11,9 +11,11 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.simulation import VirtualExperiment, simulate
+from napari_scicompty.start import from_description
 from napari_scicompty.ui.autosave import Autosave
 from napari_scicompty.ui.layers import LiveLayers
-from napari_scicompty.ui.worker import Job, drive
+from napari_scicompty.ui.worker import HalvesJob, Job, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,13 +25,20 @@ if TYPE_CHECKING:
     from napari_scicompty.recipe import FileInput, Recipe
     from napari_scicompty.run_settings import RunSettings
     from napari_scicompty.scan import Scan
-    from napari_scicompty.simulation import VirtualExperiment
+    from napari_scicompty.simulation import Truth
     from napari_scicompty.snapshot import Snapshot
 
 State = Literal[
-    "empty", "opening", "ready", "starting", "running", "paused", "stopping"
+    "empty",
+    "opening",
+    "ready",
+    "starting",
+    "running",
+    "paused",
+    "measuring",
+    "stopping",
 ]
-BUSY = ("opening", "starting", "running", "paused", "stopping")
+BUSY = ("opening", "starting", "running", "paused", "measuring", "stopping")
 
 log = logging.getLogger("napari_scicompty")
 
@@ -60,9 +69,13 @@ class RunController(QObject):
         self.scan: Scan | None = None
         self.input: FileInput | VirtualExperiment | None = None
         """What `scan` was opened from."""
+        self.truth: Truth | None = None
+        """What `scan` was made of, where it was simulated."""
         self._made_by: Recipe | None = None
         self.snapshot: Snapshot | None = None
         self.job: Job | None = None
+        self.halves: HalvesJob | None = None
+        """The half scans under way, or the last ones."""
         self.failure: Exception | None = None
         self.saved = True
         """Whether the present result is in a file of the user's."""
@@ -109,8 +122,10 @@ class RunController(QObject):
         self._worker = None
         # Taken out, because napari keeps every worker, with its arguments, for ever.
         error, scan = outcome.pop("error", None), outcome.pop("scan", None)
+        truth = outcome.pop("truth", None)
         if scan is not None:
-            self.scan, self.input = scan, recipe.input
+            self.scan, self.input, self.truth = scan, recipe.input, truth
+            self.halves = None
         self._enter("empty" if self.scan is None else "ready")
         if error is not None:
             self.say("error", _sentence(error))
@@ -180,10 +195,43 @@ class RunController(QObject):
             self._enter("running")
 
     def stop(self) -> None:
-        """End the run; the result is kept."""
-        if self.job is not None and self.state in ("starting", "running", "paused"):
-            self.job.controls.stop()
+        """End the run, or the half scans; the result is kept."""
+        job = self.halves if self.state == "measuring" else self.job
+        stoppable = ("starting", "running", "paused", "measuring")
+        if job is not None and self.state in stoppable:
+            job.controls.stop()
             self._enter("stopping")
+
+    # -- the resolution ---------------------------------------------------------------
+    def measure_resolution(self, recipe: Recipe) -> None:
+        """Reconstruct two half scans as the result was made, or by the recipe."""
+        if self.busy or self.scan is None:
+            return
+        recipe = self.made_by() or recipe
+        stages = [
+            (stage.algorithm, with_preferences(recipe.settings_of(stage)))
+            for stage in recipe.stages
+            if stage.epochs
+        ]
+        found = {} if self.snapshot is None else self.snapshot.settings
+        start = from_description(found.get("start")) or recipe.start
+        self.halves = HalvesJob(self.scan, stages, start)
+        self._enter("measuring")
+        self._start_worker(drive, self._measured, [self.halves])
+        self._timer.start(200)
+
+    def _measured(self) -> None:
+        self._timer.stop()
+        self._worker = None
+        job = self.halves
+        self._enter("ready")
+        if job is None:
+            return
+        if job.failure is not None:
+            self.say("error", _sentence(job.failure))
+        elif job.resolution is not None:
+            self.say("info", f"resolution: {job.resolution.sentence}")
+        self.progressed.emit()
 
     def change(self, path: str, value: Any) -> None:
         """Change a setting of the run under way; InputError if it cannot be."""
@@ -201,7 +249,7 @@ class RunController(QObject):
         """Reset: forget the result, keep the scan."""
         if not self.busy:
             self.snapshot = self._made_by = None
-            self.job = None
+            self.job = self.halves = None
             self.progressed.emit()
 
     # -- the window's thread ----------------------------------------------------------
@@ -215,6 +263,9 @@ class RunController(QObject):
     def _poll(self) -> None:
         """Show what the engine has; ask for more if anybody can see it."""
         job, viewer = self.job, self.viewer
+        if self.state == "measuring":
+            self.progressed.emit()
+            return
         if job is None or viewer is None:
             return
         if job.run is not None and self.state == "starting":
@@ -271,8 +322,9 @@ class RunController(QObject):
     def _stop_silently(self) -> None:
         """End the run because the window goes; nothing may be shown any more."""
         self._timer.stop()
-        if self.job is not None:
-            self.job.controls.stop()
+        for job in (self.job, self.halves):
+            if job is not None:
+                job.controls.stop()
 
     def _enter(self, state: State) -> None:
         self.state = state
@@ -288,7 +340,10 @@ class RunController(QObject):
 def _open_scan(recipe: Recipe, outcome: dict[str, Any]) -> None:
     """Open a scan in a thread; a fault is reported in the window's."""
     try:
-        outcome["scan"] = recipe.scan()
+        if isinstance(recipe.input, VirtualExperiment):
+            outcome["scan"], outcome["truth"] = simulate(recipe.input)
+        else:
+            outcome["scan"] = recipe.scan()
     except Exception as error:
         outcome["error"] = error
 

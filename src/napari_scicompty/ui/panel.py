@@ -23,6 +23,7 @@ from napari_scicompty.ui.data_section import DataSection
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
 from napari_scicompty.ui.layers import show_view
+from napari_scicompty.ui.resolution_section import ResolutionSection
 from napari_scicompty.ui.result_section import ResultSection
 from napari_scicompty.ui.run_bar import BASIC, RunBar
 from napari_scicompty.ui.sections import CollapsibleSection, panel_scroll_area
@@ -66,6 +67,9 @@ class Reconstruction(QWidget):
         self.result = ResultSection(
             PREFIX, self.controller, self.recipe, self.open_figure_dock
         )
+        self.resolution = ResolutionSection(
+            f"{PREFIX}.resolution", self.controller, self.recipe
+        )
         self.log = QPlainTextEdit()
         self._lay_out()
         self._connect()
@@ -103,6 +107,7 @@ class Reconstruction(QWidget):
             "Algorithm": (self.algorithm, True),
             "More run settings": (self.more.native, False),
             "Result": (self.result, True),
+            "Resolution": (self.resolution, False),
             "Log": (self.log, False),
         }
         for title, (widget, is_open) in parts.items():
@@ -298,10 +303,12 @@ class Reconstruction(QWidget):
         for form in (self.algorithm.form, self.bar.form, self.more):
             form.set_running(busy)
         self.result.show_state()
+        self.resolution.show_state()
 
     def _show_progress(self) -> None:
         controller = self.controller
         self.bar.show_progress(controller)
+        self.resolution.show_state()
         if controller.job is not None:
             self.start.show_tried(controller.job.tried, controller.job.planned)
         if controller.snapshot is not None and not controller.busy:

@@ -37,7 +37,7 @@ def _leads(number: str) -> bool:
     return f"{float(number):e}"[0] in "125"
 
 
-def _plot(*, log: bool = False) -> pg.PlotWidget:
+def empty_plot(*, log: bool = False) -> pg.PlotWidget:
     """Return an empty plot that suits dark and light themes."""
     axes = {"left": _DecadeAxis("left")} if log else {}
     plot = pg.PlotWidget(background=None, axisItems=axes)
@@ -59,7 +59,7 @@ class ErrorPlot(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = _plot(log=True)
+        self.plot = empty_plot(log=True)
         self.plot.getAxis("left").setStyle(maxTickLevel=1, maxTextLevel=0)
         self.plot.setLabel("bottom", "Epoch")
         self.plot.setLabel("left", "Error")
@@ -113,7 +113,7 @@ class PatternView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = _plot()
+        self.plot = empty_plot()
         self.plot.setAspectLocked(True)
         self.plot.invertY(True)
         self.plot.showGrid(x=False, y=False)
@@ -186,7 +186,7 @@ class ScanPathView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = _plot()
+        self.plot = empty_plot()
         self.plot.setAspectLocked(True)
         self.plot.invertY(True)
         self.plot.setLabel("bottom", "x (µm)")
@@ -246,7 +246,7 @@ class StartLadderView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = _plot(log=True)
+        self.plot = empty_plot(log=True)
         self.plot.getAxis("left").setStyle(maxTickLevel=1, maxTextLevel=0)
         self.plot.setLabel("bottom", "Focus to sample (mm)")
         self.plot.setLabel("left", "Error")

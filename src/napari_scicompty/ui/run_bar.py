@@ -27,6 +27,7 @@ from napari_scicompty.ui.plots import ErrorPlot
 if TYPE_CHECKING:
     from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.ui.controller import RunController
+    from napari_scicompty.ui.worker import HalvesJob
 
 COLOURS = {"error": "#ff6b6b", "warning": "#ffb454", "info": ""}
 BASIC = ("epochs", "modes")
@@ -105,7 +106,7 @@ class RunBar(QWidget):
     def show_state(self, controller: RunController) -> None:
         """Enable what can be done now, and name it."""
         state, busy = controller.state, controller.busy
-        running = state in ("starting", "running", "paused")
+        running = state in ("starting", "running", "paused", "measuring")
         self.run.setEnabled(not busy)
         self.run.setText("Run" if controller.snapshot is None else "Continue")
         self.run.setToolTip(
@@ -128,6 +129,9 @@ class RunBar(QWidget):
         """Show how far the run is."""
         job, snapshot = controller.job, controller.snapshot
         run = job.run if job is not None else None
+        if controller.state == "measuring":
+            self._show_halves(controller.halves)
+            return
         if job is not None and run is None and controller.state == "starting":
             self.progress.setRange(0, max(job.planned, 1))
             self.progress.setValue(len(job.tried))
@@ -161,6 +165,15 @@ class RunBar(QWidget):
         self.progress.setRange(0, max(1, run.settings.epochs * size))
         self.progress.setValue(done)
         self.numbers.setText(self._running_line(controller, done))
+
+    def _show_halves(self, halves: HalvesJob | None) -> None:
+        if halves is None or halves.progress is None:
+            self.numbers.setText("preparing the half scans")
+            return
+        progress = halves.progress
+        self.progress.setRange(0, 1000)
+        self.progress.setValue(round(1000 * progress.done / max(progress.planned, 1)))
+        self.numbers.setText(progress.what)
 
     def _running_line(self, controller: RunController, done: int) -> str:
         assert controller.job is not None
