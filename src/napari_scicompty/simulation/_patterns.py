@@ -38,11 +38,17 @@ def patterns_of(
     transmission: NDArray[np.complexfloating],
     probe: NDArray[np.complexfloating],
     corners: NDArray[np.float64],
+    progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float64]:
     """Intensities (n, h, w) at top-left corners (n, 2) of views, in pixels.
 
     Far field: zero frequency in the middle. Near field: as seen. Each view must have
     `PAD` pixels of the object around it.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with (done, planned) after each pattern.
     """
     intensity = (
         _far_field(probe)
@@ -54,6 +60,8 @@ def patterns_of(
     patterns = np.empty((len(corners), h, w))
     for j, corner in enumerate(corners):
         patterns[j] = intensity(moved_view(transmission, corner, (h, w), finer))
+        if progress is not None:
+            progress(j + 1, len(corners))
     return patterns
 
 

@@ -19,14 +19,24 @@ from napari_scicompty.simulation.detector import NOISELESS_PHOTONS
 from napari_scicompty.simulation.experiment import Truth, VirtualExperiment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 _MARGIN = PAD + 2
 """Pixels of the object around the views."""
 
 
-def simulate(experiment: VirtualExperiment) -> tuple[Scan, Truth]:
+def simulate(
+    experiment: VirtualExperiment,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Scan, Truth]:
     """Measure a virtual scan; return it with its truth.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with (done, planned) after each pattern; what it raises ends the scan.
 
     Raises
     ------
@@ -34,7 +44,7 @@ def simulate(experiment: VirtualExperiment) -> tuple[Scan, Truth]:
         Settings that cannot work together: why, and the nearest that can.
     """
     layout = lay_out(experiment)
-    light = layout.light()
+    light = layout.light(progress=progress)
     photons = experiment.detector.photons or NOISELESS_PHOTONS
     scale = photons / light.sum((1, 2)).mean()
     counts, mask = experiment.detector.record(light * scale, experiment.seed)
@@ -108,10 +118,19 @@ class Layout:
         rng = generator(self.experiment.seed, "object")
         return smoothed(self.experiment.object.draw(self.canvas.shape, rng))
 
-    def light(self, which: slice = slice(None)) -> NDArray[np.float64]:
+    def light(
+        self,
+        which: slice = slice(None),
+        progress: Callable[[int, int], None] | None = None,
+    ) -> NDArray[np.float64]:
         """Noiseless intensities (n, h, w) of some positions, in no special unit."""
-        corners = self.canvas.to_pixels(self.positions_m[which])
-        return patterns_of(self.experiment.geometry, self.object, self.probe, corners)
+        return patterns_of(
+            self.experiment.geometry,
+            self.object,
+            self.probe,
+            self.canvas.to_pixels(self.positions_m[which]),
+            progress,
+        )
 
     @cached_property
     def neighbour_m(self) -> float:
