@@ -224,7 +224,7 @@ def test_the_list_says_what_each_dataset_could_be(write):
 @pytest.mark.parametrize(
     ("held", "choices", "says"),
     [
-        ({}, {}, "give positions_key='scan/xy' or a positions file"),
+        ({}, {}, "give positions_key='scan/xy', or positions=FILE"),
         ({}, POSITIONS, r"wavelength_key='beam/lambda', distance_key='beam/distance'"),
         ({}, {"data_key": "camera/count"}, "not in the file; .*'camera/counts'"),
         ({}, {"data_key": "camera"}, "'camera' is a group"),

@@ -90,7 +90,7 @@ def _read(
         choose = _hint(raw, *POSITION_KEYS)
         raise InputError(
             f"{path}: holds no positions{' that were chosen' if choose else ''}; give "
-            f"{choose}{' or ' if choose else ''}a positions file (text, CSV, NPY or "
+            f"{f'{choose}, or ' if choose else ''}positions=FILE (text, CSV, NPY or "
             "HDF5)"
         )
     return raw, raw.positions
