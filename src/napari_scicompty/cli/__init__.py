@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path  # noqa: TC003 - typer reads the hints
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,7 +158,12 @@ def reconstruct(
     given |= read_sets(sets or [])
     drawn = {k: given.pop(k) for k in list(given) if k.startswith("figure.")}
     options = FigureOptions(**{k.partition(".")[2]: v for k, v in drawn.items()})
-    _check_outputs(save, save_recipe, figure, tiff)
+    check_outputs(
+        (save, RESULTS),
+        (save_recipe, (".toml",)),
+        (figure, SUFFIXES),
+        (tiff, (".ome.tif", ".ome.tiff")),
+    )
     first = None if continued is None else open_result(continued)
     earlier = None
     if continued is not None and stored_recipe(continued) is not None:
@@ -214,25 +218,6 @@ def demo(
 
 
 # -- parts of a reconstruction ------------------------------------------------------
-def _check_outputs(
-    save: Path | None, recipe: Path | None, figure: Path | None, tiff: Path | None
-) -> None:
-    """Refuse before the work is done what could not be saved after it."""
-    for path in (save, recipe, figure, tiff):
-        folder = None if path is None else path.expanduser().absolute().parent
-        if folder is not None and not (folder.is_dir() and os.access(folder, os.W_OK)):
-            raise InputError(
-                f"{path}: its folder is missing or cannot be written; choose another"
-            )
-    for path, suffixes in ((save, RESULTS), (recipe, (".toml",))):
-        if path is not None and path.suffix.lower() not in suffixes:
-            raise InputError(f"{path}: end its name with {' or '.join(suffixes)}")
-    if figure is not None and figure.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{figure}: end its name with one of {', '.join(SUFFIXES)}")
-    if tiff is not None and not tiff.name.lower().endswith((".ome.tif", ".ome.tiff")):
-        raise InputError(f"{tiff}: end its name with .ome.tif")
-
-
 def _tell(snapshot: Snapshot) -> None:
     _print(("note", note) for note in snapshot.history.notes)
     _print([("error", f"{snapshot.error:.5f} at epoch {snapshot.epoch}")])

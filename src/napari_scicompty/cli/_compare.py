@@ -1,0 +1,65 @@
+"""The command ``scicompty compare``: a result judged against its truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path  # noqa: TC003 - typer reads the hints
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_scicompty.analysis.metrics import compare
+from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._resolution import tell_crossings
+from napari_scicompty.cli._show import length
+from napari_scicompty.results import open_result
+from napari_scicompty.simulation.truth_file import open_truth
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_scicompty.analysis.metrics import Comparison, FourierRingCorrelation
+
+
+def compare_with_truth(
+    result: Annotated[Path, typer.Argument(help="A saved result.")],
+    truth: Annotated[
+        Path, typer.Argument(help="The simulated scan, saved with its truth.")
+    ],
+    save: Annotated[Path | None, typer.Option(help="The same numbers, JSON.")] = None,
+) -> None:
+    """Judge a result against what the virtual experiment was made of."""
+    check_outputs((save, (".json",)))
+    judged = compare(open_result(result), open_truth(truth))
+    rings = judged.ring_correlation()
+    for name, text in _lines(judged, rings):
+        typer.echo(f"{name + ':':<20} {text}")
+    if save is not None:
+        numbers = judged.to_dict() | {"ring_correlation": rings.to_dict()}
+        save.write_text(json.dumps(numbers, indent=1), encoding="utf-8")
+        typer.echo(f"numbers saved: {save}")
+
+
+def _lines(
+    judged: Comparison, rings: FourierRingCorrelation
+) -> Iterator[tuple[str, str]]:
+    yield "1 - |C|", f"{1 - judged.correlation:.3g}"
+    yield "SSIM of magnitude", f"{judged.ssim.magnitude:.4f}"
+    yield "SSIM of phase", f"{judged.ssim.phase:.4f}"
+    cosines = ", ".join(f"{c:.4f}" for c in judged.cosines)
+    yield "probe modes", f"principal cosines {cosines}"
+    yield from tell_crossings(rings)
+    if judged.positions is not None:
+        error, by = judged.positions, judged.positions.map
+        yield (
+            "position error",
+            f"mean {length(error.mean_m)}, median {length(error.median_m)}, "
+            f"largest {length(error.max_m)}",
+        )
+        yield (
+            "position map",
+            f"scale {by.scale[0]:.5g} (y), {by.scale[1]:.5g} (x), rotation "
+            f"{by.rotation_rad * 1e3:.3g} mrad, shear {by.shear:.3g}; removed",
+        )
+    y, x = judged.alignment.shift_px
+    yield "removed", f"shift ({y:.2f}, {x:.2f}) pixels, phase ramp, complex scale"

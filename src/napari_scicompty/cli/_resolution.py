@@ -1,0 +1,176 @@
+"""The commands ``scicompty resolution`` and ``scicompty frc``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.analysis.metrics import (
+    agreement,
+    beam_diameter_m,
+    ptychographic_resolution_gain,
+)
+from napari_scicompty.cli._follow import interrupts
+from napari_scicompty.cli._options import assemble, read_sets, with_options
+from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._show import length
+from napari_scicompty.cli._words import load_recipe
+from napari_scicompty.controls import Controls
+from napari_scicompty.figures import SUFFIXES
+from napari_scicompty.figures.ring_correlation import save_ring_correlation
+from napari_scicompty.halves import run_halves
+from napari_scicompty.results import open_result
+from napari_scicompty.start import STARTS
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from napari_scicompty.analysis.ring_correlation import FourierRingCorrelation
+    from napari_scicompty.halves import HalvesProgress, Resolution
+
+TABLE = (".csv",)
+"""How the name of a saved curve may end."""
+_COLUMNS = ("frequency", "correlation", "half_bit", "one_bit", "pixels")
+
+Figure = Annotated[Path | None, typer.Option(help="Ring correlation: PNG, SVG, PDF.")]
+Curve = Annotated[Path | None, typer.Option(help="Ring correlation as CSV.")]
+
+
+@with_options("input", "run", "algorithm", "start")
+def resolution(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Diffraction patterns; or by --recipe, --from."),
+    ] = None,
+    positions: Annotated[
+        Path | None, typer.Option(help="One position a pattern.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="TOML, or a result that carries one.")
+    ] = None,
+    result: Annotated[
+        Path | None,
+        typer.Option("--from", help="A result: its recipe is run anew, in halves."),
+    ] = None,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(ALGORITHMS), rich_help_panel="Algorithm"),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="|".join(STARTS), rich_help_panel="Start")
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="PART.NAME=VALUE", help="Any setting of a recipe."
+        ),
+    ] = None,
+    figure: Figure = None,
+    save: Curve = None,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Reconstruct two halves of a scan; say up to which detail they agree.
+
+    Ctrl-C stops and judges the last epoch that both halves have done.
+    """
+    check_outputs((figure, SUFFIXES), (save, TABLE))
+    named = {"stage.algorithm": algorithm, "start.name": start}
+    given = {k: v for k, v in named.items() if v is not None} | given
+    given |= read_sets(sets or [])
+    source = recipe or result
+    base = None if source is None else load_recipe(source)
+    chosen = assemble(base, file, positions, given)
+    stages = [(stage.algorithm, chosen.settings_of(stage)) for stage in chosen.stages]
+    controls = Controls()
+    halves = run_halves(chosen.scan(), stages, chosen.start, controls)
+    with interrupts(controls):
+        found = _followed(halves)
+    _tell(found.frc)
+    beam = beam_diameter_m(found.first)
+    resolved = found.frc.one_bit_crossing.half_period_m
+    if resolved and np.isfinite(resolved):
+        gain = ptychographic_resolution_gain(beam, resolved)
+        _line("gain", f"{gain:.3g} (beam of {length(beam)} over the 1-bit half period)")
+    _line("judged", found.sentence)
+    _keep(found.frc, figure, save)
+
+
+def frc(
+    first: Annotated[Path, typer.Argument(help="A saved result.")],
+    second: Annotated[Path, typer.Argument(help="A saved result of the same object.")],
+    figure: Figure = None,
+    save: Curve = None,
+) -> None:
+    """Correlate the objects of two results ring by ring.
+
+    The thresholds are those of two halves of the data: the results must not share any
+    pattern, or they agree in their noise too.
+    """
+    check_outputs((figure, SUFFIXES), (save, TABLE))
+    found = agreement(open_result(first), open_result(second))
+    _tell(found)
+    _keep(found, figure, save)
+
+
+def tell_crossings(found: FourierRingCorrelation) -> Iterator[tuple[str, str]]:
+    """Say where a ring correlation crosses its thresholds, as names and texts."""
+    for name, crossing in (
+        ("half-bit", found.half_bit_crossing),
+        ("1-bit", found.one_bit_crossing),
+    ):
+        period = crossing.period_m
+        full = f", full period {length(period)}" if period and period < 1 else ""
+        yield name, f"half period {crossing}{full}"
+
+
+def _followed(halves: Generator[HalvesProgress, None, Resolution]) -> Resolution:
+    """Drive the half scans and show how far they are."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task("half scans")
+        while True:
+            try:
+                step = next(halves)
+            except StopIteration as end:
+                return end.value
+            bar.update(
+                task,
+                completed=step.done,
+                total=step.planned,
+                description=step.what,
+            )
+
+
+def _tell(found: FourierRingCorrelation) -> None:
+    for name, text in tell_crossings(found):
+        _line(name, text)
+    _line("object pixel", length(found.pixel_m))
+
+
+def _keep(
+    found: FourierRingCorrelation, figure: Path | None, save: Path | None
+) -> None:
+    if figure is not None:
+        save_ring_correlation(figure, found)
+        typer.echo(f"figure saved: {figure}")
+    if save is not None:
+        table = np.column_stack([getattr(found, name) for name in _COLUMNS])
+        header = ",".join(("frequency_per_m", *_COLUMNS[1:]))
+        np.savetxt(save, table, "%.6g", ",", header=header, comments="")
+        typer.echo(f"curve saved: {save}")
+
+
+def _line(name: str, text: str) -> None:
+    typer.echo(f"{name + ':':<20} {text}")
