@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -74,9 +76,9 @@ def test_what_the_user_names_is_what_is_opened(write, truth):
     assert scan.geometry == GEOMETRY
     for line in (
         "patterns from /camera/counts, as chosen",
-        "wavelength: 1e-10 m, assumed, from /beam/lambda",
-        "distance: 1 m, assumed, from /beam/distance",
-        "detector_pixel: 5e-05, 6e-05 m, assumed",
+        "wavelength: 1e-10 m (unit assumed), from /beam/lambda",
+        "distance: 1 m (unit assumed), from /beam/distance",
+        "detector pixel: 5e-05, 6e-05 m (unit assumed)",
         "unit of /scan/xy: none in the file, metres assumed",
         "positions taken as x (column), y (row) in metres",
         "mask from /camera/good, not zero = good",
@@ -283,13 +285,32 @@ def test_the_command_line_lists_opens_and_keeps_the_names(write, monkeypatch):
     assert "data_key='camera/counts'" in sc.Recipe.load("b.h5").to_python()
 
 
-def test_measured_rotavirus(shared_data):
-    path = shared_data / "rotavirus" / "cryo_rotavirus_small.h5"
-    keys = {f"{n}_key": f"{n}_m" for n in ("wavelength", "distance", "detector_pixel")}
-    scan = sc.open_scan(path, positions_key="positions_xy_m", **keys)
+@pytest.fixture
+def rotavirus(shared_data):
+    """The recipe that the documentation shows, for the measured scan."""
+    page = Path(__file__).parents[1] / "docs" / "formats.md"
+    (text,) = re.findall("```toml\n(.*?)```", page.read_text(), re.DOTALL)
+    return sc.Recipe.from_toml(text, shared_data / "rotavirus")
+
+
+def test_measured_rotavirus(rotavirus):
+    scan = rotavirus.scan()
     assert scan.patterns.shape == (1296, 128, 128)
     by_pixel = {"position_unit": "px", "position_order": "yx"}
-    other = sc.open_scan(path, positions_key="positions_rowcol_px", **by_pixel, **keys)
-    assert np.allclose(scan.positions_m, other.positions_m, atol=1e-12)
-    with h5py.File(path) as file:
+    pixels = rotavirus.input.replace(positions_key="positions_rowcol_px", **by_pixel)
+    assert np.allclose(scan.positions_m, pixels.open().positions_m, atol=1e-12)
+    with h5py.File(rotavirus.input.path) as file:
         assert scan.pixel_size_m == pytest.approx((file["object_pixel_m"][()],) * 2)
+
+
+@pytest.mark.slow
+def test_the_documented_orientation_of_rotavirus_fits_best(rotavirus):
+    def error(**changes):
+        recipe = rotavirus.replace(
+            input=rotavirus.input.replace(**changes),
+            stages=(rotavirus.stages[0].replace(epochs=6),),
+        )
+        *_, last = recipe.run()
+        return last.error
+
+    assert error() < error(flip_y=False) - 1e-4

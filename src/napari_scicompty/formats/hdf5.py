@@ -232,9 +232,10 @@ def _geometry(
             numbers = _numbers(dataset, in_si(dataset, path, unit), path, key)
             field, value = _field(quantity, numbers)
             values[field] = value
-            why = "" if chosen != "auto" or unit_of(dataset) else ", assumed"
+            why = "" if chosen != "auto" or unit_of(dataset) else " (unit assumed)"
             shown = ", ".join(f"{number:.6g}" for number in numbers / SI[unit])
-            notes.append(f"{quantity}: {shown} {unit}{why}, from {dataset.name}")
+            what = quantity.replace("_", " ")
+            notes.append(f"{what}: {shown} {unit}{why}, from {dataset.name}")
     return values, notes
 
 
