@@ -21,6 +21,8 @@ class Background(QObject):
     """What the work returned."""
     failed = Signal(str)
     """Why it could not be done, in a sentence."""
+    ended = Signal()
+    """Nothing is under way any more; what was dropped ends like this only."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -57,10 +59,12 @@ class Background(QObject):
         outcome, self._outcome = self._outcome, {}
         if self._next is not None:
             self._begin()
-        elif "failure" in outcome:
+            return
+        if "failure" in outcome:
             self.failed.emit(outcome["failure"])
         elif "value" in outcome:
             self.done.emit(outcome.pop("value"))
+        self.ended.emit()
 
 
 def _carry_out(work: list[Callable[[], Any]], outcome: dict[str, Any]) -> None:

@@ -115,10 +115,17 @@ class RunController(QObject):
         self._opening = (recipe, {}, then)
         self._enter("opening")
         self._start_worker(_open_scan, self._opened, *self._opening[:2])
+        self._timer.start(200)
+
+    @property
+    def opened(self) -> tuple[int, int]:
+        """Patterns (done, planned) of the scan that is simulated; zeros for a file."""
+        return self._opening[1].get("progress", (0, 0))
 
     def _opened(self) -> None:
         recipe, outcome, then = self._opening
         self._opening = (recipe, {}, None)
+        self._timer.stop()
         self._worker = None
         # Taken out, because napari keeps every worker, with its arguments, for ever.
         error, scan = outcome.pop("error", None), outcome.pop("scan", None)
@@ -195,7 +202,9 @@ class RunController(QObject):
             self._enter("running")
 
     def stop(self) -> None:
-        """End the run, or the half scans; the result is kept."""
+        """End the run, the half scans or a simulation; the result is kept."""
+        if self.state == "opening":
+            self._opening[1]["stopped"] = True
         job = self.halves if self.state == "measuring" else self.job
         stoppable = ("starting", "running", "paused", "measuring")
         if job is not None and self.state in stoppable:
@@ -263,7 +272,7 @@ class RunController(QObject):
     def _poll(self) -> None:
         """Show what the engine has; ask for more if anybody can see it."""
         job, viewer = self.job, self.viewer
-        if self.state == "measuring":
+        if self.state in ("opening", "measuring"):
             self.progressed.emit()
             return
         if job is None or viewer is None:
@@ -322,6 +331,8 @@ class RunController(QObject):
     def _stop_silently(self) -> None:
         """End the run because the window goes; nothing may be shown any more."""
         self._timer.stop()
+        if self.state == "opening":
+            self._opening[1]["stopped"] = True
         for job in (self.job, self.halves):
             if job is not None:
                 job.controls.stop()
@@ -339,9 +350,15 @@ class RunController(QObject):
 
 def _open_scan(recipe: Recipe, outcome: dict[str, Any]) -> None:
     """Open a scan in a thread; a fault is reported in the window's."""
+
+    def went_on(done: int, planned: int) -> None:
+        outcome["progress"] = (done, planned)
+        if outcome.get("stopped"):
+            raise InputError("stopped: the scan was not simulated to its end")
+
     try:
         if isinstance(recipe.input, VirtualExperiment):
-            outcome["scan"], outcome["truth"] = simulate(recipe.input)
+            outcome["scan"], outcome["truth"] = simulate(recipe.input, went_on)
         else:
             outcome["scan"] = recipe.scan()
     except Exception as error:

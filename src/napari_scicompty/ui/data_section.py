@@ -23,9 +23,9 @@ from qtpy.QtWidgets import (
 
 from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
 from napari_scicompty.recipe import FileInput
-from napari_scicompty.settings import Settings
 from napari_scicompty.simulation import VirtualExperiment
 from napari_scicompty.ui import memory
+from napari_scicompty.ui.experiment_form import ExperimentForm
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.plots import PatternView, ScanPathView
 from napari_scicompty.ui.sections import CollapsibleSection, OneOf, WrappedLabel
@@ -61,7 +61,7 @@ class DataSection(QWidget):
         self.conventions = settings_form(
             OpenChoices, None, prefix, leave_out=GEOMETRY_CHOICES
         )
-        self.experiment = _ExperimentForm(f"{prefix}.virtual_experiment")
+        self.experiment = ExperimentForm(f"{prefix}.virtual_experiment")
         self.open_button = QPushButton("Open")
         self.open_button.setObjectName("reconstruction.open")
         self.open_button.setToolTip("Open the scan and show it")
@@ -122,7 +122,7 @@ class DataSection(QWidget):
         """Fill the fields."""
         if isinstance(chosen, VirtualExperiment):
             self.source.setCurrentIndex(1)
-            self.experiment.show_value(chosen)
+            self.experiment.set_value(chosen)
             return
         self.source.setCurrentIndex(0)
         self.path.set_text(chosen.path)
@@ -218,48 +218,6 @@ class DataSection(QWidget):
         self.path.set_text(files["path"])
         self.positions.set_text(files.get("positions", ""))
         self.open_wanted.emit()
-
-
-class _ExperimentForm(QWidget):
-    """The virtual experiment: a form for what is its own, and one for each part."""
-
-    def __init__(self, prefix: str) -> None:
-        super().__init__()
-        self._shown = VirtualExperiment()
-        parts = [n for n, v in self._shown if isinstance(v, Settings)]
-        self._own = settings_form(VirtualExperiment, None, prefix, leave_out=parts)
-        self._parts = {
-            name: settings_form(
-                type(getattr(self._shown, name)),
-                None,
-                f"{prefix}.{name}",
-                leave_out=("kind",),
-            )
-            for name in parts
-        }
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._own.native)
-        for name, form in self._parts.items():
-            column.addWidget(CollapsibleSection(name.capitalize(), form.native))
-
-    @property
-    def value(self) -> VirtualExperiment:
-        """The experiment; a part of a kind that has no form here stays as it was."""
-        changes = dict(self._own.values)
-        for name, form in self._parts.items():
-            if type(getattr(self._shown, name)) is form.model:
-                changes[name] = form.value
-        return self._shown.replace(**changes)
-
-    def show_value(self, experiment: VirtualExperiment) -> None:
-        """Fill the fields."""
-        self._shown = experiment
-        self._own.set_values(experiment)
-        for name, form in self._parts.items():
-            part = getattr(experiment, name)
-            if type(part) is form.model:
-                form.set_values(part)
 
 
 class _PathRow(QWidget):

@@ -56,6 +56,7 @@ class PresetSection(QWidget):
 
     def _tell(self) -> None:
         preset = self.preset
+        self.combo.setToolTip(self.combo.currentText())
         self.text.setVisible(preset is not None)
         if preset is not None:
             self.text.setText(

@@ -60,12 +60,19 @@ def read_result(path: str) -> list[LayerData]:
 
 
 def dock_of(viewer: napari.Viewer) -> Any:
-    """Return the viewer's Reconstruction dock, opened when there is none."""
+    """Return the viewer's Reconstruction dock, in front; opened when there is none."""
+    from qtpy.QtWidgets import QDockWidget
+
     from napari_scicompty.ui import Reconstruction
 
     dock = Reconstruction.of(viewer)
     if dock is None:
-        dock = viewer.window.add_plugin_dock_widget(
-            "napari-scicompty", "Reconstruction"
+        return viewer.window.add_plugin_dock_widget(
+            "napari-scicompty", "Reconstruction", tabify=True
         )[1]
+    holder = dock.parentWidget()
+    while holder is not None and not isinstance(holder, QDockWidget):
+        holder = holder.parentWidget()
+    if holder is not None:
+        holder.raise_()
     return dock

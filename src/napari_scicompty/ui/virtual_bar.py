@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QGridLayout,
+    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
@@ -36,6 +37,9 @@ ROWS = (
     ("save", "save_recipe", "copy"),
 )
 
+LASTING_MS = 1000
+"""What is done sooner needs no progress bar."""
+
 
 class VirtualBar(QWidget):
     """Buttons, and a line for what was said."""
@@ -56,9 +60,20 @@ class VirtualBar(QWidget):
                 self.buttons[name] = button
         self.progress = QProgressBar()
         self.progress.setObjectName(f"{prefix}.progress")
-        self.progress.setRange(0, 0)
-        self.progress.setTextVisible(False)
-        self.progress.setVisible(False)
+        self.progress.setFormat("")
+        self.stop = QPushButton("Stop")
+        self.stop.setObjectName(f"{prefix}.stop")
+        self.stop.setToolTip("Simulate no further; the scan from before stays")
+        self._under_way = QWidget()
+        row = QHBoxLayout(self._under_way)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.progress, 1)
+        row.addWidget(self.stop)
+        self._under_way.setVisible(False)
+        self._lasting = QTimer(self)
+        self._lasting.setSingleShot(True)
+        self._lasting.setInterval(LASTING_MS)
+        self._lasting.timeout.connect(lambda: self._under_way.setVisible(True))
         self.message = QLabel("")
         self.message.setObjectName(f"{prefix}.message")
         self.message.setWordWrap(True)
@@ -71,7 +86,7 @@ class VirtualBar(QWidget):
         layout.setContentsMargins(6, 4, 6, 4)
         layout.setSpacing(4)
         layout.addLayout(grid)
-        layout.addWidget(self.progress)
+        layout.addWidget(self._under_way)
         layout.addWidget(self.message)
 
     def show_message(self, level: str, sentence: str) -> None:
@@ -81,9 +96,16 @@ class VirtualBar(QWidget):
             f"color: {COLOURS[level]};" if COLOURS.get(level) else ""
         )
 
-    def set_busy(self, busy: bool) -> None:
-        """Show that something is under way."""
-        self.progress.setVisible(busy)
+    def show_progress(self, busy: bool, done: int, planned: int) -> None:
+        """Show how far it is, if it is under way for long; planned 0 is not known."""
+        self.stop.setVisible(planned > 0)
+        self.progress.setRange(0, planned)
+        self.progress.setValue(done)
+        if not busy:
+            self._lasting.stop()
+            self._under_way.setVisible(False)
+        elif not self._lasting.isActive() and self._under_way.isHidden():
+            self._lasting.start()
 
     def set_reasons(self, why_not: dict[str, str]) -> None:
         """Grey the buttons for which there is a reason, which their tooltip tells."""

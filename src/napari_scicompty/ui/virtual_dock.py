@@ -105,8 +105,10 @@ class VirtualExperimentDock(QWidget):
         self._settled.timeout.connect(self._look)
         self._previews.done.connect(self._show_preview)
         self._previews.failed.connect(self._refuse)
-        self._work.done.connect(lambda sentence: self._ended("info", sentence))
-        self._work.failed.connect(lambda sentence: self._ended("error", sentence))
+        self._work.done.connect(lambda said: self.bar.show_message("info", said))
+        self._work.failed.connect(lambda said: self._hear("error", said))
+        for background in (self._previews, self._work):
+            background.ended.connect(self._show_state)
         for name, act in (
             ("simulate", self.simulate),
             ("reconstruct", self.reconstruct),
@@ -117,6 +119,7 @@ class VirtualExperimentDock(QWidget):
             ("copy", self.copy_as_python),
         ):
             self.bar.buttons[name].clicked.connect(lambda _=False, act=act: act())
+        self.bar.stop.clicked.connect(lambda: self.controller.stop())
         self.controller.state_changed.connect(self._show_state)
         self.controller.progressed.connect(self._show_state)
         self.controller.said.connect(self._hear)
@@ -157,6 +160,7 @@ class VirtualExperimentDock(QWidget):
             self._refuse(str(error))
             return
         self._previews.ask(partial(preview, experiment))
+        self._show_state()
 
     def _show_preview(self, made: Preview) -> None:
         self.preview = made
@@ -167,7 +171,6 @@ class VirtualExperimentDock(QWidget):
         if self._refused:
             self._refused = ""
             self.bar.show_message("info", "")
-        self._show_state()
 
     def _refuse(self, sentence: str) -> None:
         """Say why the settings cannot work; the last pictures stay."""
@@ -250,25 +253,23 @@ class VirtualExperimentDock(QWidget):
             self._work.ask(work)
             self._show_state()
 
-    def _ended(self, level: str, sentence: str) -> None:
-        self.bar.show_message(level, _plainly(sentence))
-        self._show_state()
-
     def _show_state(self) -> None:
         """Enable what can be done now."""
         controller = self.controller
-        self.bar.set_busy(self._work.busy or controller.state == "opening")
-        busy = "something is under way" if controller.busy else ""
-        idle = "something is under way" if self._work.busy else ""
+        opening = controller.state == "opening"
+        busy = self._previews.busy or self._work.busy or opening
+        self.bar.show_progress(busy, *(controller.opened if opening else (0, 0)))
+        taken = "something is under way" if controller.busy else ""
+        working = "something is under way" if self._work.busy else ""
         truth = "" if controller.truth is not None else "Simulate a scan first"
         result = "" if controller.snapshot is not None else "Run a reconstruction first"
         self.bar.set_reasons(
             {
-                "simulate": self._refused or busy,
-                "reconstruct": self._refused or busy,
+                "simulate": self._refused or taken,
+                "reconstruct": self._refused or taken,
                 "truth": truth,
-                "compare": truth or result or idle,
-                "save": self._refused or idle,
+                "compare": truth or result or working,
+                "save": self._refused or working,
                 "save_recipe": self._refused,
                 "copy": self._refused,
             }

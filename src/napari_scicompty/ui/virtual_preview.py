@@ -94,35 +94,47 @@ def _lines(layout: Layout, counts: NDArray[Any]) -> tuple[str, ...]:
     """Say what follows from the settings."""
     experiment, grid = layout.experiment, layout.experiment.grid
     geometry, shape = experiment.geometry, grid.shape
-    count, pixel = len(layout.positions_m), grid.pixel_m
-    lit = 2 * experiment.probe_radius_m
-    span = np.ptp(layout.positions_m, axis=0) + np.array(shape) * pixel
-    size = count * counts.size * counts.itemsize
+    count, lit = len(layout.positions_m), 2 * experiment.probe_radius_m
+    span = np.ptp(layout.positions_m, axis=0) + np.array(shape) * grid.pixel_m
+    mistakes = experiment.mistakes
     lines = [
-        f"{count} patterns of {shape[0]} x {shape[1]} pixels, {_size(size)}",
-        f"{_photons(experiment)}, up to {counts.max():.3g} in a pixel",
-        f"object pixel {pixel * 1e9:.4g} nm, object {layout.canvas.shape[0]} x "
-        f"{layout.canvas.shape[1]} pixels",
-        f"field of view {span[0] * 1e6:.4g} x {span[1] * 1e6:.4g} µm",
-        f"beam {lit * 1e6:.4g} µm ({lit / pixel:.3g} pixels) in a view of "
-        f"{grid.side_m * 1e6:.4g} µm",
-        f"{PROPAGATORS[kind_of(geometry)].title}, Fresnel number "
-        f"{geometry.fresnel_number(shape):.3g}: {sampling(geometry, shape)}",
+        f"{count} patterns of {shape[0]} x {shape[1]} pixels, "
+        f"{_size(count * counts.size * counts.itemsize)}",
+        f"{_photons(experiment)}, up to {_count(counts.max())} in a pixel",
+        f"field of view {_length(*span)}, object pixel {_length(grid.pixel_m)}",
+        f"beam {_length(lit)} ({lit / grid.pixel_m:.3g} pixels), view "
+        f"{_length(grid.side_m)} ({min(shape)} pixels)",
     ]
     if count > 1:
-        overlap = (
-            f"neighbours overlap by {layout.lit_overlap:.0%} of the beam, "
-            f"{layout.view_overlap:.0%} of the view"
+        lines.append(
+            f"neighbours overlap: beam {layout.lit_overlap:.0%}, view "
+            f"{layout.view_overlap:.0%}"
         )
-        lines.insert(5, overlap)
-    if experiment.mistakes.made:
-        lines.append(f"told wrong: {', '.join(experiment.mistakes.made)}")
+    lines.append(
+        f"{PROPAGATORS[kind_of(geometry)].title}, Fresnel number "
+        f"{geometry.fresnel_number(shape):.3g}: {sampling(geometry, shape)}"
+    )
+    if mistakes.made:
+        made = [f"{name} {getattr(mistakes, name):.4g}" for name in mistakes.made]
+        lines.append(f"the scan is told wrong: {', '.join(made)}")
     return tuple(lines)
 
 
 def _photons(experiment: VirtualExperiment) -> str:
     photons = experiment.detector.photons
-    return "noiseless" if photons is None else f"{photons:.4g} photons a pattern"
+    return "noiseless" if photons is None else f"{_count(photons)} photons a pattern"
+
+
+def _count(number: float) -> str:
+    """Write 1e6 for a million."""
+    return f"{number:.3g}".replace("e+0", "e").replace("e+", "e")
+
+
+def _length(*metres: float) -> str:
+    """Write lengths in one unit that suits them."""
+    units = (("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9))
+    name, factor = next((u for u in units if max(metres) >= u[1]), units[-1])
+    return " x ".join(f"{length / factor:.4g}" for length in metres) + f" {name}"
 
 
 def _size(count: float) -> str:

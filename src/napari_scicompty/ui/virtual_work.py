@@ -50,7 +50,7 @@ def judged(snapshot: Snapshot, truth: Truth) -> str:
     said = (
         f"epoch {snapshot.epoch} against the truth: 1 - |C| = "
         f"{1 - found.correlation:.2g}, SSIM of magnitude {found.ssim.magnitude:.3f} "
-        f"and phase {found.ssim.phase:.3f}, probe {found.cosines[-1]:.4f}"
+        f"and phase {found.ssim.phase:.3f}, probe cosine {found.cosines[-1]:.4f}"
     )
     if found.positions is not None:
         said += f", positions off by {found.positions.mean_m * 1e9:.3g} nm"
