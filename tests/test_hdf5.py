@@ -223,6 +223,20 @@ def test_the_list_says_what_each_dataset_could_be(write):
     )
 
 
+def test_a_suffix_of_the_laboratory_and_links_to_other_files(write, truth):
+    held = write("detector.h5")
+    with h5py.File(held.parent / "master.lab", "w") as file:
+        file["scan/xy"] = truth.yx[:, ::-1]
+        file["frames"] = h5py.ExternalLink("detector.h5", "/camera/counts")
+        file["gone"] = h5py.ExternalLink("nowhere.h5", "/data")
+    path = held.parent / "master.lab"
+    scan = sc.open_scan(path, geometry=GEOMETRY, **POSITIONS)
+    assert np.array_equal(scan.patterns, truth.patterns)
+    assert {row.path for row in list_datasets(path)} == {"scan/xy", "frames"}
+    one = sc.open_scan(held, geometry=GEOMETRY, **POSITIONS)
+    assert scan.source.sha256 == one.source.sha256, "of the file with the patterns"
+
+
 @pytest.mark.parametrize(
     ("held", "choices", "says"),
     [

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import h5py
+
 from napari_scicompty.analysis.preflight import preflight
-from napari_scicompty.formats import FORMATS, list_datasets, read_patterns
+from napari_scicompty.formats import list_datasets, read_patterns
 from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def describe_scan(scan: Scan) -> Iterator[Line]:
 
 def describe_file(path: Path) -> Iterator[Line]:
     """Say what a file holds that cannot be opened as a scan yet."""
-    if path.suffix.lower() in FORMATS["hdf5"].suffixes:
+    if h5py.is_hdf5(path):
         for row in list_datasets(path):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in row.fits)
             yield f"/{row.path}", f"{row}{f'   fits {flags}' if flags else ''}"

@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import h5py
+
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._assemble import assemble
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
@@ -124,6 +126,8 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
         is_folder = path.is_dir()
     suffix = ".tif" if is_folder else path.suffix.lower()
     fitting = [f for f in FORMATS.values() if suffix in f.suffixes]
+    if not fitting and h5py.is_hdf5(path):  # laboratories have suffixes of their own
+        fitting = [f for f in FORMATS.values() if HDF5_SUFFIXES[0] in f.suffixes]
     if not fitting:
         known = ", ".join(
             dict.fromkeys(s for f in FORMATS.values() for s in f.suffixes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,14 +66,8 @@ def list_datasets(path: str | os.PathLike[str]) -> list[DatasetRow]:
         A file that is missing, empty, damaged or no HDF5.
     """
     where = Path(path).expanduser()
-    found: dict[str, h5py.Dataset] = {}
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("#"):
-            found[name] = item
-
     with opened(where, "HDF5 file") as file:
-        file.visititems(visit)
+        found = _datasets(file)
         arrays = [dataset for dataset in found.values() if (dataset.size or 0) > 1]
         frames = [d.shape for d in arrays if _is_frame(d) and len(d.shape) > 2]
         if not frames and len(arrays) == 1 and _is_frame(arrays[0]):
@@ -83,6 +78,24 @@ def list_datasets(path: str | os.PathLike[str]) -> list[DatasetRow]:
 def fitting(rows: Iterable[DatasetRow], choice: str) -> list[str]:
     """Names of the datasets that fit a choice."""
     return [row.path for row in rows if choice in row.fits]
+
+
+def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """Find all datasets, those in other files that this one links to as well."""
+    found: dict[str, h5py.Dataset] = {}
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and not name.startswith("#"):
+            found[name] = item
+
+    def follow(name: str, link: Any) -> None:
+        if isinstance(link, h5py.ExternalLink):
+            with suppress(KeyError, OSError):  # the other file is not there
+                visit(name, file[name])
+
+    file.visititems(visit)
+    file.visititems_links(follow)
+    return found
 
 
 def _row(name: str, dataset: h5py.Dataset, frames: list[tuple[int, ...]]) -> DatasetRow:

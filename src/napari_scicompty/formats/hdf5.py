@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -22,8 +23,6 @@ from napari_scicompty.formats.datasets import fitting, list_datasets
 from napari_scicompty.geometry import Geometry
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from napari_scicompty.formats.choices import OpenChoices
@@ -67,7 +66,8 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             *mask_notes,
         )
         positions = positions_by_key(file, path, choices)
-    return Raw(patterns, (path,), positions, mask, geometry, report, hints(rows))
+        files = (Path(data.file.filename),)  # maybe another one, that is linked to
+    return Raw(patterns, files, positions, mask, geometry, report, hints(rows))
 
 
 def read_positions(path: Path, choices: OpenChoices) -> Positions | None:
