@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_scicompty.errors import DivergedError, EngineError, InputError
     from napari_scicompty.formats import open_scan, save_scan
     from napari_scicompty.geometry import Geometry
+    from napari_scicompty.halves import Resolution, half_scans
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.reconstruction import reconstruct
     from napari_scicompty.results import open_result, save_result
@@ -44,6 +45,8 @@ _HOME = {
     "simulate": "simulation",
     "reconstruct": "reconstruction",
     "find_start": "search",
+    "half_scans": "halves",
+    "Resolution": "halves",
     "AutoStart": "start",
     "BackPropagatedProbe": "start",
     "DiscProbe": "start",
@@ -77,12 +80,14 @@ __all__ = [
     "ProbeFile",
     "PupilProbe",
     "Recipe",
+    "Resolution",
     "Scan",
     "Snapshot",
     "Truth",
     "VirtualExperiment",
     "ZonePlateProbe",
     "find_start",
+    "half_scans",
     "metrics",
     "open_result",
     "open_scan",

@@ -59,7 +59,7 @@ class Resolution:
         return (
             f"half-bit {self.frc.half_bit_crossing}, 1-bit "
             f"{self.frc.one_bit_crossing} (half period) after {self.first.epoch} "
-            "epochs, from two halves of the scan; the whole scan is at least as good"
+            "epochs: up to there two halves of the scan agree"
         )
 
 
@@ -83,10 +83,11 @@ def half_scans(
     twin; each refines its own probe. Scale, shift and ramp are removed, and the ring
     correlation is taken where both were lit.
 
-    Each half has half the photons and half the overlap. The thresholds are made for
-    halves and tell of the whole data, but they count the photons only: where half the
-    overlap is too little, the whole scan is better than they say. What both halves
-    share is not seen: a wrong distance, wrong positions, a smooth background.
+    Each half has half the photons, half the overlap and half the steps in an epoch.
+    The thresholds are made for halves and tell of the whole data, but they count the
+    photons only: where half the overlap is too little, or the epochs are too few for a
+    half to settle, the whole scan is better than they say. What both halves share is
+    not seen: a wrong distance, wrong positions, a detector that is not linear.
 
     Parameters
     ----------

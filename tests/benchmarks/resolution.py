@@ -1,8 +1,8 @@
-"""Whether half scans tell the truth: ``python tests/benchmarks/resolution.py``.
+"""Whether half scans tell the truth: ``python tests/benchmarks/resolution.py [PLAN]``.
 
 Simulated scans with few photons are reconstructed in two halves and as a whole; the
 crossings of the halves stand beside those of the whole against the truth, in object
-pixels of half period.
+pixels of half period: [halves, whole, ratio].
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ import sys
 from typing import Any
 
 import napari_scicompty as sc
-from napari_scicompty.halves import half_scans
+from napari_scicompty.halves import run_halves
+from napari_scicompty.run_settings import RunSettings
 
 OBJECTS = ("pictures", "siemens-star")
 PHOTONS = (1e3, 3e3, 1e4, 3e4)
 SEEDS = (0, 1, 2)
-EPOCHS = 60
+PLANS = {
+    "epie": [(sc.EPIE(), 60)],
+    "rpie": [(sc.RPIE(), 60)],
+    "averaged": [(sc.EPIE(), 60), (sc.EPIE(alpha_object=0.1, alpha_probe=0.1), 20)],
+}
 
 
-def measure(target: str, photons: float, seed: int, epochs: int) -> dict[str, Any]:
-    """Half scans and the whole of one experiment, ePIE from a disc."""
+def measure(target: str, photons: float, seed: int, plan: str) -> dict[str, Any]:
+    """Half scans and the whole of one experiment, from a disc."""
     experiment = sc.VirtualExperiment(
         object={"kind": target},
         path={"step_px": 10},
@@ -30,13 +35,14 @@ def measure(target: str, photons: float, seed: int, epochs: int) -> dict[str, An
         seed=seed,
     )
     scan, truth = sc.simulate(experiment)
-    start = sc.DiscProbe(experiment.probe_radius_m)
-    run = {"epochs": epochs, "start": start, "seed": seed}
-    halves = half_scans(scan, sc.EPIE(), **run).frc
-    *_, whole = sc.reconstruct(scan, sc.EPIE(), **run)
+    row: dict[str, Any] = {"object": target, "photons": photons, "seed": seed}
+    try:
+        halves = _halves(scan, experiment.probe_radius_m, plan, seed)
+        whole = _whole(scan, experiment.probe_radius_m, plan, seed)
+    except sc.DivergedError as error:
+        return row | {"diverged": str(error).partition(";")[0]}
     judged = sc.metrics.compare(whole, truth)
     known = judged.ring_correlation()
-    row: dict[str, Any] = {"object": target, "photons": photons, "seed": seed}
     for name in ("one_bit_crossing", "half_bit_crossing"):
         pair = [getattr(frc, name).half_period_m for frc in (halves, known)]
         row[name] = [p and round(p / halves.pixel_m, 2) for p in pair]
@@ -46,11 +52,31 @@ def measure(target: str, photons: float, seed: int, epochs: int) -> dict[str, An
     return row
 
 
+def _halves(
+    scan: sc.Scan, radius_m: float, plan: str, seed: int
+) -> sc.metrics.FourierRingCorrelation:
+    stages = [(rule, RunSettings(epochs=n, seed=seed)) for rule, n in PLANS[plan]]
+    halves = run_halves(scan, stages, sc.DiscProbe(radius_m=radius_m))
+    while True:
+        try:
+            next(halves)
+        except StopIteration as end:
+            return end.value.frc
+
+
+def _whole(scan: sc.Scan, radius_m: float, plan: str, seed: int) -> sc.Snapshot:
+    last: Any = sc.DiscProbe(radius_m=radius_m)
+    for rule, epochs in PLANS[plan]:
+        *_, last = sc.reconstruct(scan, rule, epochs=epochs, start=last, seed=seed)
+    return last
+
+
 def main() -> None:
-    """Measure and print one line an experiment: [halves, whole, ratio]."""
-    epochs = int(sys.argv[1]) if len(sys.argv) > 1 else EPOCHS
-    for target, photons, seed in itertools.product(OBJECTS, PHOTONS, SEEDS):
-        print(json.dumps(measure(target, photons, seed, epochs)), flush=True)
+    """Measure and print one line an experiment."""
+    for plan in sys.argv[1:] or PLANS:
+        for target, photons, seed in itertools.product(OBJECTS, PHOTONS, SEEDS):
+            row = measure(target, photons, seed, plan)
+            print(json.dumps({"plan": plan} | row), flush=True)
 
 
 if __name__ == "__main__":

@@ -222,11 +222,16 @@ def _phase(y: Real, x: Real, slope: Pair | Real) -> Complex:
 
 
 def _continued(field: Complex, lit: Mask) -> Complex:
-    """Go on from the rim of the lit region, and fade into its mean."""
+    """Go on from the rim of the lit region, and fade into its mean.
+
+    Blurred by a pixel, or the seams of the continuation would ring into the lit region:
+    1 - |C| of a shifted, otherwise equal object falls from 4e-5 to 6e-6.
+    """
     away, nearest = ndimage.distance_transform_edt(~lit, return_indices=True)
     fade = 0.5 + 0.5 * np.cos(np.pi * np.minimum(away / MARGIN, 1))
     mean = field[lit].mean()
-    return np.asarray(mean + (field[tuple(nearest)] - mean) * fade)
+    beyond = mean + (field[tuple(nearest)] - mean) * fade
+    return np.where(lit, field, ndimage.gaussian_filter(beyond, 1.0))
 
 
 # -- whole pixels ---------------------------------------------------------------------
