@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import napari_scicompty as sc
 from napari_scicompty import metrics
 from napari_scicompty.algorithms import EPIE, RPIE
 from napari_scicompty.controls import Controls
@@ -244,3 +245,23 @@ def test_results_of_different_pixels_cannot_be_compared() -> None:
     result = half_scans(scan, RPIE(), epochs=1, start=start).first
     with pytest.raises(InputError, match="object pixels differ"):
         metrics.agreement(result, result.replace(pixel_size_m=(1e-9, 1e-9)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_half_scans_agree_with_the_whole_scan_against_the_truth(seed: int) -> None:
+    """Within 15 %; see tests/benchmarks/resolution.py for more."""
+    experiment = sc.VirtualExperiment(
+        object={"kind": "pictures"},
+        path={"step_px": 10},
+        detector={"frame": 96, "photons": 1e4},
+        seed=seed,
+    )
+    scan, truth = sc.simulate(experiment)
+    start = DiscProbe(radius_m=experiment.probe_radius_m)
+    halves = half_scans(scan, EPIE(), epochs=60, start=start, seed=seed)
+    *_, whole = sc.reconstruct(scan, EPIE(), epochs=60, start=start, seed=seed)
+    known = metrics.compare(whole, truth).ring_correlation()
+    found = halves.frc.one_bit_crossing.half_period_m
+    assert found > 2 * halves.frc.pixel_m
+    assert found == pytest.approx(known.one_bit_crossing.half_period_m, rel=0.15)
