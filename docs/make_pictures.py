@@ -29,7 +29,7 @@ from qtpy.QtWidgets import QApplication, QPushButton, QWidget  # noqa: E402
 
 import napari_scicompty as sc  # noqa: E402
 from napari_scicompty.figures import save_figure  # noqa: E402
-from napari_scicompty.ui import Reconstruction  # noqa: E402
+from napari_scicompty.ui import Reconstruction, VirtualExperimentDock  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,31 @@ def main() -> None:
     save_figure(
         IMAGES / "figure.png", controller.snapshot, what=("phase", "magnitude"), dpi=150
     )
+    plan(window)
     window.viewer.close()
+
+
+def plan(window: Window) -> None:
+    """Plan an experiment in the same window, and simulate it."""
+    viewer, controller = window.viewer, window.controller
+    dock = VirtualExperimentDock(viewer)
+    viewer.window.add_dock_widget(
+        dock, name="Virtual experiment (SciComPty)", area="right", tabify=True
+    )
+    viewer.layers.clear()
+    viewer.canvas.grid.enabled = False
+    chosen = dock.presets.combo
+    chosen.setFocus()
+    QTest.keyClicks(chosen, "Diatom")
+    wait(lambda: dock.preview is not None and dock.preview.experiment.modes == 3)
+    for name in ("simulate", "truth"):
+        QTest.mouseClick(dock.bar.buttons[name], Qt.MouseButton.LeftButton)
+        wait(lambda: controller.truth is not None and not controller.busy)
+        pause(1)
+        dock.parentWidget().raise_()
+        pause(0.5)
+    dock.views.turn_to("path")
+    window.picture("virtual_experiment")
 
 
 if __name__ == "__main__":

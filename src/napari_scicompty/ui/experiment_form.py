@@ -47,6 +47,7 @@ class ExperimentForm(QWidget):
         self._kinds: dict[str, KindForm] = {}
         self._parts: dict[str, SettingsForm] = {}
         self._own: dict[str, SettingsForm] = {}
+        self._before: dict[str, SettingsForm] = {}
         self.sections: dict[str, CollapsibleSection] = {}
         for name, table in (("object", OBJECTS), ("probe", BEAMS), ("path", PATHS)):
             self._kinds[name] = self._kind_form(name, table, prefix)
@@ -71,10 +72,21 @@ class ExperimentForm(QWidget):
             kind: str(getattr(model, "title", kind)) for kind, model in table.items()
         }
         form = KindForm(table, titles, f"{prefix}.{name}.kind", f"{prefix}.{name}")
-        form.combo.activated.connect(lambda _: self.touched.emit(name))
+        form.combo.activated.connect(lambda _: self._kind_chosen(name))
+        self._before[name] = form.form
         for each in form.forms.values():
             self._listen(name, each)
         return form
+
+    def _kind_chosen(self, name: str) -> None:
+        """Take along to another kind what a person has changed."""
+        before, form = self._before[name], self._kinds[name].form
+        fields = before.model.model_fields
+        form.set_values(
+            {n: v for n, v in before.values.items() if v != fields[n].default}
+        )
+        self._before[name] = form
+        self.touched.emit(name)
 
     def _listen(self, name: str, form: SettingsForm) -> None:
         form.touched.connect(lambda: self.touched.emit(name))
@@ -110,6 +122,7 @@ class ExperimentForm(QWidget):
         """Fill every field."""
         for name, kinds in self._kinds.items():
             kinds.set_value(getattr(experiment, name))
+            self._before[name] = kinds.form
         for name, form in self._parts.items():
             form.set_values(getattr(experiment, name))
         for form in self._own.values():
