@@ -97,7 +97,10 @@ def resolution(
     resolved = found.frc.one_bit_crossing.half_period_m
     if resolved and np.isfinite(resolved):
         gain = ptychographic_resolution_gain(beam, resolved)
-        _line("gain", f"{gain:.3g} (beam of {length(beam)} over the 1-bit half period)")
+        _line(
+            "gain",
+            f"{gain:.3g} (beam of {beam * 1e6:.3g} µm over the 1-bit half period)",
+        )
     _line("judged", found.sentence)
     _keep(found.frc, figure, save)
 
@@ -126,7 +129,7 @@ def tell_crossings(found: FourierRingCorrelation) -> Iterator[tuple[str, str]]:
         ("1-bit", found.one_bit_crossing),
     ):
         period = crossing.period_m
-        full = f", full period {length(period)}" if period and period < 1 else ""
+        full = f", full period {period * 1e9:.3g} nm" if period and period < 1 else ""
         yield name, f"half period {crossing}{full}"
 
 

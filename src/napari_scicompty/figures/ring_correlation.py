@@ -118,7 +118,9 @@ def _half_periods(last: float) -> tuple[list[float], list[str]]:
     labels: list[str] = []
     for length in rounds:
         at = 500 / length
-        if at <= 1.0001 * last and (not places or places[-1] - at > 0.08 * last):
+        if not 0.05 * last <= at <= 1.0001 * last:
+            continue
+        if not places or places[-1] - at > 0.08 * last:
             places.append(at)
             labels.append(f"{length:g}")
     return places, labels
