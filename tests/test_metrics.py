@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -276,11 +277,19 @@ def test_principal_cosines_of_known_angles() -> None:
 
 
 # -- compare --------------------------------------------------------------------------
-def test_compare_undoes_what_ptychography_cannot_see() -> None:
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"wavelength_m": 1.5e-10, "distance_m": 2.0},
+        {"wavelength_m": 1e-9, "distance_m": 20.0, "propagation": "near-field"},
+    ],
+)
+def test_compare_undoes_what_ptychography_cannot_see(geometry: dict[str, Any]) -> None:
     experiment = VirtualExperiment(
         modes=2,
         path={"rows": 6, "columns": 7, "step_px": 6},
         detector={"frame": 48, "photons": None},
+        **geometry,
     )
     scan, truth = simulate(experiment)
     begun = begin(scan, DiscProbe(experiment.probe_radius_m), modes=2)

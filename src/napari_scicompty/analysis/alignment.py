@@ -1,7 +1,8 @@
 """Bringing an estimate onto a reference: what ptychography cannot see is removed.
 
-That is the complex scale between object and probe, the common shift, in far field a
-linear phase ramp, and, where positions were refined in near field, a magnification.
+That is the complex scale between object and probe, the common shift, a linear phase
+ramp (the probe takes the opposite one, and each exit wave is the same but for a
+constant phase), and, where positions were refined in near field, a magnification.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def align(
     lit : (H, W), optional
         Where both are trusted before the shift; everywhere when left out.
     ramp : bool
-        Whether a linear phase ramp is an ambiguity (it is in far field).
+        Whether a linear phase ramp is an ambiguity (it is where the probe is free).
     magnification : float, optional
         Also fit a magnification of the estimate about the middle of the grid, beginning
         with this one; 1, or the scale of the position map.

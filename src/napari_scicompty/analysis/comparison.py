@@ -67,8 +67,6 @@ class Comparison:
     """The true object on the snapshot's canvas, shape (H, W)."""
     pixel_size_m: Pair
     """Object pixel (y, x)."""
-    ramp: bool
-    """Whether a phase ramp was an ambiguity."""
 
     def ring_correlation(self) -> FourierRingCorrelation:
         """Correlate the object with the truth ring by ring.
@@ -81,7 +79,6 @@ class Comparison:
             found.aligned,
             self.pixel_size_m,
             found.lit,
-            ramp=self.ramp,
             against_truth=True,
         )
 
@@ -127,7 +124,6 @@ def compare(snapshot: Snapshot, truth: KnownTruth) -> Comparison:
         snapshot.object,
         target,
         snapshot.lit & known,
-        ramp=far,
         magnification=positions.map.magnification if free and positions else None,
     )
     # The probe moves with the object, and its ramp is the opposite one.
@@ -141,7 +137,6 @@ def compare(snapshot: Snapshot, truth: KnownTruth) -> Comparison:
         found,
         target,
         snapshot.pixel_size_m,
-        far,
     )
 
 
@@ -168,7 +163,6 @@ def agreement(first: Snapshot, second: Snapshot) -> FourierRingCorrelation:
         other,
         first.pixel_size_m,
         first.lit & lit & known,
-        ramp=first.geometry.propagation == "far-field",
     )
 
 

@@ -181,7 +181,7 @@ def fourier_ring_correlation(
     lit : (H, W), optional
         Where both are trusted; everywhere when left out.
     ramp : bool
-        Whether a phase ramp is an ambiguity (in far field).
+        Whether a phase ramp is an ambiguity (where the probe is free).
     against_truth : bool
         One of the two is free of noise, and the thresholds are those of the whole data.
 
