@@ -51,7 +51,7 @@ def test_a_preset_can_be_laid_out_and_travels_as_a_recipe(name: str) -> None:
         ("diatom", {"distance_m": 0.8907, "object_pixel_nm": 31.52, "lit": 2 / 3}),
         ("positions-14px", {"distance_m": 2.0, "view": 128, "lit": 0.6}),
         ("autodiff-100mm", {"object_pixel_nm": 390, "extent": 520, "positions": 121}),
-        ("mpie", {"object_pixel_nm": 6450, "positions": 80, "lit": 0.25}),
+        ("mpie", {"object_pixel_nm": 6450, "positions": 80, "lit": 0.703}),
         ("twinmic", {"energy_ev": 1020, "beam_um": 9.0, "distance_m": 0.75}),
     ],
 )
