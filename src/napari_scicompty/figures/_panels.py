@@ -12,6 +12,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 from scipy import ndimage
 
+from napari_scicompty.analysis.complex_colours import complex_colours
 from napari_scicompty.optics.modes import orthogonal_modes
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ _CURVE_MM = 45.0
 """Height of the error curve."""
 _MODES_A_ROW = 5
 _CYCLIC = {"romaO": "crameri:romaO", "twilight": "twilight", "phase": "cmocean:phase"}
-_COMPLEX = "cmocean:phase"
-"""Equally bright all around, so that brightness can say the magnitude."""
 _LEGEND = "hue: phase, brightness: |P|"
 _PI_TICKS = {
     -math.pi: "\N{MINUS SIGN}π",
@@ -173,7 +172,6 @@ def _mode_rows(page: _Page, snapshot: Snapshot, options: FigureOptions) -> None:
     """Orthogonal modes, strongest first: hue is the phase, brightness the magnitude."""
     modes = orthogonal_modes(snapshot.probe)
     power = (np.abs(modes.astype(np.complex128)) ** 2).sum((1, 2))
-    colours = Colormap(_COMPLEX).to_mpl()
     a_row = max(3, min(len(modes), _MODES_A_ROW))
     gap = page.em
     width = (page.width - 2 * page.margin - gap * (a_row - 1)) / a_row
@@ -182,9 +180,7 @@ def _mode_rows(page: _Page, snapshot: Snapshot, options: FigureOptions) -> None:
         top = page.y + 2 * page.em
         for i, mode in enumerate(modes[first : first + a_row]):
             axes = page.axes(page.margin + i * (width + gap), top, width, height)
-            magnitude = np.abs(mode) / max(np.percentile(np.abs(mode), 99.5), 1e-30)
-            rgb = colours(np.angle(mode) / (2 * math.pi) + 0.5)[..., :3]
-            _picture(axes, rgb * magnitude.clip(0, 1)[..., None], snapshot)
+            _picture(axes, complex_colours(mode), snapshot)
             share = power[first + i] / power.sum()
             axes.set_title(f"Mode {first + i + 1}: {share:.1%}", fontsize="medium")
             if options.scale_bar:

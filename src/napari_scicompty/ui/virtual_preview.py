@@ -103,7 +103,7 @@ def _lines(layout: Layout, counts: NDArray[Any]) -> tuple[str, ...]:
         f"{_photons(experiment)}, up to {_count(counts.max())} in a pixel",
         f"field of view {_length(*span)}, object pixel {_length(grid.pixel_m)}",
         f"beam {_length(lit)} ({lit / grid.pixel_m:.3g} pixels), view "
-        f"{_length(grid.side_m)} ({min(shape)} pixels)",
+        f"{_length(grid.side_m)}",
     ]
     if count > 1:
         lines.append(
