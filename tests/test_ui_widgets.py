@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QLineEdit, QWidget
+from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QWidget
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.figures import FigureOptions
@@ -17,7 +17,7 @@ from napari_scicompty.formats import OpenChoices
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.simulation import Detector, Mistakes
 from napari_scicompty.start import STARTS
-from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.forms import NO_SETTINGS, settings_form
 from napari_scicompty.ui.number_box import UnitSpinBox
 from napari_scicompty.ui.plots import (
     ErrorPlot,
@@ -213,6 +213,13 @@ def test_a_form_gives_back_what_it_shows(
         widget = form.native.findChild(QWidget, f"prefix.{name}")
         assert widget is not None and widget.isVisible(), name
         assert _tooltip(widget), f"{name} has no help"
+
+
+def test_a_form_of_nothing_says_so(shown: Callable[..., Any]) -> None:
+    form = settings_form(STARTS["back-propagated"], None, "prefix")
+    label = shown(form.native).findChild(QLabel)
+    assert label.isVisible()
+    assert label.text() == NO_SETTINGS
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

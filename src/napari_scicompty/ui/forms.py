@@ -7,7 +7,7 @@ import types
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from magicgui.backends._qtpy.widgets import QBaseValueWidget
-from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit
 from magicgui.widgets.bases import ValueWidget
 from pydantic_core import PydanticUndefined, ValidationError
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = ("_m", "_ev", "_px2", "_px", "_rad", "_v")
 NOTHING = "as in the file"
+NO_SETTINGS = "This needs no settings."
 WRONG = "border: 1px solid #ff6b6b;"
 
 
@@ -137,9 +138,11 @@ class SettingsForm(QObject):
             self._rows[name] = row
             self._listen(name, row)
         self.container = Container(
-            layout="horizontal" if flat else "vertical", labels=True
+            layout="horizontal" if flat else "vertical", labels=bool(names)
         )
-        self.container.extend(self._rows.values())  # this way the labels line up
+        self.container.extend(  # this way the labels line up
+            self._rows.values() or [Label(value=NO_SETTINGS)]
+        )
         self.container.margins = (0, 0, 0, 0)
         for row in self._rows.values():
             _show_in(row, _default(model.model_fields[row.name]))
