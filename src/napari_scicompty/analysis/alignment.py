@@ -8,11 +8,12 @@ constant phase), and, where positions were refined in near field, a magnificatio
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft, ndimage
 
+from napari_scicompty.analysis._pose import MARGIN, RIM, Mover, Pose, phase_turn
 from napari_scicompty.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
     Real = NDArray[np.float64]
 
 Pair = tuple[float, float]
-
-MARGIN = 16
-"""Pixels over which the outside of the lit region fades into the mean."""
-
-RIM = 2
-"""Pixels at the rim of the lit region that interpolation spoils."""
 
 LONGEST = 2.0
 """Pixels that one step may go; whole pixels were found before."""
@@ -120,9 +115,9 @@ def align(
             "align: next to nothing is lit in both; check that they show the same "
             "region"
         )
-    mover = _Mover(estimate, where)
+    mover = Mover(estimate, where)
     target = np.pad(np.where(where, truth, 0).astype(complex), MARGIN)
-    first = _Pose(np.zeros(2), np.zeros(2), magnification or 1.0)
+    first = Pose(np.zeros(2), np.zeros(2), magnification or 1.0)
     first = _coarse(mover, target, first, ramp=ramp)
     pose = _refined(mover, target, first, ramp=ramp, magnify=magnification is not None)
     both = mover.trusted(pose)
@@ -151,92 +146,13 @@ def shifted(field: Field, shift: Pair | Real, ramp: Pair | Real = (0, 0)) -> Com
     The ramp is zero at pixel (H // 2, W // 2); the field counts as periodic.
     """
     fy, fx = (fft.fftfreq(n) for n in field.shape)
-    turn = _phase(fy, fx, np.negative(shift))
+    turn = phase_turn(fy, fx, np.negative(shift))
     y, x = (np.arange(n) - n // 2 for n in field.shape)
-    return np.asarray(fft.ifft2(fft.fft2(field) * turn) * _phase(y, x, ramp))
-
-
-@dataclass(frozen=True, eq=False)
-class _Pose:
-    """What is done to the estimate."""
-
-    shift: Real
-    ramp: Real
-    magnification: float
-
-
-class _Mover:
-    """The estimate, continued beyond its lit region, in any pose; padded by MARGIN."""
-
-    def __init__(self, estimate: Field, lit: Mask) -> None:
-        self.lit = np.pad(lit, MARGIN)
-        self._field = _continued(np.pad(estimate.astype(complex), MARGIN), self.lit)
-        self.middle = np.array([n // 2 + MARGIN for n in lit.shape], float)
-        y, x = (
-            np.arange(n) - m for n, m in zip(self.lit.shape, self.middle, strict=True)
-        )
-        self.y, self.x = y[:, None], x[None, :]
-        self._frequencies = [fft.fftfreq(n) for n in self.lit.shape]
-        self._magnification = 1.0
-        self._spectrum = fft.fft2(self._field)
-
-    def moved(self, pose: _Pose, *, slopes: bool = False) -> list[Complex]:
-        """Return the field in this pose; with `slopes`, its slopes along y and x too.
-
-        The slopes are those of the moved field before the ramp, times the ramp.
-        """
-        if pose.magnification != self._magnification:
-            self._magnification = pose.magnification
-            self._spectrum = fft.fft2(self._enlarged(self._field, pose, 5))
-        fy, fx = self._frequencies
-        spectrum = self._spectrum * _phase(fy, fx, -pose.shift)
-        spectra = [spectrum]
-        if slopes:
-            spectra += [2j * np.pi * f * spectrum for f in (fy[:, None], fx[None, :])]
-        turn = _phase(self.y[:, 0], self.x[0], pose.ramp)
-        return [fft.ifft2(s) * turn for s in spectra]
-
-    def trusted(self, pose: _Pose) -> Mask:
-        """Where the moved estimate comes from its lit region, less a rim of RIM."""
-        lit = self._enlarged(self.lit.astype(float), pose, 1)
-        inside = ndimage.shift(lit, pose.shift, order=1) > 0.99
-        return np.asarray(ndimage.binary_erosion(inside & self.lit, iterations=RIM))
-
-    def _enlarged(self, values: NDArray[Any], pose: _Pose, order: int) -> NDArray[Any]:
-        if pose.magnification == 1:
-            return np.asarray(values)
-        shrink = 1 / pose.magnification
-        offset = self.middle * (1 - shrink)
-        return np.asarray(
-            ndimage.affine_transform(
-                values, np.full(2, shrink), offset, order=order, mode="nearest"
-            )
-        )
-
-
-def _phase(y: Real, x: Real, slope: Pair | Real) -> Complex:
-    """exp(2 pi i (y slope_y + x slope_x)) on the grid of two axes."""
-    return np.asarray(
-        np.exp(2j * np.pi * slope[0] * y)[:, None]
-        * np.exp(2j * np.pi * slope[1] * x)[None, :]
-    )
-
-
-def _continued(field: Complex, lit: Mask) -> Complex:
-    """Go on from the rim of the lit region, and fade into its mean.
-
-    Blurred by a pixel, or the seams of the continuation would ring into the lit region:
-    1 - |C| of a shifted, otherwise equal object falls from 4e-5 to 6e-6.
-    """
-    away, nearest = ndimage.distance_transform_edt(~lit, return_indices=True)
-    fade = 0.5 + 0.5 * np.cos(np.pi * np.minimum(away / MARGIN, 1))
-    mean = field[lit].mean()
-    beyond = mean + (field[tuple(nearest)] - mean) * fade
-    return np.where(lit, field, ndimage.gaussian_filter(beyond, 1.0))
+    return np.asarray(fft.ifft2(fft.fft2(field) * turn) * phase_turn(y, x, ramp))
 
 
 # -- whole pixels ---------------------------------------------------------------------
-def _coarse(mover: _Mover, target: Complex, first: _Pose, *, ramp: bool) -> _Pose:
+def _coarse(mover: Mover, target: Complex, first: Pose, *, ramp: bool) -> Pose:
     """Best of several whole-pixel shifts, each with its own best ramp."""
     field = np.where(mover.lit, mover.moved(first)[0], 0)
     candidates = {
@@ -294,8 +210,8 @@ def _coarse_ramp(quotient: Complex) -> tuple[Real, float]:
 
 # -- fractions ------------------------------------------------------------------------
 def _refined(
-    mover: _Mover, target: Complex, pose: _Pose, *, ramp: bool, magnify: bool
-) -> _Pose:
+    mover: Mover, target: Complex, pose: Pose, *, ramp: bool, magnify: bool
+) -> Pose:
     """Gauss-Newton steps on all that is free; halved where they go too far."""
     where = mover.trusted(pose)
     free = np.array([True, True, ramp, ramp, magnify])
@@ -306,7 +222,7 @@ def _refined(
         step[free] = _step(mover, target, where, fields, pose, free)
         step /= max(1.0, np.abs(step[:2]).max() / LONGEST)
         for _halving in range(6):
-            tried = _Pose(
+            tried = Pose(
                 pose.shift + step[:2],
                 pose.ramp + step[2:4],
                 pose.magnification * float(np.exp(step[4])),
@@ -325,11 +241,11 @@ def _refined(
 
 
 def _step(
-    mover: _Mover,
+    mover: Mover,
     target: Complex,
     where: Mask,
     fields: list[Complex],
-    pose: _Pose,
+    pose: Pose,
     free: Mask,
 ) -> Real:
     """Solve the normal equations of the linearised difference from the target."""
