@@ -14,7 +14,7 @@ from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.ui.number_box import UnitSpinBox
+from napari_scicompty.ui.number_box import UNITS, UnitSpinBox
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.settings import Settings
 
-SUFFIXES = ("_m", "_ev", "_px2", "_px", "_rad", "_v")
+SUFFIXES = ("_m", "_ev", "_px2", "_px", "_rad", "_v", "_mm", "_pt")
 NOTHING = "as in the file"
 NO_SETTINGS = "This needs no settings."
 WRONG = "border: 1px solid #ff6b6b;"
@@ -248,6 +248,8 @@ def _row(name: str, field: FieldInfo) -> Any:
     """Choose the widget of a field."""
     kinds, optional = _kinds(field.annotation)
     label = field.title or _label(name)
+    if _unit(field) not in UNITS and _unit(field):
+        label += f" ({_unit(field)})"
     if any(get_origin(kind) is Literal for kind in kinds):
         options = [c for k in kinds if get_origin(k) is Literal for c in get_args(k)]
         choices = [(str(c), c) for c in options]
@@ -372,6 +374,7 @@ def _show_in(row: Any, value: Any) -> None:
         if isinstance(value, tuple | list):
             value = ", ".join(str(v) for v in value)
         row.value = "" if value is None else str(value)
+        row.native.setCursorPosition(0)  # of a long text its beginning is seen
         return
     if isinstance(row, UnitEdit) and isinstance(value, tuple):
         value = value[0]

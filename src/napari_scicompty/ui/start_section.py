@@ -47,6 +47,9 @@ class KindForm(QWidget):
         self._names = list(table)
         self.combo = QComboBox()
         self.combo.setObjectName(combo_name)
+        self.combo.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )  # else the longest title makes the dock wide
         self.forms: dict[str, SettingsForm] = {}
         for name, model in table.items():
             self.combo.addItem(titles.get(name, name), name)
