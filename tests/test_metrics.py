@@ -333,6 +333,33 @@ def test_compare_judges_positions_that_differ_and_can_be_written_as_json() -> No
     assert told["one_minus_C"] == 1 - judged.correlation
 
 
+def test_refined_positions_in_near_field_bring_their_magnification() -> None:
+    """Positions / m and O(m x) give the same data, and are judged as the same."""
+    experiment = VirtualExperiment(
+        propagation="near-field",
+        wavelength_m=1e-9,
+        distance_m=0.01,
+        detector={"frame": 64, "pixel_m": 0.4e-6},
+        path={"rows": 5, "columns": 5, "step_px": 10},
+    )
+    scan, truth = simulate(experiment)
+    m, middle = 1.02, truth.positions_m.mean(0)
+    centre = (middle - truth.origin_m) / truth.pixel_size_m
+    field = ndimage.affine_transform(
+        truth.object, np.full(2, m), centre * (1 - m), order=5, mode="nearest"
+    )
+    snapshot = begin(scan, DiscProbe(radius_m=experiment.probe_radius_m)).replace(
+        object=field.astype("c8"),
+        origin_m=truth.origin_m,
+        positions_m=middle + (truth.positions_m - middle) / m,
+    )
+    judged = metrics.compare(snapshot, truth)
+    assert judged.alignment.magnification == pytest.approx(m, abs=1e-3)
+    assert judged.positions.map.magnification == pytest.approx(1 / m)
+    assert judged.positions.max_m < 1e-3 * truth.pixel_size_m[0]
+    assert judged.ssim.phase > 0.99
+
+
 def test_gain_is_the_beam_over_what_is_resolved() -> None:
     # [S1], supplement, eq. 2
     assert metrics.ptychographic_resolution_gain(9e-6, 50e-9) == pytest.approx(180)

@@ -240,6 +240,18 @@ def test_half_scans_refuse() -> None:
         half_scans(scan.exclude(range(3, 81)), RPIE(), epochs=1, start=start)
 
 
+def test_results_on_canvases_of_their_own_are_compared_where_both_are() -> None:
+    scan, start = noisy_scan()
+    result = half_scans(scan, RPIE(), epochs=3, start=start).first
+    origin = np.subtract(result.origin_m, np.multiply((4, 7), result.pixel_size_m))
+    larger = result.replace(
+        object=np.pad(result.object, ((4, 0), (7, 2)), constant_values=1),
+        origin_m=(origin[0], origin[1]),
+    )
+    for pair in ((result, larger), (larger, result)):
+        assert metrics.agreement(*pair).correlation[1:].min() > 0.999
+
+
 def test_results_of_different_pixels_cannot_be_compared() -> None:
     scan, start = noisy_scan()
     result = half_scans(scan, RPIE(), epochs=1, start=start).first

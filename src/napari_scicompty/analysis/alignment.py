@@ -97,7 +97,7 @@ def align(
         Whether a linear phase ramp is an ambiguity (it is where the probe is free).
     magnification : float, optional
         Also fit a magnification of the estimate about the middle of the grid, beginning
-        with this one; 1, or the scale of the position map.
+        with this one; 1, or one over the scale of refined positions.
 
     Raises
     ------

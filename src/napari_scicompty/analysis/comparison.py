@@ -112,19 +112,22 @@ class Comparison:
 def compare(snapshot: Snapshot, truth: KnownTruth) -> Comparison:
     """Judge a snapshot against the truth of its virtual experiment.
 
-    In near field, where refined positions, distance and object share one free scale, a
-    magnification is fitted too if the positions were refined.
+    In near field positions / m, distance / m and the object O(m x) give the same data:
+    if the positions were refined, a magnification is fitted too, beginning with that
+    of their map.
     """
     offset = np.subtract(truth.origin_m, snapshot.origin_m) / snapshot.pixel_size_m
     target, known = placed(truth.object, offset, snapshot.object.shape)
-    far = snapshot.geometry.propagation == "far-field"
     positions = _position_error(snapshot, truth)
-    free = not far and positions is not None and _refined(snapshot)
+    near = snapshot.geometry.propagation == "near-field"
+    magnification = None
+    if near and positions is not None and _refined(snapshot):
+        magnification = 1 / positions.map.magnification
     found = align(
         snapshot.object,
         target,
         snapshot.lit & known,
-        magnification=positions.map.magnification if free and positions else None,
+        magnification=magnification,
     )
     # The probe moves with the object, and its ramp is the opposite one.
     opposite = np.negative(found.ramp)
