@@ -21,7 +21,7 @@ FLOORS = {
     4: "controls run start search reconstruction halves simulation",
     3: "algorithms refine analysis",
     2: "measured estimate snapshot run_settings formats prepare",
-    1: "errors files settings device geometry scan canvas optics",
+    1: "affine errors files settings device geometry scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors settings geometry scan canvas",

@@ -6,6 +6,7 @@ object and probe, the common shift, and a linear phase ramp.
 
 from __future__ import annotations
 
+from napari_scicompty.affine import PositionMap
 from napari_scicompty.analysis.alignment import Alignment, align, complex_correlation
 from napari_scicompty.analysis.comparison import (
     Comparison,
@@ -21,7 +22,6 @@ from napari_scicompty.analysis.illumination import (
 from napari_scicompty.analysis.line_profile import LineProfile, line_profile
 from napari_scicompty.analysis.positions import (
     PositionError,
-    PositionMap,
     position_error,
 )
 from napari_scicompty.analysis.ring_correlation import (
