@@ -1,0 +1,284 @@
+"""Sub-pixel shift between images by cross-correlation, many images at a time.
+
+The shift s that registers an image M onto a reference R is where |C(s)|^2 peaks,
+
+    C(s) = sum_f R(f) conj(M(f)) exp(2 pi i f.s)
+
+with R(f), M(f) the spectra: whole pixels by an inverse FFT, then a grid of
+1 / upsampling pixel around them by the matrix-multiplication DFT of M. Guizar-Sicairos,
+S. T. Thurman, J. R. Fienup, Opt. Lett. 33, 156 (2008), then one Newton step.
+
+Over so few pixels the rows of that matrix, exp(2 pi i f u), are nearly dependent: they
+are A V^T with a dozen real columns V. A cross-spectrum is multiplied with V once, and
+every grid is made of the small core V^T (R conj(M)) V.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from napari_scicompty.optics.patches import intensity
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NEAR = 2.0
+"""Pixels within which one grid is cheaper than looking for whole pixels first."""
+
+BEYOND = 0.75
+"""Pixels that the grid reaches to either side of a whole-pixel peak."""
+
+FIRST_STEPS = 20
+"""The first grid has at most this many steps per pixel: peaks are wider than that."""
+
+FLAT = 100.0
+"""Relative curvature of a peak, in roundings, below which there is none."""
+
+CACHED = 2**17
+"""Pixels at a time on a CPU, to stay in its cache."""
+
+AT_ONCE = 2**25
+"""Pixels at a time elsewhere, to bound the memory."""
+
+
+def shift_between(
+    reference: Tensor,
+    moving: Tensor,
+    upsampling: int = 20,
+    *,
+    weight: Tensor | None = None,
+    largest: float | None = None,
+    whitened: bool = False,
+    refine_peak: bool = True,
+) -> Tensor:
+    """Return the shifts that register `moving` onto `reference`.
+
+    They are those of scikit-image's ``phase_cross_correlation(reference, moving,
+    normalization=None)``. Of a view before (reference) and after (moving) its update,
+    the shift is plus the correction of the position.
+
+    Parameters
+    ----------
+    reference, moving : Tensor (h, w) or (n, h, w)
+        Real or complex, on one device; a single image goes with every other.
+    upsampling : int
+        Steps per pixel of the grid on which the peak is looked for.
+    weight : Tensor (h, w) or (n, h, w), optional
+        Multiplied on both, such as the magnitude of the probe.
+    largest : float, optional
+        Pixels that a shift may have along each axis. Up to `NEAR`, whole pixels need
+        not be looked for, which saves a third of the time.
+    whitened : bool
+        Correlate nothing but the phases of the spectra, as ``normalization="phase"``.
+    refine_peak : bool
+        Go from the best point of the grid to the top of the parabola that touches
+        |C|^2 there.
+
+    Returns
+    -------
+    Tensor (n, 2)
+        Pixels (y, x), within half an image. An axis along which the images do not
+        change has shift 0: nothing can be seen there.
+    """
+    given = (reference, moving) if weight is None else (reference, moving, weight)
+    stacks = [image if image.ndim == 3 else image[None] for image in given]
+    count = max(map(len, stacks))
+    pixels = CACHED if reference.device.type == "cpu" else AT_ONCE
+    chunk = max(1, pixels // reference.shape[-2:].numel())
+    shifts = []
+    for begin in range(0, count, chunk):
+        part = [s if len(s) == 1 else s[begin : begin + chunk] for s in stacks]
+        shifts.append(
+            peak_shift(
+                _cross_spectra(*part),
+                upsampling,
+                largest=largest,
+                whitened=whitened,
+                refine_peak=refine_peak,
+            )
+        )
+    return torch.cat(shifts)
+
+
+def peak_shift(
+    cross_spectra: Tensor,
+    upsampling: int = 20,
+    *,
+    largest: float | None = None,
+    whitened: bool = False,
+    refine_peak: bool = True,
+) -> Tensor:
+    """Return the shifts (n, 2) at which cross-correlations peak, from their spectra.
+
+    For whom the spectra are at hand, as those of exit waves are at a far detector; the
+    cross-spectra of several modes are summed.
+
+    Parameters
+    ----------
+    cross_spectra : Tensor (n, h, w)
+        R(f) conj(M(f)), complex, zero frequency first.
+    upsampling, largest, whitened, refine_peak
+        As for `shift_between`.
+    """
+    cross = torch.sgn(cross_spectra) if whitened else cross_spectra
+    if largest is not None and largest <= NEAR:
+        shift, seen = _nearby(cross, largest, upsampling, refine=refine_peak)
+    else:
+        whole = _whole_peak(cross, largest)
+        cross = _recentred(cross, whole)
+        fine, seen = _nearby(cross, BEYOND, upsampling, refine=refine_peak)
+        size = _sizes(cross.shape[-2:], cross.device)
+        shift = whole + fine
+        shift = shift - size * (shift / size).round()
+    shift = torch.where(seen, shift, 0)
+    return shift if largest is None else shift.clamp(-largest, largest)
+
+
+def _cross_spectra(
+    reference: Tensor, moving: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    if weight is not None:
+        reference, moving = reference * weight, moving * weight
+    moved = torch.fft.fft2(moving, norm="ortho")
+    return torch.fft.fft2(reference, norm="ortho") * moved.conj()
+
+
+def _whole_peak(cross: Tensor, largest: float | None) -> Tensor:
+    """Return the whole-pixel shifts (n, 2) with the highest correlation."""
+    power = intensity(torch.fft.ifft2(cross))
+    if largest is not None:
+        for axis in (-2, -1):
+            line = power.movedim(axis, -1)
+            line[..., math.floor(largest) + 1 : -math.floor(largest)] = 0
+    index = _argmax(power)
+    size = _sizes(cross.shape[-2:], cross.device)
+    return index - size * (index > size // 2)
+
+
+def _recentred(cross: Tensor, whole: Tensor) -> Tensor:
+    """Move correlations by whole pixels, so that the peak comes to shift zero."""
+    y, x = (
+        _roots(size, cross.dtype, cross.device)[
+            shift[:, None] * torch.arange(size, device=cross.device) % size
+        ]
+        for size, shift in zip(cross.shape[-2:], whole.unbind(-1), strict=True)
+    )
+    return cross * y[:, :, None] * x[:, None, :]
+
+
+def _nearby(
+    cross: Tensor, reach: float, upsampling: int, *, refine: bool
+) -> tuple[Tensor, Tensor]:
+    """Return the peaks within `reach` pixels of shift zero, and where there are any.
+
+    Both have shape (n, 2).
+    """
+    step = math.ceil(upsampling / FIRST_STEPS)
+    half = step * (math.ceil(reach * upsampling / step) + 1)
+    lines = [
+        _lines(size, half, upsampling, cross.dtype, cross.device)
+        for size in cross.shape[-2:]
+    ]
+    core = _core(cross, *lines)
+    y, x = (line.rows[step:-step:step, 0] for line in lines)
+    index = step + step * _argmax(intensity(y @ core @ x.mT))
+    if step > 1:
+        close = index[..., None] + torch.arange(-step, step + 1, device=cross.device)
+        y, x = (line.rows[close[:, i], 0] for i, line in enumerate(lines))
+        index = index - step + _argmax(intensity(y @ core @ x.mT))
+    y, x = (line.rows[index[:, i]] for i, line in enumerate(lines))
+    to_top, seen = _parabola(y @ core @ x.mT)
+    shift = (index - half).to(to_top.dtype) / upsampling
+    if refine:
+        shift = shift + to_top.clamp(-step / upsampling, step / upsampling)
+    return shift, seen
+
+
+def _core(cross: Tensor, y: _Lines, x: _Lines) -> Tensor:
+    """Return V^T (R conj(M)) V, shape (n, r, r)."""
+    n, h, w = cross.shape
+    # Real times complex, taken as a product of real matrices, is half the work.
+    flat = torch.view_as_real(cross.contiguous()).view(n, h, 2 * w)
+    narrow = torch.bmm(y.basis.mT.expand(n, -1, -1), flat).view(n, -1, w, 2)
+    return torch.view_as_complex(narrow) @ x.basis.to(cross.dtype)
+
+
+def _parabola(derivatives: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the way to the top of the parabola that touches |C|^2, and its curving.
+
+    Exact derivatives, where differences of nearly equal values would drown in rounding:
+    of d^(i+j) C / dy^i dx^j, shape (n, 3, 3).
+
+    Returns
+    -------
+    to_top : Tensor (n, 2)
+        Pixels; 0 where there is no top.
+    seen : Tensor (n, 2)
+        True where |C|^2 curves down along the axis.
+    """
+    peak = derivatives[:, :1, :1]
+    limits = torch.finfo(peak.dtype)
+    d = derivatives * peak.conj() / intensity(peak).clamp_min(limits.tiny)
+    real, square = d.real, intensity(d)
+    gy, gx = real[:, 1, 0], real[:, 0, 1]
+    cyy = -real[:, 2, 0] - square[:, 1, 0]
+    cxx = -real[:, 0, 2] - square[:, 0, 1]
+    cxy = -real[:, 1, 1] - (d[:, 1, 0] * d[:, 0, 1].conj()).real
+    det = cyy * cxx - cxy.square()
+    det = torch.where((cyy > 0) & (det > 0), det, math.inf)
+    to_top = torch.stack([cxx * gy - cxy * gx, cyy * gx - cxy * gy], -1)
+    return to_top / det[:, None], torch.stack([cyy, cxx], -1) > FLAT * limits.eps
+
+
+def _argmax(values: Tensor) -> Tensor:
+    """Return row and column of the maximum of each (h, w), shape (n, 2)."""
+    # By the maxima of the rows: many times faster than one argmax on a CPU.
+    row = values.amax(-1).argmax(-1)
+    column = values.take_along_dim(row[:, None, None], 1)[:, 0].argmax(-1)
+    return torch.stack([row, column], -1)
+
+
+class _Lines(NamedTuple):
+    """exp(2 pi i f u) along one axis, as rows times a real basis."""
+
+    basis: Tensor
+    """V, shape (size, r), orthonormal."""
+    rows: Tensor
+    """A and its first two derivatives by u, shape (len(u), 3, r), complex."""
+
+
+@lru_cache(maxsize=64)
+def _lines(
+    size: int, half: int, upsampling: int, dtype: torch.dtype, device: torch.device
+) -> _Lines:
+    """Return the lines of u = (-half ... half) / upsampling pixels."""
+    u = np.arange(-half, half + 1) / upsampling
+    rate = 2j * math.pi * np.fft.fftfreq(size)
+    matrix = np.exp(u[:, None] * rate)
+    _, weight, basis = np.linalg.svd(np.concatenate([matrix.real, matrix.imag]))
+    rank = np.count_nonzero(weight > torch.finfo(dtype).eps * weight[0])
+    # One to four more for the derivatives, which also fills vector units.
+    v = basis[: 4 * (rank // 4 + 1)].T
+    rows = np.stack([matrix * rate**order @ v for order in range(3)], axis=1)
+    return _Lines(
+        torch.from_numpy(v.copy()).to(device, dtype.to_real()),
+        torch.from_numpy(rows).to(device, dtype),
+    )
+
+
+@lru_cache(maxsize=64)
+def _roots(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return exp(2 pi i k / size), shape (size,)."""
+    roots = np.exp(2j * math.pi * np.arange(size) / size)
+    return torch.from_numpy(roots).to(device, dtype)
+
+
+@lru_cache(maxsize=64)
+def _sizes(shape: torch.Size, device: torch.device) -> Tensor:
+    """Return (h, w) on a device: copied once, since a copy waits for the device."""
+    return torch.tensor(shape, device=device)
