@@ -486,8 +486,13 @@ def test_bad_settings_name_the_culprit(wrong: dict[str, Any], says: str) -> None
             {"detector": {"beam_stop_px": 63}},
         ),
         (
+            {"path": {"rows": 200, "columns": 200}, "detector": {"frame": 256}},
+            "40000 patterns of 256 x 256 .* works is 8192",
+            {"path": {"rows": 90, "columns": 91}},
+        ),
+        (
             {
-                "path": {"rows": 200, "step_px": 500},
+                "path": {"rows": 200, "columns": 2, "step_px": 500},
                 "probe": {"radius": 0.5},
                 "detector": {"frame": 1024},
             },

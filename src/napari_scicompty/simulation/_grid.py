@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import fft
+from scipy import fft, special
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Grid:
     def disc(self, radius_m: float) -> NDArray[np.float64]:
         """Disc with an edge that is smooth over about two pixels, shape (h, w)."""
         inside = (radius_m - np.hypot(*self.coordinates())) / self.pixel_m
-        return np.asarray(1 / (1 + np.exp(-inside / 0.8)))
+        return np.asarray(special.expit(inside / 0.8))
 
     def wavefront(self) -> NDArray[np.complex128]:
         """Phase factor exp(i pi r^2 / (lambda fs)) of the spherical wave, (h, w)."""

@@ -11,6 +11,7 @@ from scipy import special
 
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation._grid import Grid, clouds, frequencies, smoothed
+from napari_scicompty.simulation._kinds import table_of
 from napari_scicompty.simulation.pictures import Picture, Range, complex_picture
 
 if TYPE_CHECKING:
@@ -201,13 +202,7 @@ AnyBeam = Annotated[
     Field(discriminator="kind"),
 ]
 
-BEAMS: dict[str, type[Settings]] = {
-    "disc": DiscBeam,
-    "spherical": SphericalBeam,
-    "zone-plate": ZonePlateBeam,
-    "zernike": ZernikeBeam,
-    "pictures": PictureBeam,
-}
+BEAMS = table_of(AnyBeam)
 """Kind -> settings class."""
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from napari_scicompty.simulation.experiment import VirtualExperiment
 
+LARGEST_STACK = 2**29
+"""Values of all patterns together above which they are refused: 4 GiB as doubles."""
+
 _ROUND = 1.005
 """By how much a proposal is better than the limit, so that it holds when rounded."""
 
@@ -39,8 +42,15 @@ def check_settings(experiment: VirtualExperiment) -> None:
 
 
 def check_span(experiment: VirtualExperiment, positions: NDArray[np.float64]) -> None:
-    """Refuse a scan whose object would not fit memory."""
+    """Refuse a scan that would not fit memory: its patterns, or its object."""
     grid = experiment.grid
+    most = LARGEST_STACK // (grid.shape[0] * grid.shape[1])
+    if len(positions) > most:
+        raise InputError(
+            f"VirtualExperiment.path: {len(positions)} patterns of {grid.shape[0]} x "
+            f"{grid.shape[1]} pixels do not fit memory; the nearest that works is "
+            f"{most} positions, or fewer pixels (detector.frame)"
+        )
     span = float(np.ptp(positions, axis=0).max()) / grid.pixel_m
     room = LARGEST_OBJECT - max(grid.shape) - 64
     if span > room:

@@ -13,6 +13,7 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.formats.choices import FilePath
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation._grid import Shape, clouds
+from napari_scicompty.simulation._kinds import table_of
 from napari_scicompty.simulation.pictures import Picture, Range, complex_picture
 
 if TYPE_CHECKING:
@@ -130,13 +131,7 @@ AnyObject = Annotated[
     Field(discriminator="kind"),
 ]
 
-OBJECTS: dict[str, type[Settings]] = {
-    "siemens-star": SiemensStar,
-    "pictures": PictureObject,
-    "bars": ResolutionBars,
-    "cells": RandomCells,
-    "result": ResultObject,
-}
+OBJECTS = table_of(AnyObject)
 """Kind -> settings class."""
 
 

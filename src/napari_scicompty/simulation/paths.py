@@ -13,6 +13,7 @@ from scipy.stats import qmc
 from napari_scicompty.formats import positions as position_files
 from napari_scicompty.formats.choices import FilePath, OpenChoices
 from napari_scicompty.settings import Settings, setting
+from napari_scicompty.simulation._kinds import table_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -167,8 +168,8 @@ class MeasuredPath(Settings):
 
 
 AnyPath = Annotated[
-    RasterPath
-    | JitteredRasterPath
+    JitteredRasterPath
+    | RasterPath
     | FermatSpiralPath
     | ConcentricPath
     | PoissonDiscPath
@@ -176,14 +177,7 @@ AnyPath = Annotated[
     Field(discriminator="kind"),
 ]
 
-PATHS: dict[str, type[Settings]] = {
-    "jittered-raster": JitteredRasterPath,
-    "raster": RasterPath,
-    "fermat": FermatSpiralPath,
-    "concentric": ConcentricPath,
-    "poisson": PoissonDiscPath,
-    "file": MeasuredPath,
-}
+PATHS = table_of(AnyPath)
 """Kind -> settings class."""
 
 
