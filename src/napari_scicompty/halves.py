@@ -86,10 +86,10 @@ def half_scans(
     Each half has half the photons, half the overlap and half the steps in an epoch.
     The thresholds are made for halves and tell of the whole data, but they count the
     photons only: where half the overlap is too little, or the epochs are too few for a
-    half to settle, the whole scan is better than they say. Where an algorithm goes on with
-    large steps at few photons, the whole has hardly less noise than its halves, and they
-    flatter (see Judging a result). What both halves share is not seen: a wrong distance,
-    wrong positions, a detector that is not linear.
+    half to settle, the whole scan is better than they say. Where an algorithm goes on
+    with large steps at few photons, the whole has hardly less noise than its halves,
+    and they flatter (see Judging a result). What both halves share is not seen: a wrong
+    distance, wrong positions, a detector that is not linear.
 
     Parameters
     ----------
