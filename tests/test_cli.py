@@ -286,3 +286,21 @@ def test_help_comes_from_the_settings() -> None:
     ):
         assert field.description
         assert field.description in done.stdout
+
+
+def test_positions_are_refined_as_by_script() -> None:
+    rate = "--set=positions.rate_px=0.6"
+    _call("reconstruct", *SHORT, "--refine=positions", rate, "--save=r.h5")
+    _call("reconstruct", *SHORT, rate, "--set=positions.start_epoch=0", "--save=s.h5")
+    scan = sc.open_scan("stack.tif", "positions.txt", **GEOMETRY)
+    for name, more in (("r.h5", {}), ("s.h5", {"start_epoch": 0})):
+        refine = sc.LeastSquaresShift(rate_px=0.6, **more)
+        *_, last = sc.reconstruct(
+            scan, sc.RPIE(), epochs=2, start=DISC, refine=[refine], device="cpu"
+        )
+        saved = sc.open_result(name)
+        assert np.array_equal(saved.positions_m, last.positions_m)
+        assert sc.Recipe.load(name).stages[0].refine == (refine,)
+    assert not np.array_equal(saved.positions_m, scan.positions_m)
+    said = _call("reconstruct", *SHORT, "--refine=angle", code=2)
+    assert "'angle' is not known" in said

@@ -13,6 +13,7 @@ from napari_scicompty.analysis import metrics
 from napari_scicompty.errors import InputError
 from napari_scicompty.simulation import VirtualExperiment, simulate
 from napari_scicompty.start import DiscProbe, begin
+from small_scans import small_scan
 
 
 def texture(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
@@ -366,3 +367,18 @@ def test_gain_is_the_beam_over_what_is_resolved() -> None:
     experiment = VirtualExperiment(path={"rows": 3, "columns": 3})
     begun = begin(simulate(experiment)[0], DiscProbe(1e-6))
     assert metrics.beam_diameter_m(begun) == pytest.approx(2e-6, rel=0.1)
+
+
+def test_positions_that_were_moved_too_far_are_named() -> None:
+    small = small_scan((24, 24), (5, 5), step=5)
+    first = small.start()
+    rng = np.random.default_rng(3)
+    moved = rng.normal(0, 0.4, (25, 2)) + 3  # and a common shift
+    moved[[4, 11]] += [[7, 0], [-5, 5]]
+    pixel = np.array(first.pixel_size_m)
+    snapshot = first.replace(positions_m=first.positions_m + moved * pixel)
+    assert set(metrics.outliers(snapshot)) == {4, 11}
+    away = metrics.displacements(snapshot) / pixel
+    assert np.abs(np.median(away, 0)).max() < 1e-9
+    assert np.hypot(*away[4]) > 6
+    assert not len(metrics.outliers(first))

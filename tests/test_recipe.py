@@ -179,10 +179,43 @@ def test_a_stop_ends_all_stages_and_the_recipe_says_how_far() -> None:
     assert [stage.epochs for stage in recipe.until(0).stages] == [0]
 
 
+def test_refiners_go_through_toml_and_python(tmp_path: Path) -> None:
+    refine = (sc.LeastSquaresShift(rate_px=0.7, search_every=0),)
+    recipe = sc.Recipe(
+        input=EXPERIMENT, start=DISC, stages=[SHORT.replace(refine=refine)]
+    )
+    recipe.save(tmp_path / "r.toml")
+    again = sc.Recipe.load(tmp_path / "r.toml")
+    assert again.stages[0].refine == refine
+    *_, last = again.run()
+    assert last.settings["positions"]["rate_px"] == 0.7
+    assert "refine=[sc.LeastSquaresShift(rate_px=0.7, search_every=0)]" in (
+        again.to_python()
+    )
+    by_hand = sc.Recipe.from_dict(
+        again.to_dict() | {"stage": [{"epochs": 1, "refine": ["positions"]}]}
+    )
+    assert by_hand.stages[0].refine == (sc.LeastSquaresShift(),)
+
+
+@pytest.mark.parametrize(
+    ("refine", "says"),
+    [
+        (["angle"], "'angle' is not known"),
+        ([{"name": "least"}], "stage.refine.name is 'least'"),
+        ([{"name": "least-squares-shift", "rate_px": 0}], "stage.refine.rate_px"),
+    ],
+)
+def test_refiners_that_cannot_be_are_named(refine: list[Any], says: str) -> None:
+    data = sc.Recipe(input=EXPERIMENT, start=DISC).to_dict()
+    with pytest.raises(sc.InputError, match=says):
+        sc.Recipe.from_dict(data | {"stage": [{"refine": refine}]})
+
+
 def test_every_setting_has_its_place() -> None:
     parts = (Stage, RunChoices)
     fields = [name for part in parts for name in part.model_fields]
-    assert sorted(fields) == sorted([*RunSettings.model_fields, "algorithm"])
+    assert sorted(fields) == sorted([*RunSettings.model_fields, "algorithm", "refine"])
     theirs = get_type_hints(RunSettings)
     for part in parts:
         ours = get_type_hints(part)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_scicompty.halves import Resolution, half_scans
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.reconstruction import reconstruct
+    from napari_scicompty.refine import CrossCorrelationShift, LeastSquaresShift
     from napari_scicompty.results import open_result, save_result
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import find_start
@@ -54,6 +55,8 @@ _HOME = {
     "ProbeFile": "start",
     "ZonePlateProbe": "start",
     "EPIE": "algorithms",
+    "LeastSquaresShift": "refine",
+    "CrossCorrelationShift": "refine",
     "RPIE": "algorithms",
     "Controls": "controls",
     "Snapshot": "snapshot",
@@ -72,11 +75,13 @@ __all__ = [
     "AutoStart",
     "BackPropagatedProbe",
     "Controls",
+    "CrossCorrelationShift",
     "DiscProbe",
     "DivergedError",
     "EngineError",
     "Geometry",
     "InputError",
+    "LeastSquaresShift",
     "ProbeFile",
     "PupilProbe",
     "Recipe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -55,6 +56,31 @@ class Canvas:
             scan.pixel_size_m,
             (float(origin[0]), float(origin[1])),
         )
+
+    def grown_for(self, positions_m: ArrayLike) -> tuple[Canvas, tuple[int, int]]:
+        """Make room for views at these positions (n, 2), and a margin with it.
+
+        Returns
+        -------
+        Canvas
+            This one where every view fits.
+        (int, int)
+            Rows and columns that were put before the first.
+        """
+        corners = np.round(self.to_pixels(positions_m))
+        low, high = corners.min(0), corners.max(0) + self.view
+        before = np.where(low < 0, MARGIN - low, 0).astype(int)
+        after = np.where(high > self.shape, high - self.shape + MARGIN, 0).astype(int)
+        if not before.any() and not after.any():
+            return self, (0, 0)
+        size = self.shape + before + after
+        origin = self.origin_m - before * np.array(self.pixel_size_m)
+        grown = dataclasses.replace(
+            self,
+            shape=(int(size[0]), int(size[1])),
+            origin_m=(float(origin[0]), float(origin[1])),
+        )
+        return grown, (int(before[0]), int(before[1]))
 
     def to_pixels(self, positions_m: ArrayLike) -> NDArray[np.float64]:
         """Top-left corners (n, 2) in pixels, whole where they are whole to 1e-3."""

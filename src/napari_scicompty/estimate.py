@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.optics.patches import Corner
     from napari_scicompty.optics.propagators import Propagator
+    from napari_scicompty.snapshot import Snapshot
 
 
 class Estimate:
@@ -59,7 +60,9 @@ class Estimate:
 
         In far field the probe is moved by the fraction, which is exact. In near field a
         moved probe would move the pattern, too: there the view of the object is moved.
+        The canvas grows where a view would lie outside.
         """
+        self._make_room(positions_m)
         self.positions_m = positions_m
         exact = torch.from_numpy(self.canvas.to_pixels(positions_m))
         whole = exact.round()
@@ -73,12 +76,29 @@ class Estimate:
         else:
             self._probe_ramps = self._ramps(fraction)
 
+    def _make_room(self, positions_m: NDArray[np.float64]) -> None:
+        canvas, (top, left) = self.canvas.grown_for(positions_m)
+        if canvas is self.canvas:
+            return
+        H, W = self.canvas.shape
+        vacuum = self.object.new_ones(canvas.shape)
+        vacuum[top : top + H, left : left + W] = self.object
+        self.canvas, self.object = canvas, vacuum
+
     def _ramps(self, shifts: Tensor) -> tuple[Tensor, Tensor]:
         h, w = self.canvas.view
         return (
             patches.shift_ramp(shifts[:, 0], h).to(self.probe.device),
             patches.shift_ramp(shifts[:, 1], w).to(self.probe.device),
         )
+
+    def restore(self, good: Snapshot) -> None:
+        """Go back to a snapshot: object, probe, positions and canvas."""
+        device = self.object.device
+        self.canvas = good.canvas
+        self.object = torch.from_numpy(good.object.copy()).to(device)
+        self.probe = torch.from_numpy(good.probe.copy()).to(device)
+        self.place(good.positions_m)
 
     # -- the forward model ------------------------------------------------------------
     def waves(self, batch: Sequence[int]) -> Tensor:

@@ -69,7 +69,7 @@ class Measured:
         waves : Tensor (B, modes, h, w)
             Overwritten.
         batch : sequence of int
-            The patterns they belong to.
+            The patterns they belong to; one pattern may stand for all waves.
 
         Returns
         -------
@@ -89,12 +89,13 @@ class Measured:
     def _difference(self, waves: Tensor, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Model amplitude, and measured minus model on good pixels, both (B, h, w)."""
         model = intensity(waves).sum(1).sqrt_()
-        measured = self._amplitudes(batch)
+        measured = self.pattern(batch)
         if self.good is None:
             return model, measured - model
         return model, torch.addcmul(measured, model, self.good, value=-1)
 
-    def _amplitudes(self, batch: Sequence[int]) -> Tensor:
+    def pattern(self, batch: Sequence[int]) -> Tensor:
+        """Measured amplitudes, shape (B, h, w); zero where masked."""
         if len(batch) == 1:
             return self.amplitudes[batch[0]].unsqueeze(0)
         return self.amplitudes[torch.as_tensor(batch, device=self.amplitudes.device)]

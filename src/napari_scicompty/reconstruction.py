@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.errors import InputError
+from napari_scicompty.refine import refiners
 from napari_scicompty.run import Run
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.scan import Scan
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from napari_scicompty.controls import Controls
+    from napari_scicompty.refine import Refiner
 
 
 def reconstruct(
@@ -26,7 +28,7 @@ def reconstruct(
     epochs: int,
     modes: int | None = None,
     batch: int | None = None,
-    refine: Sequence[Any] = (),
+    refine: Sequence[str | Refiner] = (),
     device: str = "auto",
     seed: int = 0,
     start: str | Start | Snapshot = "auto",
@@ -47,8 +49,9 @@ def reconstruct(
         Incoherent probe modes; 1, or those of the start, when left out.
     batch : int, optional
         Positions per step; the algorithm's own choice when left out.
-    refine : sequence
-        Refiners of other quantities; this version has none.
+    refine : sequence of str or Refiner
+        What is refined beside object and probe: ``"positions"``, or a refiner with its
+        settings such as ``LeastSquaresShift(rate_px=1)``.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     seed : int
@@ -76,15 +79,10 @@ def reconstruct(
     EngineError
         Out of memory, or another fault of the device.
     """
-    if len(refine):
-        raise InputError(
-            "refine: this version has no refiners; leave it out (positions are used as "
-            "measured)"
-        )
     chosen = RunSettings(
         epochs=epochs, modes=modes, batch=batch, device=device, seed=seed, **settings
     )
-    run = prepare(scan, algorithm, chosen, start, controls)
+    run = prepare(scan, algorithm, chosen, start, controls, refine=refiners(refine))
     yield run.snapshot(exact=run.epoch == 0)
     while not run.done:
         run.advance()
@@ -98,6 +96,7 @@ def prepare(
     start: str | Start | Snapshot,
     controls: Controls | None = None,
     progress: Callable[[int, int, Candidate], None] | None = None,
+    refine: Sequence[Refiner] = (),
 ) -> Run:
     """Turn a start into a run that is ready to advance (searching if it must)."""
     _check_kinds(scan, algorithm)
@@ -112,7 +111,7 @@ def prepare(
         first = resume(scan, start, settings.modes, settings.seed)
         other = set(_other_source(scan, first)) - set(first.history.notes)
         first = first.replace(history=first.history.add(notes=other))
-        return Run(scan, algorithm, first, settings, controls)
+        return Run(scan, algorithm, first, settings, controls, refine)
     notes: list[str] = []
     if isinstance(start, AutoStart):
         tried: list[Candidate] = []
@@ -129,7 +128,7 @@ def prepare(
     seen = scan.exclude(settings.excluded)
     first = begin(seen, start, modes=settings.modes, seed=settings.seed)
     first = first.replace(history=first.history.add(notes=notes))
-    return Run(scan, algorithm, first, settings, controls)
+    return Run(scan, algorithm, first, settings, controls, refine)
 
 
 def _check_kinds(scan: object, algorithm: object) -> None:

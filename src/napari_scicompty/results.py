@@ -39,7 +39,7 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
 from napari_scicompty.geometry import Geometry
 from napari_scicompty.scan import Source
-from napari_scicompty.snapshot import Change, History, Snapshot
+from napari_scicompty.snapshot import Change, History, Refined, Snapshot
 
 if TYPE_CHECKING:
     import os
@@ -252,6 +252,7 @@ def _save_history(group: h5py.Group, history: History) -> None:
     group["epochs"] = np.array(history.epochs, np.int64)
     group["errors"] = np.array(history.errors, np.float64)
     group["changes"] = json.dumps([asdict(change) for change in history.changes])
+    group["refined"] = json.dumps([asdict(item) for item in history.refined])
     group.create_dataset("notes", data=list(history.notes), dtype=h5py.string_dtype())
 
 
@@ -260,8 +261,15 @@ def _open_history(group: h5py.Group) -> History:
         tuple(group["epochs"][()].tolist()),
         tuple(group["errors"][()].tolist()),
         tuple(Change(**change) for change in json.loads(group["changes"].asstr()[()])),
+        tuple(Refined(**item) for item in _texts(group, "refined")),
         tuple(group["notes"].asstr()[()]),
     )
+
+
+def _texts(group: h5py.Group, name: str) -> list[Any]:
+    """Read a list kept as JSON; empty in files that are older than it."""
+    found: list[Any] = json.loads(group[name].asstr()[()]) if name in group else []
+    return found
 
 
 def _save_state(group: h5py.Group, state: dict[str, Any]) -> None:

@@ -20,16 +20,18 @@ from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import propagator_for
 from napari_scicompty.run_settings import RunSettings, included
-from napari_scicompty.snapshot import Change, Snapshot
+from napari_scicompty.snapshot import Change, Refined, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.algorithms.base import Algorithm
+    from napari_scicompty.refine.base import Refiner
     from napari_scicompty.scan import Scan
+    from napari_scicompty.settings import Settings
 
 LARGEST_TRANSMISSION = 100.0
 """|O| above this is taken for divergence; vacuum is 1."""
@@ -53,6 +55,9 @@ class Run:
         Epochs, batch, device, seed and the like; `epochs` are additional to `start`.
     controls : Controls, optional
         Knobs for other threads.
+    refiners : sequence of Refiner
+        Of other quantities, one each; their settings are reached by the quantity's
+        name (``"positions.rate_px"``).
 
     Raises
     ------
@@ -68,9 +73,11 @@ class Run:
         start: Snapshot,
         settings: RunSettings,
         controls: Controls | None = None,
+        refiners: Sequence[Refiner] = (),
     ) -> None:
         self.scan = scan
         self.algorithm = algorithm
+        self.refiners = {refiner.quantity: refiner for refiner in refiners}
         self.settings = settings
         self.controls = controls or Controls()
         self.epoch = start.epoch
@@ -85,6 +92,8 @@ class Run:
         self._visited: NDArray[np.bool_] = np.zeros(len(scan), bool)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
+        self._device = device
+        self._refined: dict[str, Any] = moved(start.state.get("refine", {}), device)
         self.estimate = Estimate(
             start.canvas,
             propagator_for(scan.geometry, scan.frame_shape, device),
@@ -160,14 +169,30 @@ class Run:
             self._state["update_probe"] = (
                 not settings.freeze_probe and self.epoch >= settings.hold_probe
             )
-            errors = self.algorithm.step(
-                self.estimate, self.measured, batch, self._state
-            )
+            errors = self._refining_step(batch)
             where = batch[0] if len(batch) == 1 else self._indices(batch)
             self._errors[where] = errors
             self._visited[batch] = True
         if self.batch >= len(self._order):
             self._end_epoch()
+
+    def _refining_step(self, batch: list[int]) -> Tensor:
+        """Do the algorithm's step while the refiners watch."""
+        now = (self.estimate, self.measured, batch)
+        watching = [
+            (refiner, state, refiner.before_step(*now))
+            for refiner, state in self._refining()
+            if refiner.watches(state)
+        ]
+        errors = self.algorithm.step(*now, self._state)
+        for refiner, state, before in watching:
+            refiner.after_step(*now, before, state)
+        return errors
+
+    def _refining(self) -> Iterator[tuple[Refiner, dict[str, Any]]]:
+        for quantity, refiner in self.refiners.items():
+            if refiner.enabled:
+                yield refiner, self._refined.setdefault(quantity, {})
 
     def _next_batch(self) -> list[int]:
         size = self.settings.batch or self.algorithm.default_batch
@@ -199,8 +224,18 @@ class Run:
         self._best = min(self._best, error)
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
+        self._refine()
         self._begin_epoch()
         self._good = self.snapshot()
+
+    def _refine(self) -> None:
+        """Let the refiners act on what they have seen in this epoch."""
+        seen = torch.from_numpy(self._visited).to(self._device)
+        errors = torch.where(seen, self._errors, 0)
+        for refiner, state in self._refining():
+            change = refiner.end_epoch(self.estimate, self.measured, errors, state)
+            record = Refined(self.epoch, refiner.quantity, change)
+            self.history = self.history.add(refined=[record])
 
     def _begin_epoch(self) -> None:
         self.batch = 0
@@ -225,9 +260,9 @@ class Run:
             )
         self._fell_back = True
         self.algorithm = gentler
-        self.estimate.object.copy_(torch.from_numpy(good.object))
-        self.estimate.probe.copy_(torch.from_numpy(good.probe))
+        self.estimate.restore(good)
         self._state = dict(good.state["algorithm"])
+        self._refined = moved(good.state["refine"], self._device)
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
         )
@@ -236,16 +271,22 @@ class Run:
     # -- changes under way ------------------------------------------------------------
     def _checked(
         self, changes: Sequence[PathValue]
-    ) -> tuple[Algorithm, RunSettings, NDArray[np.bool_]]:
+    ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         """Return what `changes` lead to; raise InputError and alter nothing."""
-        groups = {"algorithm": self.algorithm, "run": self.settings}
-        after: dict[str, Any] = changed(groups, changes)
-        taking_part = included(self.scan, after["run"])
-        return after["algorithm"], after["run"], taking_part
+        after: dict[str, Any] = changed(self._groups, changes)
+        return after, included(self.scan, after["run"])
+
+    @property
+    def _groups(self) -> dict[str, Settings]:
+        """Everything that can be changed under way, by the name of its group."""
+        own = {"algorithm": self.algorithm, "run": self.settings}
+        return own | self.refiners
 
     def _apply(self, changes: Sequence[PathValue]) -> None:
-        before = {"algorithm": self.algorithm, "run": self.settings}
-        self.algorithm, self.settings, self._included = self._checked(changes)
+        before = self._groups
+        after, self._included = self._checked(changes)
+        self.algorithm, self.settings = after.pop("algorithm"), after.pop("run")
+        self.refiners = after
         self.last_epoch = self._start.epoch + self.settings.epochs
         records = []
         for path, value in changes:
@@ -323,6 +364,7 @@ class Run:
             batch=self.batch,
             state={
                 "algorithm": dict(self._state),
+                "refine": moved(self._refined, torch.device("cpu")),
                 "power": self._power,
                 "smallest": self.measured.smallest,
                 "squared_errors": _copied(self._errors),
@@ -333,11 +375,30 @@ class Run:
     def _described(self) -> dict[str, Any]:
         algorithm = {"name": type(self.algorithm).__name__.lower()}
         run = self.settings.model_dump(mode="json")
+        refined = {
+            quantity: {"name": type(refiner).__name__.lower()}
+            | refiner.model_dump(mode="json")
+            for quantity, refiner in self.refiners.items()
+        }
         return {
             **self._start.settings,
+            **refined,
             "algorithm": algorithm | self.algorithm.model_dump(mode="json"),
             "run": run | {"modes": len(self.estimate.probe)},
         }
+
+
+def moved(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Copy a state, dictionaries and arrays in it as well, with tensors on a device."""
+    copied: dict[str, Any] = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            copied[name] = moved(value, device)
+        elif isinstance(value, torch.Tensor):
+            copied[name] = value.detach().to(device, copy=True)
+        else:
+            copied[name] = value.copy() if isinstance(value, np.ndarray) else value
+    return copied
 
 
 def _copied(tensor: Tensor) -> NDArray[Any]:

@@ -31,6 +31,16 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Refined:
+    """What a refiner did at the end of an epoch."""
+
+    epoch: int
+    quantity: str
+    change: float
+    """Mean size of the change: pixels for positions."""
+
+
+@dataclass(frozen=True)
 class History:
     """What happened so far, enough to replay a run and to draw its curve."""
 
@@ -40,6 +50,8 @@ class History:
     """Error of each epoch, as the patterns were visited."""
     changes: tuple[Change, ...] = ()
     """Settings changed mid-run, in order."""
+    refined: tuple[Refined, ...] = ()
+    """What was refined beside object and probe, epoch by epoch."""
     notes: tuple[str, ...] = ()
     """What the engine did by itself: the start that was found, a fallback."""
 

@@ -22,6 +22,8 @@ from napari_scicompty.analysis.illumination import (
 from napari_scicompty.analysis.line_profile import LineProfile, line_profile
 from napari_scicompty.analysis.positions import (
     PositionError,
+    displacements,
+    outliers,
     position_error,
 )
 from napari_scicompty.analysis.ring_correlation import (
@@ -46,8 +48,10 @@ __all__ = [
     "beam_diameter_m",
     "compare",
     "complex_correlation",
+    "displacements",
     "fourier_ring_correlation",
     "line_profile",
+    "outliers",
     "position_error",
     "principal_cosines",
     "ptychographic_resolution_gain",

@@ -13,6 +13,11 @@ from napari_scicompty.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_scicompty.snapshot import Snapshot
+
+OUTLIER = 5.0
+"""Robust standard deviations that make an outlier."""
+
 
 @dataclass(frozen=True, eq=False)
 class PositionError:
@@ -71,3 +76,39 @@ def position_error(
         residuals,
         removed,
     )
+
+
+def displacements(snapshot: Snapshot) -> NDArray[np.float64]:
+    """How far refinement moved each position, shape (n, 2), in metres.
+
+    The common shift is taken off: it only moves the object.
+    """
+    nominal = snapshot.nominal_positions_m
+    if nominal is None:
+        return np.zeros_like(snapshot.positions_m)
+    moved = snapshot.positions_m - nominal
+    return np.asarray(moved - np.median(moved, axis=0))
+
+
+def outliers(snapshot: Snapshot, deviations: float = OUTLIER) -> NDArray[np.int64]:
+    """Positions that refinement moved much further than the others.
+
+    Parameters
+    ----------
+    deviations : float
+        How many robust standard deviations (1.4826 times the median absolute one) of
+        what an affine map leaves make an outlier; less than a pixel never does.
+
+    Returns
+    -------
+    (m,)
+        Their numbers, the furthest first.
+    """
+    nominal = snapshot.nominal_positions_m
+    if nominal is None or len(nominal) < FEWEST:
+        return np.zeros(0, np.int64)
+    found = position_error(snapshot.positions_m, nominal)
+    away = np.hypot(*(found.residuals_m / snapshot.pixel_size_m).T)
+    limit = max(1.0, deviations * 1.4826 * float(np.median(away)))
+    order = np.argsort(-away, kind="stable")
+    return np.asarray(order[away[order] > limit])

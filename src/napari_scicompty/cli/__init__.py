@@ -13,7 +13,12 @@ from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.cli import _show
 from napari_scicompty.cli._compare import compare_with_truth
 from napari_scicompty.cli._follow import Follower
-from napari_scicompty.cli._options import assemble, read_sets, with_options
+from napari_scicompty.cli._options import (
+    QUANTITIES,
+    assemble,
+    read_sets,
+    with_options,
+)
 from napari_scicompty.cli._outputs import check_outputs
 from napari_scicompty.cli._resolution import frc, resolution
 from napari_scicompty.cli._simulate import simulate_scan
@@ -21,6 +26,7 @@ from napari_scicompty.cli._words import in_options, load_recipe, spoken
 from napari_scicompty.errors import EngineError, InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions, save_figure
 from napari_scicompty.formats import open_scan
+from napari_scicompty.refine import REFINERS
 from napari_scicompty.results import (
     is_result,
     open_result,
@@ -135,6 +141,14 @@ def reconstruct(
     start: Annotated[
         str | None, typer.Option(metavar="|".join(STARTS), rich_help_panel="Start")
     ] = None,
+    refine: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join((*QUANTITIES, *REFINERS)),
+            help="Refine this too; its settings by --set positions.NAME=VALUE.",
+            rich_help_panel="Algorithm",
+        ),
+    ] = None,
     sets: Annotated[
         list[str] | None,
         typer.Option(
@@ -153,7 +167,11 @@ def reconstruct(
     given: dict[str, Any],
 ) -> None:
     """Reconstruct a scan; Ctrl-C stops, and what there is is saved."""
-    named = {"stage.algorithm": algorithm, "start.name": start}
+    named = {
+        "stage.algorithm": algorithm,
+        "stage.refine": refine or None,
+        "start.name": start,
+    }
     given = {k: v for k, v in named.items() if v is not None} | given
     given |= read_sets(sets or [])
     drawn = {k: given.pop(k) for k in list(given) if k.startswith("figure.")}

@@ -14,6 +14,7 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES, HDF5_CHOICES, OpenChoices
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.recipe.sections import STAGE_FIELDS, path_fields
+from napari_scicompty.refine import REFINERS
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.start import STARTS
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _NAMES = {"start.path": "probe_file"}
 """Options whose name would say too little."""
+QUANTITIES = tuple(dict.fromkeys(kind.quantity for kind in REFINERS.values()))
+"""What can be refined: ``--set positions.rate_px=1``."""
 _PANELS = {
     "input": "Preparation",
     "run": "Run",
@@ -195,6 +198,9 @@ def assemble(
 
 def _lay_over(data: dict[str, Any], path: str, value: Any) -> None:
     part, _, name = path.partition(".")
+    if part in QUANTITIES:
+        _lay_over_refiner(data["stage"], part, name, value)
+        return
     if part in ("algorithm", "stage") or (part == "run" and name in STAGE_FIELDS):
         _lay_over_stage(data["stage"], name, value)
         return
@@ -207,18 +213,39 @@ def _lay_over(data: dict[str, Any], path: str, value: Any) -> None:
     table[name] = value
 
 
-def _lay_over_stage(stages: list[dict[str, Any]], name: str, value: Any) -> None:
+def _only_stage(stages: list[dict[str, Any]], name: str) -> dict[str, Any]:
     if len(stages) > 1:
         raise InputError(
             f"{name}: the recipe has {len(stages)} stages, so that it is not clear "
             "which one is meant; change it in the recipe"
         )
-    stage = stages[0]
+    return stages[0]
+
+
+def _lay_over_stage(stages: list[dict[str, Any]], name: str, value: Any) -> None:
+    stage = _only_stage(stages, name)
     if name in ("algorithm", "name") and value != stage.get("algorithm"):
         kept = {k: v for k, v in stage.items() if k in STAGE_FIELDS}
         stage.clear()
         stage.update(kept)
     stage["algorithm" if name == "name" else name] = value
+
+
+def _lay_over_refiner(
+    stages: list[dict[str, Any]], quantity: str, name: str, value: Any
+) -> None:
+    """Change a setting of the refiner of a quantity, which is there from then on."""
+    stage = _only_stage(stages, f"{quantity}.{name}")
+    default = next(n for n, kind in REFINERS.items() if kind.quantity == quantity)
+    tables: dict[str, dict[str, Any]] = {}
+    for item in (*stage.get("refine", []), default):
+        table = dict(item) if isinstance(item, dict) else {"name": item}
+        if table["name"] == quantity:
+            table["name"] = default
+        kind = REFINERS.get(table["name"])
+        tables.setdefault(kind.quantity if kind else table["name"], table)
+    tables[quantity][name] = value
+    stage["refine"] = list(tables.values())
 
 
 def _name_the_start(data: dict[str, Any], given: dict[str, Any]) -> None:

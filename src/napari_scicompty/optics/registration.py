@@ -36,10 +36,10 @@ BEYOND = 0.75
 FIRST_STEPS = 20
 """The first grid has at most this many steps per pixel: peaks are wider than that."""
 
-FLAT = 100.0
-"""Relative curvature of a peak, in roundings, below which there is none."""
+FLAT = 1e-5
+"""Relative curvature of a peak per square pixel that single precision cannot tell."""
 
-CACHED = 2**17
+CACHED = 2**18
 """Pixels at a time on a CPU, to stay in its cache."""
 
 AT_ONCE = 2**25
@@ -145,17 +145,16 @@ def _cross_spectra(
     if weight is not None:
         reference, moving = reference * weight, moving * weight
     moved = torch.fft.fft2(moving, norm="ortho")
-    return torch.fft.fft2(reference, norm="ortho") * moved.conj()
+    return torch.fft.fft2(reference, norm="ortho") * moved.conj_physical_()
 
 
 def _whole_peak(cross: Tensor, largest: float | None) -> Tensor:
     """Return the whole-pixel shifts (n, 2) with the highest correlation."""
-    power = intensity(torch.fft.ifft2(cross))
+    correlation = torch.fft.ifft2(cross)
     if largest is not None:
-        for axis in (-2, -1):
-            line = power.movedim(axis, -1)
-            line[..., math.floor(largest) + 1 : -math.floor(largest)] = 0
-    index = _argmax(power)
+        for lags in (correlation, correlation.mT):
+            lags[..., math.floor(largest) + 1 : -math.floor(largest)] = 0
+    index = _argmax(correlation)
     size = _sizes(cross.shape[-2:], cross.device)
     return index - size * (index > size // 2)
 
@@ -180,23 +179,21 @@ def _nearby(
     """
     step = math.ceil(upsampling / FIRST_STEPS)
     half = step * (math.ceil(reach * upsampling / step) + 1)
-    lines = [
-        _lines(size, half, upsampling, cross.dtype, cross.device)
+    y, x = (
+        _lines(size, half, step, upsampling, cross.dtype, cross.device)
         for size in cross.shape[-2:]
-    ]
-    core = _core(cross, *lines)
-    y, x = (line.rows[step:-step:step, 0] for line in lines)
-    index = step + step * _argmax(intensity(y @ core @ x.mT))
+    )
+    core = _core(cross, y, x)
+    index = step + step * _argmax(y.first @ core @ x.first.mT)
     if step > 1:
-        close = index[..., None] + torch.arange(-step, step + 1, device=cross.device)
-        y, x = (line.rows[close[:, i], 0] for i, line in enumerate(lines))
-        index = index - step + _argmax(intensity(y @ core @ x.mT))
-    y, x = (line.rows[index[:, i]] for i, line in enumerate(lines))
-    to_top, seen = _parabola(y @ core @ x.mT)
-    shift = (index - half).to(to_top.dtype) / upsampling
+        close = torch.arange(-step, step + 1, device=cross.device) + index[..., None]
+        values = y.rows[close[:, 0], 0] @ core @ x.rows[close[:, 1], 0].mT
+        index = index - step + _argmax(values)
+    to_top, seen = _parabola(y.rows[index[:, 0]] @ core @ x.rows[index[:, 1]].mT)
+    shift = (index - half) / upsampling
     if refine:
         shift = shift + to_top.clamp(-step / upsampling, step / upsampling)
-    return shift, seen
+    return shift.to(to_top.dtype), seen
 
 
 def _core(cross: Tensor, y: _Lines, x: _Lines) -> Tensor:
@@ -204,8 +201,8 @@ def _core(cross: Tensor, y: _Lines, x: _Lines) -> Tensor:
     n, h, w = cross.shape
     # Real times complex, taken as a product of real matrices, is half the work.
     flat = torch.view_as_real(cross.contiguous()).view(n, h, 2 * w)
-    narrow = torch.bmm(y.basis.mT.expand(n, -1, -1), flat).view(n, -1, w, 2)
-    return torch.view_as_complex(narrow) @ x.basis.to(cross.dtype)
+    narrow = torch.bmm(y.basis.expand(n, -1, -1), flat).view(n, -1, w, 2)
+    return torch.view_as_complex(narrow) @ x.basis.mT.to(cross.dtype)
 
 
 def _parabola(derivatives: Tensor) -> tuple[Tensor, Tensor]:
@@ -222,39 +219,45 @@ def _parabola(derivatives: Tensor) -> tuple[Tensor, Tensor]:
         True where |C|^2 curves down along the axis.
     """
     peak = derivatives[:, :1, :1]
-    limits = torch.finfo(peak.dtype)
-    d = derivatives * peak.conj() / intensity(peak).clamp_min(limits.tiny)
-    real, square = d.real, intensity(d)
-    gy, gx = real[:, 1, 0], real[:, 0, 1]
-    cyy = -real[:, 2, 0] - square[:, 1, 0]
-    cxx = -real[:, 0, 2] - square[:, 0, 1]
-    cxy = -real[:, 1, 1] - (d[:, 1, 0] * d[:, 0, 1].conj()).real
-    det = cyy * cxx - cxy.square()
+    tiny = torch.finfo(peak.dtype).tiny
+    relative = derivatives * (peak.conj() / intensity(peak).clamp_min(tiny))
+    real, imag = (part.flatten(1).T for part in (relative.real, relative.imag))
+    gy, gx = real[3], real[1]
+    cyy = -(real[6] + gy * gy + imag[3] * imag[3])
+    cxx = -(real[2] + gx * gx + imag[1] * imag[1])
+    cxy = -(real[4] + gy * gx + imag[3] * imag[1])
+    det = cyy * cxx - cxy * cxy
     det = torch.where((cyy > 0) & (det > 0), det, math.inf)
     to_top = torch.stack([cxx * gy - cxy * gx, cyy * gx - cxy * gy], -1)
-    return to_top / det[:, None], torch.stack([cyy, cxx], -1) > FLAT * limits.eps
+    return to_top / det[:, None], torch.stack([cyy, cxx], -1) > FLAT
 
 
-def _argmax(values: Tensor) -> Tensor:
-    """Return row and column of the maximum of each (h, w), shape (n, 2)."""
-    # By the maxima of the rows: many times faster than one argmax on a CPU.
-    row = values.amax(-1).argmax(-1)
-    column = values.take_along_dim(row[:, None, None], 1)[:, 0].argmax(-1)
-    return torch.stack([row, column], -1)
+def _argmax(fields: Tensor) -> Tensor:
+    """Return row and column of the strongest value of each (h, w), shape (n, 2)."""
+    flat = intensity(fields).flatten(1).argmax(-1)
+    width = fields.shape[-1]
+    return torch.stack([flat // width, flat % width], -1)
 
 
 class _Lines(NamedTuple):
     """exp(2 pi i f u) along one axis, as rows times a real basis."""
 
     basis: Tensor
-    """V, shape (size, r), orthonormal."""
+    """V^T, shape (r, size), orthonormal."""
     rows: Tensor
     """A and its first two derivatives by u, shape (len(u), 3, r), complex."""
+    first: Tensor
+    """A for every `step` of u but the outermost, the first grid."""
 
 
 @lru_cache(maxsize=64)
 def _lines(
-    size: int, half: int, upsampling: int, dtype: torch.dtype, device: torch.device
+    size: int,
+    half: int,
+    step: int,
+    upsampling: int,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> _Lines:
     """Return the lines of u = (-half ... half) / upsampling pixels."""
     u = np.arange(-half, half + 1) / upsampling
@@ -263,11 +266,13 @@ def _lines(
     _, weight, basis = np.linalg.svd(np.concatenate([matrix.real, matrix.imag]))
     rank = np.count_nonzero(weight > torch.finfo(dtype).eps * weight[0])
     # One to four more for the derivatives, which also fills vector units.
-    v = basis[: 4 * (rank // 4 + 1)].T
-    rows = np.stack([matrix * rate**order @ v for order in range(3)], axis=1)
+    basis = basis[: 4 * (rank // 4 + 1)]
+    stack = np.stack([matrix * rate**order @ basis.T for order in range(3)], axis=1)
+    rows = torch.from_numpy(stack).to(device, dtype)
     return _Lines(
-        torch.from_numpy(v.copy()).to(device, dtype.to_real()),
-        torch.from_numpy(rows).to(device, dtype),
+        torch.from_numpy(basis).to(device, dtype.to_real()),
+        rows,
+        rows[step:-step:step, 0].contiguous(),
     )
 
 

@@ -224,7 +224,7 @@ class Recipe(Settings):
     def settings_of(self, stage: Stage) -> RunSettings:
         """Join what belongs to a stage with what all stages share."""
         shared = {name: getattr(self.shared, name) for name in RunChoices.model_fields}
-        own = {name: getattr(stage, name) for name in STAGE_FIELDS}
+        own = {n: getattr(stage, n) for n in STAGE_FIELDS if n != "refine"}
         if isinstance(self.start, ProbeFile) and self.start.frozen:
             own["freeze_probe"] = True
         return RunSettings(**shared, **own)
@@ -259,7 +259,15 @@ class Recipe(Settings):
         current: Snapshot | Start = start or self.start
         for stage in self.stages:
             settings = self.settings_of(stage)
-            run = prepare(scan, stage.algorithm, settings, current, controls, progress)
+            run = prepare(
+                scan,
+                stage.algorithm,
+                settings,
+                current,
+                controls,
+                progress,
+                stage.refine,
+            )
             yield run
             if run.controls.stopped:
                 return

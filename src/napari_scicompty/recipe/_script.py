@@ -26,6 +26,9 @@ def script(recipe: Recipe) -> str:
         algorithm = _call(_name_of(stage.algorithm), dict(stage.algorithm))
         settings = {"epochs": stage.epochs} | _given(recipe.settings_of(stage))
         rest = _call("", settings)[1:-1]
+        if stage.refine:
+            parts = [_call(_name_of(r), _given(r)) for r in stage.refine]
+            rest += f", refine=[{', '.join(parts)}]"
         lines += [
             "for snapshot in sc.reconstruct(",
             f"    scan, {algorithm}, start={start}, {rest}",
@@ -34,7 +37,7 @@ def script(recipe: Recipe) -> str:
         ]
         start = "snapshot"
     lines.append('sc.save_result("result.h5", snapshot)')
-    own = [stage.algorithm for stage in recipe.stages]
+    own = [s for stage in recipe.stages for s in (stage.algorithm, *stage.refine)]
     return "\n".join([*_imports(recipe.input, recipe.start, *own), "", *lines, ""])
 
 

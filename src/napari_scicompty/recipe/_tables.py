@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage, path_fields
+from napari_scicompty.refine import REFINERS, refiners
 from napari_scicompty.settings import Settings
 from napari_scicompty.simulation.pictures import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from napari_scicompty.refine import Refiner
 
 NONE = "none"
 """How a recipe says that something is switched off: TOML has no word for it."""
@@ -57,7 +60,20 @@ def stage(data: Any, number: int) -> Stage:
     rest = {k: v for k, v in data.items() if k not in own and k != "algorithm"}
     default = next(iter(ALGORITHMS))
     kind = named(ALGORITHMS, data.get("algorithm", default), f"{where}.algorithm")
+    own["refine"] = refiners(
+        _refiner(item, f"{where}.refine") for item in own.get("refine", ())
+    )
     made: Stage = parsed(Stage, own | {"algorithm": parsed(kind, rest, where)}, where)
+    return made
+
+
+def _refiner(data: Any, where: str) -> str | Refiner:
+    """Make a refiner of its table; a name alone stays one."""
+    if not isinstance(data, dict):
+        return str(data)
+    rest = {k: v for k, v in data.items() if k != "name"}
+    kind = named(REFINERS, data.get("name"), f"{where}.name")
+    made: Refiner = parsed(kind, rest, where)
     return made
 
 
@@ -66,7 +82,16 @@ def stage_dict(stage: Stage) -> dict[str, Any]:
     kind = type(stage.algorithm)
     name = next(key for key, value in ALGORITHMS.items() if value is kind)
     own = {k: v for k, v in plain(stage).items() if k in STAGE_FIELDS}
-    return {"algorithm": name} | own | plain(stage.algorithm)
+    own.pop("refine")
+    table = {"algorithm": name} | own | plain(stage.algorithm)
+    if stage.refine:
+        table["refine"] = [_refiner_dict(refiner) for refiner in stage.refine]
+    return table
+
+
+def _refiner_dict(refiner: Refiner) -> dict[str, Any]:
+    name = next(k for k, kind in REFINERS.items() if type(refiner) is kind)
+    return {"name": name} | plain(refiner)
 
 
 def parsed(

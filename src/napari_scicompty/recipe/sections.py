@@ -11,6 +11,7 @@ from pydantic import SerializeAsAny
 from napari_scicompty.algorithms import RPIE, Algorithm
 from napari_scicompty.formats import OpenChoices, open_scan
 from napari_scicompty.formats.choices import FilePath
+from napari_scicompty.refine import Refiner
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
 
@@ -47,6 +48,9 @@ class Stage(Settings):
     batch: int | None = _of_run("batch")
     hold_probe: int = _of_run("hold_probe")
     freeze_probe: bool = _of_run("freeze_probe")
+    refine: tuple[SerializeAsAny[Refiner], ...] = setting(
+        (), "What is refined beside object and probe, such as positions."
+    )
 
 
 class RunChoices(Settings):

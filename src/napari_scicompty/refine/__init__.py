@@ -1,0 +1,67 @@
+"""What else is refined beside any algorithm; the table names the refiners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.refine.base import Refiner
+from napari_scicompty.refine.positions import (
+    CrossCorrelationShift,
+    LeastSquaresShift,
+    PositionRefiner,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REFINERS: dict[str, type[Refiner]] = {
+    "least-squares-shift": LeastSquaresShift,
+    "cross-correlation-shift": CrossCorrelationShift,
+}
+"""Name in recipes and on the command line -> class; the first of a quantity is its
+default."""
+
+__all__ = [
+    "REFINERS",
+    "CrossCorrelationShift",
+    "LeastSquaresShift",
+    "PositionRefiner",
+    "Refiner",
+    "refiners",
+]
+
+
+def refiners(chosen: Iterable[str | Refiner]) -> tuple[Refiner, ...]:
+    """Resolve names of quantities (``"positions"``) and of refiners.
+
+    Raises
+    ------
+    InputError
+        A name that is not known, or two refiners of one quantity.
+    """
+    if isinstance(chosen, str):
+        chosen = (chosen,)
+    found: dict[str, Refiner] = {}
+    for item in chosen:
+        refiner = item if isinstance(item, Refiner) else _named(item)
+        if refiner.quantity in found:
+            raise InputError(
+                f"refine: {refiner.quantity} are refined twice; give one refiner each"
+            )
+        found[refiner.quantity] = refiner
+    return tuple(found.values())
+
+
+def _named(name: object) -> Refiner:
+    kind = REFINERS.get(name) if isinstance(name, str) else None
+    kinds = REFINERS.values()
+    kind = kind or next((k for k in kinds if k.quantity == name), None)
+    if kind is None:
+        quantities = dict.fromkeys(k.quantity for k in REFINERS.values())
+        known = ", ".join(repr(n) for n in (*quantities, *REFINERS))
+        raise InputError(
+            f"refine: {name!r} is not known; give {known}, or a refiner such as "
+            "LeastSquaresShift()"
+        )
+    return kind()

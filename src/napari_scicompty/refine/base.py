@@ -1,0 +1,72 @@
+"""What every refiner is: frozen settings that watch the steps and act once an epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from napari_scicompty.settings import Settings, setting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.estimate import Estimate
+    from napari_scicompty.measured import Measured
+
+
+class Refiner(Settings):
+    """Settings of one refiner; what changes from step to step lives in `state`.
+
+    ``state`` is a dictionary of arrays and numbers that belongs to the run and travels
+    with every snapshot, so that a run continues exactly.
+    """
+
+    title: ClassVar[str] = ""
+    quantity: ClassVar[str] = ""
+    """What is refined, and how its settings are reached: ``"positions.rate_px"``."""
+
+    enabled: bool = setting(True, "Refine, or hold what was reached", title="Refine")
+
+    def watches(self, state: dict[str, Any]) -> bool:
+        """Whether the steps of this epoch matter."""
+        del state
+        return self.enabled
+
+    def before_step(
+        self, estimate: Estimate, measured: Measured, batch: Sequence[int]
+    ) -> Any:
+        """Keep what the signal needs from before the algorithm's step."""
+        raise NotImplementedError
+
+    def after_step(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+        before: Any,
+        state: dict[str, Any],
+    ) -> None:
+        """Take the signal of a batch, without waiting for the device."""
+        raise NotImplementedError
+
+    def end_epoch(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        errors: Tensor,
+        state: dict[str, Any],
+    ) -> float:
+        """Act on the signals of an epoch.
+
+        Parameters
+        ----------
+        errors : Tensor (n,)
+            Squared error of each pattern; zero where it took no part.
+
+        Returns
+        -------
+        float
+            How much was changed, in the unit of the quantity's curve (pixels).
+        """
+        raise NotImplementedError

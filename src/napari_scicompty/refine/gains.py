@@ -1,0 +1,65 @@
+"""Gains: from a signal, which is weak, to a move of every position.
+
+Each takes the signal of an epoch (n, 2), the number of the step from 1 on, and a state
+of its own, and returns the move (n, 2) in pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Moves = NDArray[np.float64]
+    Gain = Callable[[Moves, int, float, dict[str, Any]], Moves]
+
+BETAS = (0.8, 0.9)
+"""Memory of the signal's mean and of its square: a few epochs. The first signals, of
+a blurred object, tell nothing of the later ones; the usual 0.9 and 0.999 keep them."""
+_SAME_WAY, _BACK_AND_FORTH = 0.3, -0.3
+
+
+def adam(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
+    """Adam for each position and axis; `rate` is in pixels an epoch.
+
+    Guzzi et al., PeerJ Computer Science 8, e1036 (2022): the signal takes the place of
+    the gradient of Kingma & Ba, "Adam", ICLR 2015.
+    """
+    b1, b2 = BETAS
+    zero = np.zeros_like(signal)
+    state["mean"] = b1 * state.get("mean", zero) + (1 - b1) * signal
+    state["square"] = b2 * state.get("square", zero) + (1 - b2) * signal**2
+    spread = np.sqrt(state["square"] / (1 - b2**step))
+    return np.asarray(rate * state["mean"] / (1 - b1**step) / (spread + 1e-12))
+
+
+def constant(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
+    """`rate` times the signal."""
+    del step, state
+    return rate * signal
+
+
+def feedback(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
+    """Apply a gain of each position that its own moves turn up or down.
+
+    Zhang et al., Optics Express 21, 13592 (2013): the gain rises by a tenth where a
+    move goes the way of the one before, and falls by a tenth where it goes back.
+    """
+    gain = state.get("gain", np.full(len(signal), rate))
+    last = state.get("last", np.zeros_like(signal))
+    size = np.linalg.norm(signal, axis=1) * np.linalg.norm(last, axis=1)
+    along = (signal * last).sum(1) / np.maximum(size, 1e-30)
+    gain = gain * np.where(
+        along > _SAME_WAY, 1.1, np.where(along < _BACK_AND_FORTH, 0.9, 1.0)
+    )
+    state["gain"], state["last"] = gain, signal
+    return np.asarray(gain[:, None] * signal)
+
+
+GAINS: dict[str, Gain] = {"adam": adam, "constant": constant, "feedback": feedback}
+"""Name of a setting -> rule."""
