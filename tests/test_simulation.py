@@ -553,8 +553,7 @@ def test_the_default_experiment_comes_out_right(
 
 @pytest.mark.slow
 def test_a_clean_scan_is_good_after_15_epochs_and_better_after_60() -> None:
-    # A beam not too far from the disc it is started as: with the default diffuser
-    # (1 rad) it is 0.95 at 15 epochs, and as good at 60.
+    # A beam not too far from the disc it is started as.
     experiment = VirtualExperiment(
         probe={"diffuser_rad": 0.5},
         path={"rows": 10, "columns": 10, "step_px": 22},
