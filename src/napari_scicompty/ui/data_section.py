@@ -21,22 +21,39 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
+from napari_scicompty.formats import (
+    FORMATS,
+    GEOMETRY_CHOICES,
+    HDF5_CHOICES,
+    OpenChoices,
+)
 from napari_scicompty.recipe import FileInput
 from napari_scicompty.simulation import VirtualExperiment
 from napari_scicompty.ui import memory
+from napari_scicompty.ui.dataset_chooser import DatasetChooser
 from napari_scicompty.ui.experiment_form import ExperimentForm
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.plots import PatternView, ScanPathView
 from napari_scicompty.ui.sections import CollapsibleSection, OneOf, WrappedLabel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from napari_scicompty.scan import Scan
     from napari_scicompty.snapshot import Snapshot
 
-PATTERN_FILES = "Diffraction patterns (*.tif *.tiff *.cxi *.h5 *.hdf5 *.npy);;All (*)"
-POSITION_FILES = "Positions (*.txt *.csv *.dat *.npy *.h5 *.hdf5);;All (*)"
+HDF5_SUFFIXES = FORMATS["hdf5"].suffixes
+PATTERN_SUFFIXES = dict.fromkeys(s for f in FORMATS.values() for s in f.suffixes)
 POSITION_SUFFIXES = (".txt", ".csv", ".dat", ".npy")
+
+
+def _filter(kind: str, suffixes: Iterable[str]) -> str:
+    """Filter of a file dialog."""
+    return f"{kind} ({' '.join(f'*{suffix}' for suffix in suffixes)});;All (*)"
+
+
+PATTERN_FILES = _filter("Diffraction patterns", PATTERN_SUFFIXES)
+POSITION_FILES = _filter("Positions", (*POSITION_SUFFIXES, *HDF5_SUFFIXES))
 
 
 class DataSection(QWidget):
@@ -52,14 +69,17 @@ class DataSection(QWidget):
         self.source.setObjectName(f"{prefix}.source")
         self.source.addItems(["Files", "Virtual experiment"])
         self.path = _PathRow(
-            "Patterns", f"{prefix}.path", PATTERN_FILES, "TIFF stack, folder or CXI"
+            "Patterns", f"{prefix}.path", PATTERN_FILES, "TIFF, folder, CXI or HDF5"
         )
         self.positions = _PathRow(
             "Positions", f"{prefix}.positions", POSITION_FILES, "text, CSV, NPY or HDF5"
         )
         self.path.chosen.connect(self._suggest_positions)
+        for row in (self.path, self.positions):
+            row.chosen.connect(self._files_chosen)
+        self.datasets = DatasetChooser(prefix)
         self.conventions = settings_form(
-            OpenChoices, None, prefix, leave_out=GEOMETRY_CHOICES
+            OpenChoices, None, prefix, leave_out=(*GEOMETRY_CHOICES, *HDF5_CHOICES)
         )
         self.experiment = ExperimentForm(f"{prefix}.virtual_experiment")
         self.open_button = QPushButton("Open")
@@ -84,6 +104,9 @@ class DataSection(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.path)
         column.addWidget(self.positions)
+        self._dataset_section = CollapsibleSection("Datasets (HDF5)", self.datasets)
+        self._dataset_section.setVisible(False)
+        column.addWidget(self._dataset_section)
         column.addWidget(
             CollapsibleSection("Conventions and preparation", self.conventions.native)
         )
@@ -113,7 +136,7 @@ class DataSection(QWidget):
             return self.experiment.value
         choices = self.conventions.value.model_dump()
         return FileInput(
-            **choices | geometry,
+            **choices | self.datasets.values | geometry,
             path=self.path.text(),
             positions=self.positions.text() or None,
         )
@@ -127,10 +150,23 @@ class DataSection(QWidget):
         self.source.setCurrentIndex(0)
         self.path.set_text(chosen.path)
         self.positions.set_text(chosen.positions or "")
-        names = OpenChoices.model_fields
-        self.conventions.set_values(
-            OpenChoices(**{name: getattr(chosen, name) for name in names})
-        )
+        choices = {name: getattr(chosen, name) for name in OpenChoices.model_fields}
+        self.conventions.set_values(choices)
+        self.datasets.set_values(choices)
+        self._show_datasets()
+
+    def choose(self, path: str) -> None:
+        """Fill in a file that was dropped, as if it had been browsed for."""
+        self.source.setCurrentIndex(0)
+        self.path.set_text(path)
+        self.path.chosen.emit(path)
+
+    def lead_to(self, refusal: str) -> QWidget | None:
+        """Unfold the datasets where a refusal names one; return where to look."""
+        if self.is_virtual or (row := self.datasets.mark_named_in(refusal)) is None:
+            return None
+        self._dataset_section.expand()
+        return row
 
     @property
     def is_virtual(self) -> bool:
@@ -166,6 +202,7 @@ class DataSection(QWidget):
     def show_scan(self, scan: Scan | None) -> None:
         """Show the mean pattern, the scan path and what was assumed."""
         self._views.setVisible(scan is not None)
+        self.datasets.mark_named_in("")
         if scan is None:
             self.report.clear()
             return
@@ -181,6 +218,19 @@ class DataSection(QWidget):
             snapshot.positions_m, snapshot.pattern_error, tuple(left_out.tolist())
         )
 
+    # -- datasets of plain HDF5 -------------------------------------------------------
+    def _show_datasets(self) -> bool:
+        """Offer the datasets of the files; return whether the files are other ones."""
+        changed = self.datasets.show_files(self.path.text(), self.positions.text())
+        self._dataset_section.setVisible(self.datasets.is_wanted)
+        return changed
+
+    def _files_chosen(self) -> None:
+        if self._show_datasets():
+            self.datasets.forget_unknown()
+            self._dataset_section.setVisible(self.datasets.is_wanted)
+            self._dataset_section.expand()
+
     # -- clicks -----------------------------------------------------------------------
     def _open_clicked(self) -> None:
         if not self.is_virtual and not self.path.text():
@@ -191,7 +241,7 @@ class DataSection(QWidget):
 
     def _suggest_positions(self, path: str) -> None:
         """Take the only positions file beside the patterns, if there is just one."""
-        if self.positions.text() or path.lower().endswith((".cxi", ".h5", ".hdf5")):
+        if self.positions.text() or path.lower().endswith(HDF5_SUFFIXES):
             return
         beside = [
             p
@@ -217,6 +267,7 @@ class DataSection(QWidget):
         self.source.setCurrentIndex(0)
         self.path.set_text(files["path"])
         self.positions.set_text(files.get("positions", ""))
+        self._files_chosen()
         self.open_wanted.emit()
 
 

@@ -45,6 +45,12 @@ class _WheelScrolls(QObject):
 _WHEEL = _WheelScrolls()
 
 
+def let_wheel_scroll(widget: QWidget) -> None:
+    """Let the wheel scroll the panel over a box that has not the focus."""
+    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    widget.installEventFilter(_WHEEL)
+
+
 class _QtUnitEdit(QBaseValueWidget):
     """What magicgui needs to know of a unit spin box."""
 
@@ -247,7 +253,7 @@ class SettingsForm(QObject):
 def _row(name: str, field: FieldInfo) -> Any:
     """Choose the widget of a field."""
     kinds, optional = _kinds(field.annotation)
-    label = field.title or _label(name)
+    label = field.title or label_of(name)
     if _unit(field) not in UNITS and _unit(field):
         label += f" ({_unit(field)})"
     if any(get_origin(kind) is Literal for kind in kinds):
@@ -256,8 +262,7 @@ def _row(name: str, field: FieldInfo) -> Any:
         if optional:
             choices.insert(0, (NOTHING, None))
         combo = ComboBox(name=name, label=label, choices=choices)
-        combo.native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        combo.native.installEventFilter(_WHEEL)
+        let_wheel_scroll(combo.native)
         return combo
     if bool in kinds:
         return CheckBox(name=name, label="", text=label)
@@ -330,7 +335,8 @@ def _default(field: FieldInfo) -> Any:
     return None if field.default is PydanticUndefined else field.default
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
+    """Return the words for a field: its name without the unit."""
     for suffix in SUFFIXES:
         if name.endswith(suffix):
             name = name.removesuffix(suffix)

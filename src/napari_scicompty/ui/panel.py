@@ -323,6 +323,8 @@ class Reconstruction(QWidget):
         self.log.appendPlainText(
             f"{level}: {sentence}" if level != "info" else sentence
         )
+        if level == "error" and (row := self.data.lead_to(sentence)) is not None:
+            self.scroll.ensureWidgetVisible(row)
 
     def _attempt(self, act: Any, done: str = "") -> Any:
         """Do something that bad input may prevent; say so instead of raising."""

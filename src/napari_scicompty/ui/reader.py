@@ -1,4 +1,4 @@
-"""Drag and drop of CXI files and of our results; plain TIFFs stay napari's."""
+"""Drag and drop of HDF5: CXI, our results, any other; plain TIFFs stay napari's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats import open_scan
+from napari_scicompty.formats import open_scan, read_patterns
 from napari_scicompty.results import is_result, open_result
+from napari_scicompty.ui.dataset_chooser import File
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +21,14 @@ NO_LAYER: list[LayerData] = [(None,)]
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """Return a reader for a CXI file or one of our results, None for anything else."""
+    """Return a reader for CXI, our results and plain HDF5 scans, else None."""
     if not isinstance(path, str):
         return None
     if path.lower().endswith(".cxi"):
         return read_scan
-    return read_result if is_result(path) else None
+    if is_result(path):
+        return read_result
+    return read_plain if File.at(path).may_be_scan else None
 
 
 def read_scan(path: str) -> list[LayerData]:
@@ -37,6 +40,22 @@ def read_scan(path: str) -> list[LayerData]:
         scan = open_scan(path)
         return [(scan.patterns, {"name": Path(path).name}, "image")]
     dock_of(viewer).open_path(path)
+    return NO_LAYER
+
+
+def read_plain(path: str) -> list[LayerData]:
+    """Let the user name the datasets in the dock; a stack where there is no window."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        patterns = read_patterns(Path(path)).patterns
+        return [(patterns, {"name": Path(path).name}, "image")]
+    dock = dock_of(viewer)
+    if dock.controller.busy:
+        raise InputError(f"{path}: stop what is under way before opening another file")
+    dock.data.choose(path)
+    dock.controller.say("info", f"{Path(path).name}: {dock.data.datasets.next_step}")
     return NO_LAYER
 
 
