@@ -154,7 +154,7 @@ def _whole_peak(cross: Tensor, largest: float | None) -> Tensor:
     if largest is not None:
         for lags in (correlation, correlation.mT):
             lags[..., math.floor(largest) + 1 : -math.floor(largest)] = 0
-    index = _argmax(correlation)
+    index = torch.stack(_argmax(correlation), -1)
     size = _sizes(cross.shape[-2:], cross.device)
     return index - size * (index > size // 2)
 
@@ -184,16 +184,17 @@ def _nearby(
         for size in cross.shape[-2:]
     )
     core = _core(cross, y, x)
-    index = step + step * _argmax(y.first @ core @ x.first.mT)
+    row, column = (step * (index + 1) for index in _argmax(y.first @ core @ x.first.mT))
     if step > 1:
-        close = torch.arange(-step, step + 1, device=cross.device) + index[..., None]
-        values = y.rows[close[:, 0], 0] @ core @ x.rows[close[:, 1], 0].mT
-        index = index - step + _argmax(values)
-    to_top, seen = _parabola(y.rows[index[:, 0]] @ core @ x.rows[index[:, 1]].mT)
-    shift = (index - half) / upsampling
+        close = torch.arange(-step, step + 1, device=cross.device)
+        rows, columns = row[:, None] + close, column[:, None] + close
+        best = _argmax(y.rows[rows, 0] @ core @ x.rows[columns, 0].mT)
+        row, column = row - step + best[0], column - step + best[1]
+    to_top, seen = _parabola(y.rows[row] @ core @ x.rows[column].mT)
+    shift = (torch.stack([row, column], -1) - half).to(to_top.dtype) / upsampling
     if refine:
         shift = shift + to_top.clamp(-step / upsampling, step / upsampling)
-    return shift.to(to_top.dtype), seen
+    return shift, seen
 
 
 def _core(cross: Tensor, y: _Lines, x: _Lines) -> Tensor:
@@ -202,11 +203,11 @@ def _core(cross: Tensor, y: _Lines, x: _Lines) -> Tensor:
     # Real times complex, taken as a product of real matrices, is half the work.
     flat = torch.view_as_real(cross.contiguous()).view(n, h, 2 * w)
     narrow = torch.bmm(y.basis.expand(n, -1, -1), flat).view(n, -1, w, 2)
-    return torch.view_as_complex(narrow) @ x.basis.mT.to(cross.dtype)
+    return torch.view_as_complex(narrow) @ x.columns
 
 
 def _parabola(derivatives: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the way to the top of the parabola that touches |C|^2, and its curving.
+    """Return the way to the top of the parabola that touches log |C|, and where it is.
 
     Exact derivatives, where differences of nearly equal values would drown in rounding:
     of d^(i+j) C / dy^i dx^j, shape (n, 3, 3).
@@ -214,29 +215,29 @@ def _parabola(derivatives: Tensor) -> tuple[Tensor, Tensor]:
     Returns
     -------
     to_top : Tensor (n, 2)
-        Pixels; 0 where there is no top.
+        Pixels.
     seen : Tensor (n, 2)
-        True where |C|^2 curves down along the axis.
+        True where log |C| curves down along the axis.
     """
-    peak = derivatives[:, :1, :1]
-    tiny = torch.finfo(peak.dtype).tiny
-    relative = derivatives * (peak.conj() / intensity(peak).clamp_min(tiny))
-    real, imag = (part.flatten(1).T for part in (relative.real, relative.imag))
-    gy, gx = real[3], real[1]
-    cyy = -(real[6] + gy * gy + imag[3] * imag[3])
-    cxx = -(real[2] + gx * gx + imag[1] * imag[1])
-    cxy = -(real[4] + gy * gx + imag[3] * imag[1])
-    det = cyy * cxx - cxy * cxy
-    det = torch.where((cyy > 0) & (det > 0), det, math.inf)
-    to_top = torch.stack([cxx * gy - cxy * gx, cyy * gx - cxy * gy], -1)
-    return to_top / det[:, None], torch.stack([cyy, cxx], -1) > FLAT
+    d = (derivatives / derivatives[:, :1, :1]).mT.flatten(1)
+    first = d[:, 1:4:2]
+    second = d[:, 2:7:2].unfold(1, 2, 1)  # yy, xy over xy, xx
+    slope = first.real
+    curving = (first[:, :, None] * first[:, None, :] - second).real
+    diagonal = curving.diagonal(dim1=1, dim2=2)
+    seen = diagonal > FLAT
+    diagonal += ~seen  # an axis that shows nothing has no say in the other's step
+    det = diagonal.prod(-1, keepdim=True) - curving[:, 0, 1:].square()
+    adjugate = diagonal.sum(-1, keepdim=True) * slope
+    adjugate = adjugate - (curving @ slope[..., None])[..., 0]
+    return adjugate / det.clamp_min(FLAT**2), seen
 
 
-def _argmax(fields: Tensor) -> Tensor:
-    """Return row and column of the strongest value of each (h, w), shape (n, 2)."""
+def _argmax(fields: Tensor) -> tuple[Tensor, Tensor]:
+    """Return row (n,) and column (n,) of the strongest value of each (h, w)."""
     flat = intensity(fields).flatten(1).argmax(-1)
     width = fields.shape[-1]
-    return torch.stack([flat // width, flat % width], -1)
+    return flat // width, flat % width
 
 
 class _Lines(NamedTuple):
@@ -244,6 +245,8 @@ class _Lines(NamedTuple):
 
     basis: Tensor
     """V^T, shape (r, size), orthonormal."""
+    columns: Tensor
+    """V as complex numbers, shape (size, r)."""
     rows: Tensor
     """A and its first two derivatives by u, shape (len(u), 3, r), complex."""
     first: Tensor
@@ -269,8 +272,10 @@ def _lines(
     basis = basis[: 4 * (rank // 4 + 1)]
     stack = np.stack([matrix * rate**order @ basis.T for order in range(3)], axis=1)
     rows = torch.from_numpy(stack).to(device, dtype)
+    lines = torch.from_numpy(basis)
     return _Lines(
-        torch.from_numpy(basis).to(device, dtype.to_real()),
+        lines.to(device, dtype.to_real()),
+        lines.mT.to(device, dtype).contiguous(),
         rows,
         rows[step:-step:step, 0].contiguous(),
     )
