@@ -6,6 +6,7 @@ layer has the same length unit and the canvas' origin, so that the scale bar is 
 
 from __future__ import annotations
 
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,12 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "Side by side": (PHASE, MAGNITUDE, PROBE, CANVAS_MAP),
 }
 """What can be chosen in one click -> the layers that are visible then."""
+
+LEAST_PHASE = 0.1
+"""Radians that are shown as a full contrast at least."""
+
+LIMITS_EVERY_S = 1.0
+"""How often contrast limits are looked after in a run: the lit region takes a while."""
 
 MOVED_PX = 1e-2
 """Positions that moved less than this many pixels count as not refined."""
@@ -92,6 +99,18 @@ def robust_limits(
     return float(low), float(max(high, low + 1e-6))
 
 
+def phase_limits(
+    values: NDArray[np.float32], where: NDArray[np.bool_]
+) -> tuple[float, float]:
+    """Let a weak phase span half of the colour circle: light to dark, without a turn.
+
+    A phase that spans half a turn or more has the whole circle.
+    """
+    low, high = robust_limits(values, where)
+    span = max(high - low, LEAST_PHASE)
+    return (low, low + 2 * span) if span < np.pi else (-np.pi, np.pi)
+
+
 class _Live:
     """A layer that follows a run; looked up by identity, so that it may be renamed."""
 
@@ -133,6 +152,7 @@ class _LiveImage(_Live):
         self._values = values
         self._limits = limits
         self._own_limits: tuple[float, ...] = ()
+        self._looked = -LIMITS_EVERY_S
 
     def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
         """Add the layer."""
@@ -163,7 +183,9 @@ class _LiveImage(_Live):
             layer.translate = place["translate"]
         if not np.allclose(layer.scale, place["scale"]):
             layer.scale = place["scale"]
-        if self._own_limits == tuple(layer.contrast_limits):
+        due = thumbnail or time.monotonic() - self._looked > LIMITS_EVERY_S
+        if due and self._own_limits == tuple(layer.contrast_limits):
+            self._looked = time.monotonic()
             self._follow_limits(layer, self._limits(snapshot, values))
 
     def _follow_limits(self, layer: Any, limits: tuple[float, float]) -> None:
@@ -244,7 +266,10 @@ class LiveLayers:
                 visible=False,
             ),
             _LiveImage(
-                PHASE, object_phase, lambda *_: (-np.pi, np.pi), colormap="twilight"
+                PHASE,
+                object_phase,
+                lambda snapshot, values: phase_limits(values, snapshot.lit),
+                colormap="twilight",
             ),
             _LivePoints(
                 NOMINAL,
