@@ -152,7 +152,7 @@ class UnitSpinBox(QWidget):
             self.box.names = tuple(self._factors)
             self.units.addItems(list(self._factors))
             self.units.setCurrentText(unit)
-            self.units.setFixedWidth(64)
+            self.units.setFixedWidth(72)  # "mrad" and the arrow
             self.units.currentTextChanged.connect(self._unit_chosen)
             self.box.unit_typed.connect(self.units.setCurrentText)
             layout.addWidget(self.units)
