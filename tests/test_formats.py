@@ -14,7 +14,12 @@ import pytest
 import tifffile
 
 import napari_scicompty as sc
-from napari_scicompty.formats import FORMATS, OpenChoices
+from napari_scicompty.formats import (
+    FORMATS,
+    OpenChoices,
+    open_positions,
+    save_positions,
+)
 from napari_scicompty.formats import _raw as raw_module
 
 N, H, W = 12, 16, 20
@@ -158,6 +163,18 @@ def test_positions_come_back(name, tmp_path, truth):
     scan = sc.open_scan(tmp_path / "s.tif", tmp_path / name, GEOMETRY)
     assert np.allclose(scan.positions_m, truth.positions_m, rtol=1e-12, atol=0)
     assert any("positions taken as" in line for line in scan.report)
+
+
+@pytest.mark.parametrize("name", ["saved.txt", "saved.csv", "saved.NPY"])
+def test_saved_positions_come_back_exactly(name, tmp_path, truth):
+    tiff()(tmp_path / "s.tif", truth.patterns)
+    moved = truth.positions_m * (1 + 1 / 3)
+    save_positions(tmp_path / name, moved)
+    scan = sc.open_scan(tmp_path / "s.tif", tmp_path / name, GEOMETRY)
+    assert np.array_equal(scan.positions_m, moved)
+    assert np.array_equal(open_positions(tmp_path / name), moved)
+    with pytest.raises(sc.InputError, match="cannot be written"):
+        save_positions(tmp_path / "nowhere" / name, moved)
 
 
 @pytest.mark.parametrize("kind", CXI_FILES)

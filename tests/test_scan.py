@@ -203,6 +203,19 @@ def test_exclude_adds_and_replace_checks_again() -> None:
     assert np.allclose(scan.pixel_size_m, PIXEL)
 
 
+def test_other_positions_are_checked_and_nothing_else_is_looked_at() -> None:
+    scan = Scan(PATTERNS, POSITIONS, FAR).exclude(3)
+    other = scan.with_positions(POSITIONS[::-1])
+    assert np.array_equal(other.positions_m, POSITIONS[::-1])
+    assert np.array_equal(scan.positions_m, POSITIONS)
+    assert other.excluded == (3,)
+    assert np.shares_memory(other.patterns, scan.patterns)
+    with pytest.raises(InputError, match="8 positions for 9 patterns"):
+        scan.with_positions(POSITIONS[1:])
+    with pytest.raises(InputError, match="another unit"):
+        scan.with_positions(POSITIONS * 1e6)
+
+
 # -- memory ---------------------------------------------------------------------------
 def test_a_memory_map_is_not_copied(tmp_path: Path) -> None:
     file = tmp_path / "stack.raw"

@@ -51,6 +51,15 @@ class PositionMap:
         sy, sx = self.scale
         return np.array([[c, -s], [s, c]]) @ [[sy, sy * self.shear], [0, sx]]
 
+    @property
+    def words(self) -> str:
+        """Scale, rotation and shear in words; the shift moves the object only."""
+        sy, sx = self.scale
+        return (
+            f"scale {sy:.4f} (y) x {sx:.4f} (x), rotation "
+            f"{math.degrees(self.rotation_rad):.2f}°, shear {self.shear:.4f}"
+        )
+
     def apply(self, true: Positions, middle: Positions) -> Positions:
         """Map positions (n, 2) around `middle` (2,)."""
         return (true - middle) @ self.matrix.T + middle + self.shift_m

@@ -311,7 +311,8 @@ class Run:
             self._error, self._errors = self.full_error()
             self._visited_before = self._included
             self.history = self.history.add(epochs=[self.epoch], errors=[self._error])
-        self._best = min(self.history.errors, default=math.inf)
+        best = min(self.history.errors, default=math.inf)
+        self._best = start.state.get("best", best)
 
     def full_error(self) -> tuple[float, Tensor]:
         """Error by a full pass, and the squared error of each pattern, shape (n,)."""
@@ -366,6 +367,7 @@ class Run:
                 "algorithm": dict(self._state),
                 "refine": moved(self._refined, torch.device("cpu")),
                 "power": self._power,
+                "best": self._best,
                 "smallest": self.measured.smallest,
                 "squared_errors": _copied(self._errors),
             },

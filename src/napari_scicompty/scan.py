@@ -137,6 +137,16 @@ class Scan:
         other._check_span()
         return other
 
+    def with_positions(self, positions_m: ArrayLike) -> Scan:
+        """Return the scan with other positions, refined ones for instance.
+
+        The patterns are not read again.
+        """
+        other = copy.copy(self)
+        other._put("positions_m", _checked_positions(positions_m, len(self)))
+        other._check_span()
+        return other
+
     def exclude(self, patterns: ArrayLike) -> Scan:
         """Return the scan with these patterns left out of the reconstruction."""
         return self.replace(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._assemble import assemble
+from napari_scicompty.formats._assemble import assemble, read_placed
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import reading
 from napari_scicompty.formats.choices import (
@@ -21,9 +21,13 @@ from napari_scicompty.formats.choices import (
     geometry_choices,
 )
 from napari_scicompty.formats.datasets import DatasetRow, list_datasets
+from napari_scicompty.formats.positions import save_positions
 from napari_scicompty.formats.saving import save_scan, stored_truth
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_scicompty.formats._raw import Raw
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
@@ -59,8 +63,10 @@ __all__ = [
     "OpenChoices",
     "geometry_choices",
     "list_datasets",
+    "open_positions",
     "open_scan",
     "read_patterns",
+    "save_positions",
     "save_scan",
     "stored_truth",
 ]
@@ -101,6 +107,20 @@ def open_scan(
     chosen = OpenChoices(**choices)
     where = None if positions is None else _path(positions, "positions")
     return assemble(_path(path, "path"), where, geometry, chosen, read=read_patterns)
+
+
+def open_positions(path: str | os.PathLike[str]) -> NDArray[np.float64]:
+    """Open a file of positions alone: (n, 2) as (y, x) in metres.
+
+    Read as `open_scan` does where no choices are given: text, CSV and NPY are x then y
+    in metres.
+
+    Raises
+    ------
+    InputError
+        A file that is missing or damaged, or a line that is not two numbers.
+    """
+    return read_placed(_path(path, "path"))
 
 
 def _path(value: str | os.PathLike[str], name: str) -> Path:

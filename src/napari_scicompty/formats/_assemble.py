@@ -74,6 +74,13 @@ def assemble(
         raise InputError(f"{path.name}: {error}") from None
 
 
+def read_placed(path: Path) -> NDArray[np.float64]:
+    """Read a file of positions alone: (n, 2) as (y, x) in metres."""
+    choices = OpenChoices()
+    placed, _ = _placed(positions_files.read(path, choices), choices, (1.0, 1.0))
+    return placed
+
+
 def _read(
     path: Path,
     positions: Path | None,

@@ -1,4 +1,4 @@
-"""Scan positions: text, CSV, NPY, or SciComPty's HDF5 (micrometres)."""
+"""Scan positions: text, CSV, NPY, or SciComPty's HDF5 (micrometres); and saving."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ import h5py
 import numpy as np
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.files import replacing
 from napari_scicompty.formats import datasets, hdf5
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import Positions, check_file, reading
 from napari_scicompty.formats.choices import POSITION_KEYS
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
+
+    from numpy.typing import ArrayLike
 
     from napari_scicompty.formats.choices import OpenChoices
 
 _MOTORS = ("sample_motors/sample_x_pos", "sample_motors/sample_y_pos")
+_EXACT = "%.17g"
+"""Digits that give the same number back."""
 _BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
 
 
@@ -49,6 +55,34 @@ def read(path: Path, choices: OpenChoices) -> Positions:
                 f"{path}: {named[0]} names a dataset of an HDF5 file; leave it out"
             )
         return _from_npy(path) if suffix == ".npy" else _from_text(path)
+
+
+def save_positions(path: str | os.PathLike[str], positions_m: ArrayLike) -> None:
+    """Save positions so that `open_scan` reads back the same numbers.
+
+    Parameters
+    ----------
+    path
+        Text; CSV where the name ends in ``.csv``, NPY where it ends in ``.npy``. Each
+        holds x then y in metres.
+    positions_m : (n, 2)
+        (y, x) in metres.
+
+    Raises
+    ------
+    InputError
+        A folder that is missing or cannot be written, or a full disk.
+    """
+    columns = np.asarray(positions_m, np.float64)[:, ::-1]
+    suffix = str(path).lower()[-4:]
+    with replacing(path) as part:
+        if suffix == ".npy":
+            with part.open("wb") as file:
+                np.save(file, columns)
+        elif suffix == ".csv":
+            np.savetxt(part, columns, _EXACT, ",", header="x_m,y_m", comments="")
+        else:
+            np.savetxt(part, columns, _EXACT, header="x_m y_m")
 
 
 def _from_npy(path: Path) -> Positions:

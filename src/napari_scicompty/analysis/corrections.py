@@ -1,0 +1,92 @@
+"""Positions of a result changed by hand; a run that continues goes on from there."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scicompty.analysis.positions import outliers, position_error
+from napari_scicompty.errors import InputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_scicompty.snapshot import Snapshot
+
+
+def with_positions(snapshot: Snapshot, positions_m: ArrayLike, note: str) -> Snapshot:
+    """Return the result with other positions; object and probe stay as they are.
+
+    Its error is not known until a run continues from it, and refinement begins anew.
+
+    Parameters
+    ----------
+    positions_m : (n, 2)
+        (y, x) in metres, in the frame of the scan.
+    note : str
+        What was done, for the history.
+
+    Raises
+    ------
+    InputError
+        Another number of positions, or one that is not finite.
+    """
+    positions = np.array(positions_m, np.float64)
+    count = len(snapshot.positions_m)
+    if positions.shape != (count, 2):
+        raise InputError(
+            f"{len(positions)} positions for a result of {count}; take positions of "
+            "the same scan"
+        )
+    if not np.isfinite(positions).all():
+        raise InputError("some positions are not finite; mend them first")
+    kept = snapshot.state.get("refine", {})
+    refine = {name: state for name, state in kept.items() if name != "positions"}
+    # The error may rise far above the best so far, which is no divergence.
+    state = snapshot.state | {"refine": refine, "best": math.inf}
+    return _placed(snapshot, positions, note).replace(state=state)
+
+
+def reset_positions(snapshot: Snapshot) -> Snapshot:
+    """Put all positions back to where they were measured.
+
+    Raises
+    ------
+    InputError
+        The measured positions are not known.
+    """
+    return with_positions(snapshot, _nominal(snapshot), "positions reset")
+
+
+def reset_outliers(snapshot: Snapshot) -> Snapshot:
+    """Put the outliers where the affine map of the others would have moved them.
+
+    Raises
+    ------
+    InputError
+        The measured positions are not known.
+    """
+    nominal, which = _nominal(snapshot), outliers(snapshot)
+    if not len(which):
+        return snapshot
+    positions = snapshot.positions_m.copy()
+    found = position_error(positions, nominal)
+    positions[which] = found.map.apply(nominal, nominal.mean(0))[which]
+    return _placed(snapshot, positions, f"{len(which)} outlying position(s) reset")
+
+
+def _placed(
+    snapshot: Snapshot, positions_m: NDArray[np.float64], note: str
+) -> Snapshot:
+    history = snapshot.history.add(notes=[f"{note} by hand at epoch {snapshot.epoch}"])
+    return snapshot.replace(positions_m=positions_m, error=math.nan, history=history)
+
+
+def _nominal(snapshot: Snapshot) -> NDArray[np.float64]:
+    if snapshot.nominal_positions_m is None:
+        raise InputError(
+            "this result does not know its measured positions; load them from a file"
+        )
+    return snapshot.nominal_positions_m
