@@ -39,7 +39,7 @@ FIRST_STEPS = 20
 FLAT = 1e-5
 """Relative curvature of a peak per square pixel that single precision cannot tell."""
 
-CACHED = 2**18
+CACHED = 2**19
 """Pixels at a time on a CPU, to stay in its cache."""
 
 AT_ONCE = 2**25
@@ -144,13 +144,12 @@ def _cross_spectra(
 ) -> Tensor:
     if weight is not None:
         reference, moving = reference * weight, moving * weight
-    moved = torch.fft.fft2(moving, norm="ortho")
-    return torch.fft.fft2(reference, norm="ortho") * moved.conj_physical_()
+    return torch.fft.fft2(reference) * torch.fft.fft2(moving).conj_physical_()
 
 
 def _whole_peak(cross: Tensor, largest: float | None) -> Tensor:
     """Return the whole-pixel shifts (n, 2) with the highest correlation."""
-    correlation = torch.fft.ifft2(cross)
+    correlation = torch.fft.ifft2(cross, norm="forward")
     if largest is not None:
         for lags in (correlation, correlation.mT):
             lags[..., math.floor(largest) + 1 : -math.floor(largest)] = 0
