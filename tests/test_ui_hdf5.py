@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QStyleOptionViewItem
 
 import napari_scicompty as sc
 from napari_scicompty.ui import Reconstruction
-from napari_scicompty.ui.reader import get_reader
+from napari_scicompty.ui.reader import get_reader, read_plain, read_scan
 from window import ENDLESS, EXPERIMENT, RADIUS_M, Window, same, write_cxi
 
 if TYPE_CHECKING:
@@ -132,6 +132,12 @@ def test_a_dropped_file_is_opened_by_clicks_and_remembered(
     again = open_window()
     assert named(again) == KEYS
     assert again.dock.recipe().input == recipe.input
+    section = again.dock.data._dataset_section
+    assert not section.isExpanded()
+    drop(again, path)
+    assert section.isExpanded()
+    assert named(again) == KEYS
+    assert again.message == "lab.h5: plain HDF5; click Open"
     assert again.widget(f"{D}.distance_unit").currentText() == "mm"
 
 
@@ -253,12 +259,14 @@ def test_a_recipe_fills_names_even_where_the_file_is_gone(
 
 def test_only_scans_are_taken_from_other_readers(tmp_path: Path) -> None:
     plain = write_plain(tmp_path / "a.mat")
-    assert get_reader(str(plain)) is not None
+    assert get_reader(str(plain)) is read_plain
+    assert get_reader(str(write_cxi(tmp_path / "cxi.h5"))) is read_scan
+    assert get_reader(str(write_cxi(tmp_path / "b.cxi"))) is read_scan
     few = write_plain(tmp_path / "few.h5", **{"camera/counts": None})
     assert get_reader(str(few)) is None
     (tmp_path / "old.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
     assert get_reader(str(tmp_path / "old.mat")) is None
-    (layer,) = get_reader(str(plain))(str(plain))
+    (layer,) = read_plain(str(plain))
     assert layer[0].shape == (25, 32, 32)
 
 

@@ -156,10 +156,11 @@ class DataSection(QWidget):
         self._show_datasets()
 
     def choose(self, path: str) -> None:
-        """Fill in a file that was dropped, as if it had been browsed for."""
+        """Fill in a file that was dropped, and unfold its datasets."""
         self.source.setCurrentIndex(0)
         self.path.set_text(path)
         self.path.chosen.emit(path)
+        self._dataset_section.expand()
 
     def lead_to(self, refusal: str) -> QWidget | None:
         """Unfold the datasets where a refusal names one; return where to look."""

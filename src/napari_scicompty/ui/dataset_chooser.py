@@ -36,6 +36,7 @@ NEEDED = (
     ("detector_pixel_key",),
 )
 """Choices of which a scan needs one of each line."""
+MISSING = "color: #ff6b6b;"
 _CHOICE = re.compile(rf"\b({'|'.join(HDF5_CHOICES)})\b")
 
 
@@ -45,6 +46,7 @@ class File(NamedTuple):
     datasets: tuple[DatasetRow, ...] = ()
     is_plain: bool = False
     """Whether it is HDF5, but neither CXI nor one of our results."""
+    is_cxi: bool = False
     exists: bool = False
 
     @classmethod
@@ -56,8 +58,9 @@ class File(NamedTuple):
         if not h5py.is_hdf5(where):
             return cls(exists=True)
         try:
-            is_plain = not (recognises(where) or is_result(where))
-            return cls(tuple(list_datasets(where)), is_plain, exists=True)
+            is_cxi, datasets = recognises(where), tuple(list_datasets(where))
+            is_plain = not (is_cxi or is_result(where))
+            return cls(datasets, is_plain, is_cxi, exists=True)
         except InputError:
             return cls(exists=True)
 
@@ -174,7 +177,7 @@ class DatasetChooser(QWidget):
         for key, box in self._boxes.items():
             shown, named = self._is_shown(key), box.name is not None
             self._notes[key].setText(self._note(key))
-            self._notes[key].setEnabled(box.dataset is None)  # what is well is grey
+            self._notes[key].setStyleSheet("" if box.dataset else MISSING)
             self._notes[key].setVisible(shown and named)
             for widget in (self._labels[key], box, self._units.get(key)):
                 if widget is not None:

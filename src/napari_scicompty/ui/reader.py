@@ -24,11 +24,12 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None
     """Return a reader for CXI, our results and plain HDF5 scans, else None."""
     if not isinstance(path, str):
         return None
-    if path.lower().endswith(".cxi"):
-        return read_scan
     if is_result(path):
         return read_result
-    return read_plain if File.at(path).may_be_scan else None
+    file = File.at(path)
+    if path.lower().endswith(".cxi") or file.is_cxi:
+        return read_scan
+    return read_plain if file.may_be_scan else None
 
 
 def read_scan(path: str) -> list[LayerData]:
