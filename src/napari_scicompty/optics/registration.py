@@ -77,7 +77,7 @@ def shift_between(
         Correlate nothing but the phases of the spectra, as ``normalization="phase"``.
     refine_peak : bool
         Go from the best point of the grid to the top of the parabola that touches
-        |C|^2 there.
+        log |C| there.
 
     Returns
     -------
