@@ -178,7 +178,7 @@ def _twinmic() -> Preset:
         title="TwinMic-like: soft X-rays behind a zone plate",
         source=f"{_FRAMEWORK}, Synchrotron soft-X-ray experiments, Fig. 3; Listing 3",
         chosen="320 pixels of 80 um (the camera of 1300 x 1340 pixels of 20 um, binned "
-        "by 4), a stop of 200 um, overlap 0.8 of the beam, a jitter of 5 %, tissue, 1e7 "
+        "by 4), a stop of 200 um, overlap 0.8 of the beam, jitter of 5 %, tissue, 1e7 "
         "photons and powers 1 : 0.4 : 0.16; the focal length follows from the zone "
         "plate (24.7 mm; the paper has that of its two energies the wrong way round)",
         claim="cells and an asbestos fibre resolved with three modes, 50 nm pixels",
