@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Shape = tuple[int, int]
 Pair = tuple[float, float]
 
+LARGEST_KERNEL = 8192
+"""Pixels of the largest grid on which free space is computed, once a run."""
+
 LEAST_CARRIED = 0.1
 """Share of the object's frequencies below which near-field propagation is refused."""
 
@@ -30,8 +33,7 @@ class Propagator(Protocol):
     """A linear map D between exit waves and detector waves, both (..., h, w).
 
     `backward` is the adjoint of `forward`. It is the inverse, too, as far as light
-    stays on the grid: always in far field, in near field before the wave is cut to the
-    detector.
+    stays on the detector: always in far field.
     """
 
     sees_shifts: bool
@@ -67,7 +69,7 @@ class FarField:
 class AngularSpectrum:
     """Near-field propagation on a padded grid, cut to the detector.
 
-    ``D{psi} = crop F^-1 H F pad(psi)`` with the kernel of `angular_spectrum_kernel`.
+    ``D{psi} = crop F^-1 H F pad(psi)`` with the kernel of `detector_kernel`.
 
     Parameters
     ----------
@@ -98,9 +100,7 @@ class AngularSpectrum:
         self.shape = shape
         self.grid = padded_grid(shape, pixel_size_m, wavelength_m, distance_m)
         self.inverted = inverted
-        kernel = angular_spectrum_kernel(
-            self.grid, pixel_size_m, wavelength_m, distance_m
-        )
+        kernel = detector_kernel(shape, pixel_size_m, wavelength_m, distance_m)
         self._kernel = torch.from_numpy(kernel.astype(np.complex64)).to(device)
         self._adjoint = self._kernel.conj().resolve_conj()
 
@@ -125,13 +125,51 @@ def padded_grid(
 ) -> Shape:
     """Grid on which a view of `shape` is propagated: N >= W + lambda |z| / pixel^2.
 
-    At most 2 W: with the band limit that is enough.
+    At most 2 W: from view to detector more is never needed, see `detector_kernel`.
     """
-    sizes = []
-    for length, pixel in zip(shape, pixel_size_m, strict=True):
-        spread = math.ceil(wavelength_m * abs(distance_m) / pixel**2)
-        sizes.append(min(next_fast_len(length + spread), 2 * length))
+    spread = _spread(pixel_size_m, wavelength_m, distance_m)
+    sizes = [
+        min(next_fast_len(length + more), 2 * length)
+        for length, more in zip(shape, spread, strict=True)
+    ]
     return sizes[0], sizes[1]
+
+
+def detector_kernel(
+    shape: Shape, pixel_size_m: Pair, wavelength_m: float, distance_m: float
+) -> NDArray[np.complex128]:
+    """Transfer function on `padded_grid` for waves from a view to a detector as large.
+
+    Where the grid holds all that spreads, that of free space. Where it does not, free
+    space on one that does, its impulse response cut to the distances between two
+    pixels of a view: a linear convolution that no light can wrap around in.
+    """
+    grid = padded_grid(shape, pixel_size_m, wavelength_m, distance_m)
+    free_space = (pixel_size_m, wavelength_m, distance_m)
+    spread = _spread(*free_space)
+    if all(n >= w + s for n, w, s in zip(grid, shape, spread, strict=True)):
+        return angular_spectrum_kernel(grid, *free_space)
+    large = [
+        next_fast_len(min(2 * w + s, LARGEST_KERNEL))
+        for w, s in zip(shape, spread, strict=True)
+    ]
+    kernel = angular_spectrum_kernel((large[0], large[1]), *free_space)
+    rows, columns = (
+        np.r_[0 : (n + 1) // 2, size - n // 2 : size]
+        for n, size in zip(grid, large, strict=True)
+    )
+    impulse: NDArray[np.complex128] = np.fft.ifft2(kernel)[np.ix_(rows, columns)]
+    return np.fft.fft2(impulse)
+
+
+def _spread(
+    pixel_size_m: Pair, wavelength_m: float, distance_m: float
+) -> tuple[int, int]:
+    """Pixels (y, x) by which the finest detail spreads: lambda |z| / pixel^2."""
+    y, x = (
+        math.ceil(wavelength_m * abs(distance_m) / pixel**2) for pixel in pixel_size_m
+    )
+    return y, x
 
 
 def angular_spectrum_kernel(
