@@ -45,6 +45,7 @@ from napari_scicompty.recipe.sections import (
     Stage,
 )
 from napari_scicompty.reconstruction import prepare
+from napari_scicompty.refine import refiners
 from napari_scicompty.results import is_result, stored_recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
@@ -150,7 +151,8 @@ class Recipe(Settings):
     def of_preset(cls, chosen: Preset) -> Self:
         """Return the run of a preset, as it is or changed."""
         algorithm = ALGORITHMS[chosen.algorithm](**chosen.settings)
-        stage = Stage(algorithm=algorithm, epochs=chosen.epochs)
+        refine = refiners(chosen.refine)
+        stage = Stage(algorithm=algorithm, epochs=chosen.epochs, refine=refine)
         return cls.of_experiment(chosen.experiment, stage, modes=chosen.modes)
 
     @classmethod

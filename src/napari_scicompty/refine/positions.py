@@ -40,10 +40,10 @@ class PositionRefiner(Refiner):
         5, "Epochs that go before the first move, for a first picture", ge=0
     )
     half_life: float = setting(
-        25.0, "Epochs in which the rate halves", title="Half life of the rate", gt=0
+        25.0, "Adam: epochs in which the rate halves", title="Half life", gt=0
     )
     floor: float = setting(
-        0.05, "Share of the rate that is never gone below", ge=0, le=1
+        0.05, "Adam: share of the rate that is never gone below", ge=0, le=1
     )
     largest_px: float = setting(
         2.0, "Largest move of a position in an epoch", unit="px", gt=0
@@ -108,9 +108,8 @@ class PositionRefiner(Refiner):
         step = state["step"] = state.get("step", 0) + 1
         seen = errors.cpu().numpy() > 0
         signal = np.where(seen[:, None], signal, 0)
-        rate = self.rate_px * max(self.floor, 0.5 ** ((step - 1) / self.half_life))
         memory = state.setdefault("gain", {})
-        move = GAINS[self.gain](signal, step, rate, memory)
+        move = GAINS[self.gain](signal, step, self._rate(step), memory)
         if self.density:
             move *= _density(estimate)[:, None]
         length = np.linalg.norm(move, axis=1, keepdims=True)
@@ -127,6 +126,12 @@ class PositionRefiner(Refiner):
             find_lost_views(estimate, measured, errors, self.search_reach, state)
         way = (estimate.positions_m - before)[seen] / pixel
         return float(np.hypot(*way.T).mean())
+
+    def _rate(self, step: int) -> float:
+        """Adam's pixels an epoch, which fall; a plain factor does not."""
+        if self.gain != "adam":
+            return self.rate_px
+        return self.rate_px * max(self.floor, 0.5 ** ((step - 1) / self.half_life))
 
     def _affine(self, before: Moves, after: Moves, seen: NDArray[np.bool_]) -> Moves:
         found = fit_map(after[seen], before[seen])

@@ -36,6 +36,8 @@ class Preset:
     algorithm: str = "rpie"
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the algorithm that differ from its defaults."""
+    refine: tuple[str, ...] = ()
+    """What is refined beside object and probe."""
 
     @property
     def without_mistakes(self) -> VirtualExperiment:
@@ -107,6 +109,7 @@ def _positions(title: str, mistakes: dict[str, float], claim: str) -> Preset:
             mistakes=mistakes,
         ),
         epochs=150,
+        refine=("positions",),
     )
 
 
