@@ -71,6 +71,8 @@ class Window:
         """Click on a widget that is enabled."""
         widget = self.widget(name)
         assert widget.isEnabled(), f"{name} is greyed"
+        # A section that has just been unfolded has no room for a moment.
+        self.qtbot.waitUntil(lambda: not widget.visibleRegion().isEmpty())
         self.qtbot.mouseClick(widget, Qt.MouseButton.LeftButton)
 
     def type(self, name: str, text: str) -> None:

@@ -167,21 +167,7 @@ class Scan:
 
     # -- checks -----------------------------------------------------------------------
     def _check_span(self) -> None:
-        span = np.ptp(self.positions_m, axis=0) / np.array(self.pixel_size_m)
-        if len(self) > 1 and span.max() < 1:
-            raise InputError(
-                f"positions_m span {span.max():.2g} object pixels "
-                f"({np.ptp(self.positions_m, axis=0).max():.3g} m), less than one "
-                "pixel; they are probably in another unit (say which as position_unit "
-                "when opening), or the wavelength, distance or detector pixel is wrong"
-            )
-        if (span + self.frame_shape).max() > LARGEST_OBJECT:
-            raise InputError(
-                f"positions_m span {span.max():.0f} object pixels, over the limit of "
-                f"{LARGEST_OBJECT}; they are probably in another unit (say which as "
-                "position_unit when opening), or the wavelength, distance or detector "
-                "pixel is wrong"
-            )
+        check_span(self.positions_m, self.pixel_size_m, self.frame_shape)
 
     def _look_once(self) -> None:
         """Take all sums in one pass over the patterns; note what was odd."""
@@ -232,6 +218,35 @@ class Scan:
         self._put("pattern_sum", sums)
         self._put("mean_pattern", total / int(np.count_nonzero(~left_out)))
         self._put("largest_count", largest)
+
+
+def check_span(
+    positions_m: NDArray[np.float64],
+    pixel_size_m: tuple[float, float],
+    frame_shape: tuple[int, int],
+) -> None:
+    """Refuse positions (n, 2) that span less than a pixel or more than any object.
+
+    Raises
+    ------
+    InputError
+        They are probably in another unit.
+    """
+    span = np.ptp(positions_m, axis=0) / np.array(pixel_size_m)
+    if len(positions_m) > 1 and span.max() < 1:
+        raise InputError(
+            f"positions_m span {span.max():.2g} object pixels "
+            f"({np.ptp(positions_m, axis=0).max():.3g} m), less than one pixel; they "
+            "are probably in another unit (say which as position_unit when opening), "
+            "or the wavelength, distance or detector pixel is wrong"
+        )
+    if (span + frame_shape).max() > LARGEST_OBJECT:
+        raise InputError(
+            f"positions_m span {span.max():.0f} object pixels, over the limit of "
+            f"{LARGEST_OBJECT}; they are probably in another unit (say which as "
+            "position_unit when opening), or the wavelength, distance or detector "
+            "pixel is wrong"
+        )
 
 
 def _check_patterns(patterns: NDArray[Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_scicompty.analysis.positions import outliers, position_error
 from napari_scicompty.errors import InputError
+from napari_scicompty.scan import check_span
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -31,7 +32,8 @@ def with_positions(snapshot: Snapshot, positions_m: ArrayLike, note: str) -> Sna
     Raises
     ------
     InputError
-        Another number of positions, or one that is not finite.
+        Another number of positions, one that is not finite, or positions in another
+        unit.
     """
     positions = np.array(positions_m, np.float64)
     count = len(snapshot.positions_m)
@@ -42,6 +44,10 @@ def with_positions(snapshot: Snapshot, positions_m: ArrayLike, note: str) -> Sna
         )
     if not np.isfinite(positions).all():
         raise InputError("some positions are not finite; mend them first")
+    pixel, (h, w) = snapshot.pixel_size_m, snapshot.probe.shape[-2:]
+    check_span(positions, pixel, (h, w))
+    both = np.concatenate([positions, snapshot.positions_m])
+    check_span(both, pixel, (h, w))  # far from the object is a faulty frame, too
     kept = snapshot.state.get("refine", {})
     refine = {name: state for name, state in kept.items() if name != "positions"}
     # The error may rise far above the best so far, which is no divergence.

@@ -7,6 +7,7 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -18,11 +19,12 @@ from napari_scicompty.ui.layers import LiveLayers
 from napari_scicompty.ui.worker import HalvesJob, Job, drive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari.viewer import Viewer
 
     from napari_scicompty.recipe import FileInput, Recipe
+    from napari_scicompty.refine import Refiner
     from napari_scicompty.run_settings import RunSettings
     from napari_scicompty.scan import Scan
     from napari_scicompty.simulation import Truth
@@ -159,8 +161,15 @@ class RunController(QObject):
         self.progressed.emit()
 
     # -- the run ----------------------------------------------------------------------
-    def start(self, recipe: Recipe) -> None:
-        """Run the recipe's stage in a thread, from its start or from the result."""
+    def start(self, recipe: Recipe, standby: Sequence[Refiner] = ()) -> None:
+        """Run the recipe's stage in a thread, from its start or from the result.
+
+        Parameters
+        ----------
+        standby : sequence of Refiner
+            They take part, switched off, where the stage does not refine their
+            quantity, so that they can be switched on on the way.
+        """
         if self.busy or self.scan is None:
             return
         stage, before = recipe.stages[0], self.made_by()
@@ -174,7 +183,10 @@ class RunController(QObject):
         self._autosave = Autosave()
         settings = with_preferences(recipe.settings_of(stage))
         start = self.snapshot or recipe.start
-        self.job = Job(self.scan, stage.algorithm, settings, start)
+        refined = {refiner.quantity for refiner in stage.refine}
+        waiting = [r.replace(enabled=False) for r in standby]
+        refine = (*stage.refine, *(r for r in waiting if r.quantity not in refined))
+        self.job = Job(self.scan, stage.algorithm, settings, start, refine)
         self._enter("starting")
         self._start_worker(drive, self._finished, [self.job])
         self._timer.start(round(1000 / min(preference("live_rate_hz", 5.0), 10)))
@@ -213,7 +225,11 @@ class RunController(QObject):
 
     # -- the resolution ---------------------------------------------------------------
     def measure_resolution(self, recipe: Recipe) -> None:
-        """Reconstruct two half scans as the result was made, or by the recipe."""
+        """Reconstruct two half scans as the result was made, or by the recipe.
+
+        They have the positions of the result, as they are: halves that each refine
+        their own would not lie on each other.
+        """
         if self.busy or self.scan is None:
             return
         recipe = self.made_by() or recipe
@@ -224,10 +240,19 @@ class RunController(QObject):
         ]
         found = {} if self.snapshot is None else self.snapshot.settings
         start = from_description(found.get("start")) or recipe.start
-        self.halves = HalvesJob(self.scan, stages, start)
+        self.halves = HalvesJob(self._as_refined(self.scan), stages, start)
         self._enter("measuring")
         self._start_worker(drive, self._measured, [self.halves])
         self._timer.start(200)
+
+    def _as_refined(self, scan: Scan) -> Scan:
+        """Return the scan with the positions of the result, if it was made of it."""
+        result = self.snapshot
+        if result is None or result.nominal_positions_m is None:
+            return scan
+        if not np.array_equal(result.nominal_positions_m, scan.positions_m):
+            return scan
+        return scan.with_positions(result.positions_m)
 
     def _measured(self) -> None:
         self._timer.stop()
@@ -246,7 +271,27 @@ class RunController(QObject):
         """Change a setting of the run under way; InputError if it cannot be."""
         if self.job is not None and self.busy:
             self.job.controls.set(path, value)
+            self._tell_recipe_of_refiners(path)
             self.say("info", f"{path} = {value} from the next batch on")
+
+    def _tell_recipe_of_refiners(self, path: str) -> None:
+        """Name a refiner on standby in the recipe, once a change makes it matter."""
+        if self.job is None or self._made_by is None:
+            return
+        *earlier, last = self._made_by.stages
+        if path.split(".")[0] in {refiner.quantity for refiner in self.job.refine}:
+            stages = (*earlier, last.replace(refine=self.job.refine))
+            self._made_by = self._made_by.replace(stages=stages)
+
+    def replace_result(self, snapshot: Snapshot) -> None:
+        """Take a result that was changed by hand; Continue goes on from it."""
+        self.snapshot, self.saved = snapshot, False
+        if self._autosave is not None:
+            self._autosave.offer(snapshot, self.made_by(), now=True)
+        viewer = self.viewer
+        if viewer is not None:
+            self.layers.update(viewer, snapshot)
+        self.progressed.emit()
 
     def mark_saved(self) -> None:
         """Note that the user has the result in a file."""

@@ -1,31 +1,29 @@
-"""Live layers: made once from a snapshot, then only their data is set.
+"""The live layers of a viewer, and which of them are shown.
 
-Pure functions turn a snapshot into arrays; `LiveLayers` puts them into a viewer. Every
-layer has the same length unit and the canvas' origin, so that the scale bar is true.
+Pure functions turn a snapshot into arrays; `LiveLayers` puts them into a viewer.
 """
 
 from __future__ import annotations
 
-import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_scicompty.optics.modes import orthogonal_modes
+from napari_scicompty.ui.live_layer import Live, LiveImage, placed
+from napari_scicompty.ui.position_layers import (
+    COLOURS,
+    LivePoints,
+    LiveVectors,
+    nominal_positions,
+    positions_moved,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from napari.layers import Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
     from napari_scicompty.snapshot import Snapshot
-
-UNIT = "um"
-PER_METRE = 1e6
-METADATA_KEY = "scicompty"
 
 PHASE = "Object phase"
 MAGNITUDE = "Object magnitude"
@@ -33,24 +31,20 @@ PROBE = "Probe modes"
 CANVAS_MAP = "Canvas map"
 NOMINAL = "Positions (nominal)"
 REFINED = "Positions (refined)"
+DISPLACEMENTS = "Displacements"
 
 VIEWS: dict[str, tuple[str, ...]] = {
     "Phase": (PHASE, REFINED),
     "Magnitude": (MAGNITUDE, REFINED),
     "Probe modes": (PROBE,),
     "Canvas map and positions": (CANVAS_MAP, NOMINAL, REFINED),
+    "Positions": (MAGNITUDE, NOMINAL, REFINED, DISPLACEMENTS),
     "Side by side": (PHASE, MAGNITUDE, PROBE, CANVAS_MAP),
 }
 """What can be chosen in one click -> the layers that are visible then."""
 
 LEAST_PHASE = 0.1
 """Radians that are shown as a full contrast at least."""
-
-LIMITS_EVERY_S = 1.0
-"""How often contrast limits are looked after in a run: the lit region takes a while."""
-
-MOVED_PX = 1e-2
-"""Positions that moved less than this many pixels count as not refined."""
 
 
 def object_phase(snapshot: Snapshot) -> NDArray[np.float32]:
@@ -67,27 +61,6 @@ def probe_montage(snapshot: Snapshot) -> NDArray[np.float32]:
     """Magnitudes of the orthogonal modes side by side, strongest first."""
     modes = orthogonal_modes(snapshot.probe)
     return np.concatenate(list(np.abs(modes)), axis=1)
-
-
-def view_centres(
-    snapshot: Snapshot, positions_m: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Centres of the views in layer units, shape (n, 2)."""
-    half = (np.array(snapshot.probe.shape[-2:]) - 1) / 2 * snapshot.pixel_size_m
-    return (positions_m + half) * PER_METRE
-
-
-def nominal_positions(snapshot: Snapshot) -> NDArray[np.float64]:
-    """Positions as measured (n, 2), in metres."""
-    if snapshot.nominal_positions_m is None:
-        return snapshot.positions_m
-    return snapshot.nominal_positions_m
-
-
-def positions_moved(snapshot: Snapshot) -> bool:
-    """Whether positions were refined."""
-    moved = np.abs(snapshot.positions_m - nominal_positions(snapshot))
-    return bool((moved / snapshot.pixel_size_m).max() > MOVED_PX)
 
 
 def robust_limits(
@@ -111,127 +84,6 @@ def phase_limits(
     return (low, low + 2 * span) if span < np.pi else (-np.pi, np.pi)
 
 
-class _Live:
-    """A layer that follows a run; looked up by identity, so that it may be renamed."""
-
-    def __init__(self, name: str, **options: Any) -> None:
-        self.name = name
-        self.options = options
-        self._layer: weakref.ref[Layer] | None = None
-
-    def layer_in(self, viewer: Viewer) -> Any:
-        """Return the layer, None when it was never made or has been deleted."""
-        layer = self._layer() if self._layer is not None else None
-        return layer if layer is not None and layer in viewer.layers else None
-
-    def is_layer(self, layer: Layer) -> bool:
-        """Whether this is the layer that was made."""
-        return self._layer is not None and self._layer() is layer
-
-    @property
-    def ever_made(self) -> bool:
-        """Whether the layer was made once (it may have been deleted since)."""
-        return self._layer is not None
-
-    def made(self, layer: Layer) -> None:
-        """Remember the layer, without keeping it alive."""
-        self._layer = weakref.ref(layer)
-
-
-class _LiveImage(_Live):
-    """An image layer; its contrast limits follow too until the user sets them."""
-
-    def __init__(
-        self,
-        name: str,
-        values: Callable[[Snapshot], NDArray[np.float32]],
-        limits: Callable[[Snapshot, NDArray[np.float32]], tuple[float, float]],
-        **options: Any,
-    ) -> None:
-        super().__init__(name, **options)
-        self._values = values
-        self._limits = limits
-        self._own_limits: tuple[float, ...] = ()
-        self._looked = -LIMITS_EVERY_S
-
-    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
-        """Add the layer."""
-        values = self._values(snapshot)
-        limits = self._limits(snapshot, values)
-        layer = viewer.add_image(
-            values,
-            name=self.name,
-            contrast_limits=limits,
-            **_placed(snapshot),
-            **self.options,
-        )
-        self._own_limits = tuple(layer.contrast_limits)
-        self.made(layer)
-        return layer
-
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
-        """Set the data of the layer."""
-        values = self._values(snapshot)
-        if layer.data.shape == values.shape:
-            layer.data[...] = values
-            # A new thumbnail repaints the layer list, and with it the whole window.
-            layer.refresh(thumbnail=thumbnail, extent=False, highlight=False)
-        else:
-            layer.data = values
-        place = _placed(snapshot)
-        if not np.allclose(layer.translate, place["translate"]):
-            layer.translate = place["translate"]
-        if not np.allclose(layer.scale, place["scale"]):
-            layer.scale = place["scale"]
-        due = thumbnail or time.monotonic() - self._looked > LIMITS_EVERY_S
-        if due and self._own_limits == tuple(layer.contrast_limits):
-            self._looked = time.monotonic()
-            self._follow_limits(layer, self._limits(snapshot, values))
-
-    def _follow_limits(self, layer: Any, limits: tuple[float, float]) -> None:
-        """Set contrast limits that moved by over 2 %: each setting costs a repaint."""
-        span = self._own_limits[1] - self._own_limits[0]
-        if np.abs(np.subtract(limits, self._own_limits)).max() > 0.02 * span:
-            layer.contrast_limits = limits
-            self._own_limits = tuple(layer.contrast_limits)
-
-
-class _LivePoints(_Live):
-    """A points layer at the centres of the views."""
-
-    def __init__(
-        self,
-        name: str,
-        positions_m: Callable[[Snapshot], NDArray[np.float64]],
-        **options: Any,
-    ) -> None:
-        super().__init__(name, **options)
-        self._positions_m = positions_m
-
-    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
-        """Add the layer."""
-        points = view_centres(snapshot, self._positions_m(snapshot))
-        layer = viewer.add_points(
-            points,
-            name=self.name,
-            features=_features(snapshot),
-            size=float(np.ptp(points, axis=0).max()) / 60 or 1.0,
-            units=(UNIT, UNIT),
-            axis_labels=("y", "x"),
-            metadata=_metadata(snapshot),
-            **self.options,
-        )
-        self.made(layer)
-        return layer
-
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
-        """Set the points, and the error of each as a feature."""
-        points = view_centres(snapshot, self._positions_m(snapshot))
-        if not np.array_equal(layer.data, points):
-            layer.data = points
-        layer.features = _features(snapshot)
-
-
 class LiveLayers:
     """The layers of one viewer that follow its run.
 
@@ -240,45 +92,40 @@ class LiveLayers:
     """
 
     def __init__(self) -> None:
+        self.view = next(iter(VIEWS))
+        """Which of `VIEWS` was chosen."""
         self._snapshot: Snapshot | None = None
-        self._refined = _LivePoints(
+        refined = LivePoints(
             REFINED,
             lambda snapshot: snapshot.positions_m,
-            face_color="transparent",
-            border_color="#06d6a0",
+            border_color="outlier",
+            border_color_cycle=COLOURS,
         )
-        self._parts: tuple[_LiveImage | _LivePoints, ...] = (
-            _LiveImage(
+        self._displacements = LiveVectors(DISPLACEMENTS)
+        self._of_moved = (refined, self._displacements)
+        """Layers that there are once positions have moved."""
+        self._parts: tuple[Live, ...] = (
+            LiveImage(
                 CANVAS_MAP,
                 lambda snapshot: snapshot.canvas_map,
                 _from_zero,
                 colormap="viridis",
-                visible=False,
             ),
-            _LiveImage(
-                PROBE, probe_montage, _from_zero, colormap="inferno", visible=False
-            ),
-            _LiveImage(
+            LiveImage(PROBE, probe_montage, _from_zero, colormap="inferno"),
+            LiveImage(
                 MAGNITUDE,
                 object_magnitude,
                 lambda snapshot, values: robust_limits(values, snapshot.lit),
                 colormap="gray",
-                visible=False,
             ),
-            _LiveImage(
+            LiveImage(
                 PHASE,
                 object_phase,
                 lambda snapshot, values: phase_limits(values, snapshot.lit),
                 colormap="twilight",
             ),
-            _LivePoints(
-                NOMINAL,
-                nominal_positions,
-                face_color="transparent",
-                border_color="#ffd166",
-                visible=False,
-            ),
-            self._refined,
+            LivePoints(NOMINAL, nominal_positions, border_color="#ffd166"),
+            *self._of_moved,
         )
 
     def begin(self, viewer: Viewer, snapshot: Snapshot) -> None:
@@ -289,9 +136,11 @@ class LiveLayers:
             layer = part.layer_in(viewer)
             if layer is not None:
                 part.follow(layer, snapshot)
-            elif part is not self._refined or positions_moved(snapshot):
-                layer = part.make(viewer, snapshot)
-                layer.events.visible.connect(self._visibility_changed)
+            elif part not in self._of_moved:
+                self._make(part, viewer, snapshot)
+            else:
+                part.forget()
+        self._make_of_moved(viewer, snapshot)
         if fresh:
             viewer.canvas.overlays.scale_bar.visible = True
             viewer.reset_view()
@@ -306,13 +155,60 @@ class LiveLayers:
             layer = part.layer_in(viewer)
             if layer is not None and layer.visible:
                 part.follow(layer, snapshot, thumbnail=thumbnails)
-        if positions_moved(snapshot) and not self._refined.ever_made:
-            self._refined.make(viewer, snapshot)
+        self._make_of_moved(viewer, snapshot)
+
+    def _make_of_moved(self, viewer: Viewer, snapshot: Snapshot) -> None:
+        if positions_moved(snapshot):
+            selected = viewer.layers.selection.active
+            for part in self._of_moved:
+                if not part.ever_made:
+                    self._make(part, viewer, snapshot)
+            viewer.layers.selection.active = selected
+
+    def _make(self, part: Live, viewer: Viewer, snapshot: Snapshot) -> None:
+        layer = part.make(viewer, snapshot)
+        layer.visible = part.name in VIEWS[self.view]
+        layer.events.visible.connect(self._visibility_changed)
 
     def wanted(self, viewer: Viewer) -> bool:
         """Whether any live layer can be seen."""
         layers = [part.layer_in(viewer) for part in self._parts]
         return any(layer is not None and layer.visible for layer in layers)
+
+    def show_view(self, viewer: Viewer, name: str) -> None:
+        """Make one of `VIEWS` visible; other people's layers are left alone."""
+        self.view = name
+        ours = {part.name for part in self._parts}
+        for layer in viewer.layers:
+            if layer.name in ours:
+                layer.visible = layer.name in VIEWS[name]
+        grid = viewer.canvas.grid
+        grid.stride = 1
+        side_by_side = name == "Side by side"
+        if grid.enabled != side_by_side:
+            grid.enabled = side_by_side
+            viewer.reset_view()
+
+    # -- displacements ----------------------------------------------------------------
+    @property
+    def exaggeration(self) -> float | None:
+        """How many times longer displacements are drawn; None is automatic."""
+        return self._displacements.exaggeration
+
+    def exaggerate(self, viewer: Viewer, factor: float | None) -> None:
+        """Draw displacements so many times longer than they are; None: automatic."""
+        self._displacements.exaggeration = factor
+        layer = self._displacements.layer_in(viewer)
+        if layer is not None and self._snapshot is not None:
+            self._displacements.draw_as_chosen(layer, self._snapshot)
+
+    def exaggeration_in(self, viewer: Viewer) -> float | None:
+        """How many times longer displacements are drawn now; None where they are not.
+
+        It may have been set in the layer's own controls.
+        """
+        layer = self._displacements.layer_in(viewer)
+        return None if layer is None else float(layer.length)
 
     def _visibility_changed(self, event: Any) -> None:
         """Bring a layer up to date that has just been shown."""
@@ -325,48 +221,12 @@ class LiveLayers:
 
 def layer_data(snapshot: Snapshot) -> list[tuple[Any, dict[str, Any], str]]:
     """Phase and magnitude as layer data, for readers where there is no window."""
-    place = _placed(snapshot)
+    place = placed(snapshot)
     return [
         (object_magnitude(snapshot), {"name": MAGNITUDE, **place}, "image"),
         (object_phase(snapshot), {"name": PHASE, **place}, "image"),
     ]
 
 
-def show_view(viewer: Viewer, name: str) -> None:
-    """Make one of `VIEWS` visible; other people's layers are left alone."""
-    ours = {PHASE, MAGNITUDE, PROBE, CANVAS_MAP, NOMINAL, REFINED}
-    for layer in viewer.layers:
-        if layer.name in ours:
-            layer.visible = layer.name in VIEWS[name]
-    grid = viewer.canvas.grid
-    grid.stride = 1
-    side_by_side = name == "Side by side"
-    if grid.enabled != side_by_side:
-        grid.enabled = side_by_side
-        viewer.reset_view()
-
-
 def _from_zero(_: Snapshot, values: NDArray[np.float32]) -> tuple[float, float]:
     return 0.0, float(values.max()) or 1.0
-
-
-def _features(snapshot: Snapshot) -> dict[str, Any]:
-    return {
-        "pattern": np.arange(len(snapshot.positions_m)),
-        "error": snapshot.pattern_error.astype(float),
-    }
-
-
-def _placed(snapshot: Snapshot) -> dict[str, Any]:
-    """Where an image of the canvas lies."""
-    return {
-        "scale": tuple(p * PER_METRE for p in snapshot.pixel_size_m),
-        "translate": tuple(o * PER_METRE for o in snapshot.origin_m),
-        "units": (UNIT, UNIT),
-        "axis_labels": ("y", "x"),
-        "metadata": _metadata(snapshot),
-    }
-
-
-def _metadata(snapshot: Snapshot) -> dict[str, Any]:
-    return {METADATA_KEY: {"source": snapshot.source.path, "seed": snapshot.seed}}

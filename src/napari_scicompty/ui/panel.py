@@ -22,7 +22,7 @@ from napari_scicompty.ui.controller import RunController
 from napari_scicompty.ui.data_section import DataSection
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
-from napari_scicompty.ui.layers import show_view
+from napari_scicompty.ui.positions_section import PositionsSection
 from napari_scicompty.ui.resolution_section import ResolutionSection
 from napari_scicompty.ui.result_section import ResultSection
 from napari_scicompty.ui.run_bar import BASIC, RunBar
@@ -62,6 +62,7 @@ class Reconstruction(QWidget):
         self.algorithm = KindForm(
             dict(ALGORITHMS), titles, f"{PREFIX}.algorithm", f"{PREFIX}.algorithm"
         )
+        self.positions = PositionsSection(f"{PREFIX}.positions", self.controller)
         self.bar = RunBar(PREFIX)
         self.more = settings_form(RunSettings, None, PREFIX, leave_out=BASIC)
         self.result = ResultSection(
@@ -105,6 +106,7 @@ class Reconstruction(QWidget):
             "Geometry": (self.geometry, True),
             "Start": (self.start, False),
             "Algorithm": (self.algorithm, True),
+            "Positions": (self.positions, False),
             "More run settings": (self.more.native, False),
             "Result": (self.result, True),
             "Resolution": (self.resolution, False),
@@ -134,6 +136,11 @@ class Reconstruction(QWidget):
         self.bar.view.currentTextChanged.connect(self._view_chosen)
         self.start.said.connect(self.controller.say)
         self.algorithm.changed.connect(lambda n, v: self._turned("algorithm", n, v))
+        self.positions.changed.connect(lambda n, v: self._turned("positions", n, v))
+        self.positions.buttons.exclude_wanted.connect(self._exclude)
+        self.positions.report.show_arrows.clicked.connect(
+            lambda: self.bar.view.setCurrentText("Positions")
+        )
         self.bar.form.changed.connect(lambda n, v: self._turned("run", n, v))
         self.more.changed.connect(lambda n, v: self._turned("run", n, v))
         self.controller.state_changed.connect(self._show_state)
@@ -158,6 +165,7 @@ class Reconstruction(QWidget):
         run = {**self.bar.form.values, **self.more.values}
         shared = {n: run[n] for n in RunChoices.model_fields}
         own = {n: run[n] for n in run if n not in shared}
+        own["refine"] = self.positions.chosen
         return Recipe(
             input=self.data.input(self.geometry.values),
             start=self.start.value,
@@ -175,6 +183,7 @@ class Reconstruction(QWidget):
         self.start.set_value(recipe.start)
         stage = recipe.stages[0]
         self.algorithm.set_value(stage.algorithm)
+        self.positions.set_chosen(stage.refine)
         settings = recipe.settings_of(stage)
         self.bar.form.set_values(settings)
         self.more.set_values(settings)
@@ -224,13 +233,14 @@ class Reconstruction(QWidget):
         if self.controller.busy:
             return
         recipe = self._attempt(self.recipe)
-        if recipe is None:
+        refiner = self._attempt(lambda: self.positions.refiner)
+        if recipe is None or refiner is None:
             return
         memory.remember(recipe=recipe.to_toml())
         if self.controller.scan is None or self.controller.input != recipe.input:
             self._open_then(self.run)
             return
-        self.controller.start(recipe)
+        self.controller.start(recipe, (refiner,))
 
     def pause_resume(self) -> None:
         """Pause, or go on."""
@@ -271,6 +281,15 @@ class Reconstruction(QWidget):
         if self.controller.busy:
             self._attempt(lambda: self.controller.change(f"{group}.{name}", value))
 
+    def _exclude(self, numbers: tuple[int, ...]) -> None:
+        """Add patterns to those that take no part."""
+        before = self.more.values["excluded"]
+        self.more.set_values({"excluded": tuple(dict.fromkeys((*before, *numbers)))})
+        listed = ", ".join(str(number) for number in numbers)
+        self.controller.say(
+            "info", f"pattern(s) {listed} take no part from the next run on"
+        )
+
     def _geometry_changed(self) -> None:
         self.geometry.show_derived(self.controller.scan, self._modes())
 
@@ -280,7 +299,7 @@ class Reconstruction(QWidget):
     def _view_chosen(self, name: str) -> None:
         viewer = self._viewer()
         if viewer is not None:
-            show_view(viewer, name)
+            self.controller.layers.show_view(viewer, name)
             if self.controller.snapshot is not None:
                 self.controller.layers.update(viewer, self.controller.snapshot)
 
@@ -302,12 +321,14 @@ class Reconstruction(QWidget):
             widget.setEnabled(not busy)
         for form in (self.algorithm.form, self.bar.form, self.more):
             form.set_running(busy)
+        self.positions.show_state(busy)
         self.result.show_state()
         self.resolution.show_state()
 
     def _show_progress(self) -> None:
         controller = self.controller
         self.bar.show_progress(controller)
+        self.positions.show_progress()
         self.resolution.show_state()
         if controller.job is not None:
             self.start.show_tried(controller.job.tried, controller.job.planned)

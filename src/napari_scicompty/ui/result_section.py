@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QGuiApplication
@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_scicompty.errors import InputError
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.results import open_result, save_ome_tiff, save_result
+from napari_scicompty.settings import Settings
 from napari_scicompty.ui.autosave import leftovers
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.ui.controller import RunController
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
 
 RESULT_FILES = "Result (*.h5);;OME-TIFF of phase and magnitude (*.ome.tif)"
 
@@ -178,10 +181,18 @@ class ResultSection(QWidget):
 def _as_it_ended(recipe: Recipe, snapshot: Snapshot) -> Recipe:
     """Return the last stage, with which to go on, as it was set at the end."""
     last = recipe.stages[-1]
-    ended = snapshot.settings.get("algorithm", {})
-    fields = {n: ended[n] for n in type(last.algorithm).model_fields if n in ended}
-    algorithm = last.algorithm.replace(**fields)
-    return recipe.replace(stages=(last.replace(algorithm=algorithm),))
+    algorithm = _as_set(last.algorithm, snapshot.settings.get("algorithm", {}))
+    refine = tuple(
+        _as_set(refiner, snapshot.settings.get(refiner.quantity, {}))
+        for refiner in last.refine
+    )
+    return recipe.replace(stages=(last.replace(algorithm=algorithm, refine=refine),))
+
+
+def _as_set(settings: AnySettings, ended: dict[str, Any]) -> AnySettings:
+    """Return settings as they were at the end of a run."""
+    names = type(settings).model_fields
+    return settings.replace(**{name: ended[name] for name in names if name in ended})
 
 
 class _Offer(QWidget):

@@ -152,7 +152,7 @@ class RunBar(QWidget):
                 history.epochs,
                 history.errors,
                 [
-                    (c.epoch, f"{c.path.split('.')[-1]} {c.value}")
+                    (c.epoch, f"{c.path.removeprefix('algorithm.')} {c.value}")
                     for c in history.changes
                 ],
             )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from napari_scicompty.simulation import VirtualExperiment, simulate
-from napari_scicompty.ui.layers import PER_METRE, UNIT
+from napari_scicompty.ui.live_layer import PER_METRE, UNIT
 from napari_scicompty.ui.reader import dock_of
 
 

@@ -15,9 +15,12 @@ from napari_scicompty.ui.plots import StartLadderView
 from napari_scicompty.ui.sections import OneOf, WrappedLabel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_scicompty.search import Candidate
     from napari_scicompty.settings import Settings
     from napari_scicompty.start import Start
+    from napari_scicompty.ui.folded_form import FoldedForm
 
 TITLES = {
     "auto": "Automatic (search the defocus)",
@@ -30,7 +33,13 @@ TITLES = {
 
 
 class KindForm(QWidget):
-    """Choose one kind of a table of settings, and edit its fields."""
+    """Choose one kind of a table of settings, and edit its fields.
+
+    Parameters
+    ----------
+    form : callable, optional
+        Makes the form of a kind; all its fields in sight when left out.
+    """
 
     changed = Signal(str, object)
     """(field, value) of the kind on show."""
@@ -42,6 +51,7 @@ class KindForm(QWidget):
         titles: dict[str, str],
         combo_name: str,
         prefix: str,
+        form: Callable[[type[Settings]], FoldedForm] | None = None,
     ) -> None:
         super().__init__()
         self._names = list(table)
@@ -50,12 +60,12 @@ class KindForm(QWidget):
         self.combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )  # else the longest title makes the dock wide
-        self.forms: dict[str, SettingsForm] = {}
+        self.forms: dict[str, SettingsForm | FoldedForm] = {}
         for name, model in table.items():
             self.combo.addItem(titles.get(name, name), name)
-            form = settings_form(model, None, prefix)
-            form.changed.connect(self.changed.emit)
-            self.forms[name] = form
+            made = form(model) if form else settings_form(model, None, prefix)
+            made.changed.connect(self.changed.emit)
+            self.forms[name] = made
         self._choices = OneOf([form.native for form in self.forms.values()])
         self.combo.currentIndexChanged.connect(self._show)
         layout = QVBoxLayout(self)
@@ -69,7 +79,7 @@ class KindForm(QWidget):
         return self._names[self.combo.currentIndex()]
 
     @property
-    def form(self) -> SettingsForm:
+    def form(self) -> SettingsForm | FoldedForm:
         """The form on show."""
         return self.forms[self.name]
 

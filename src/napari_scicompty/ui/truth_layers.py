@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scicompty.ui.layers import PER_METRE, UNIT
+from napari_scicompty.ui.live_layer import PER_METRE, UNIT
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.algorithms import Algorithm
     from napari_scicompty.halves import HalvesProgress, Resolution
+    from napari_scicompty.refine import Refiner
     from napari_scicompty.run import Run
     from napari_scicompty.run_settings import RunSettings
     from napari_scicompty.scan import Scan
@@ -51,6 +52,7 @@ class Job:
     algorithm: Algorithm
     settings: RunSettings
     start: Start | Snapshot
+    refine: tuple[Refiner, ...] = ()
     controls: Controls = field(default_factory=Controls)
     wanted: threading.Event = field(default_factory=threading.Event)
     run: Run | None = None
@@ -87,6 +89,7 @@ class Job:
             self.start,
             self.controls,
             lambda _, planned, candidate: self._note(planned, candidate),
+            self.refine,
         )
         self.latest = self.run.snapshot()
         yield
