@@ -158,9 +158,11 @@ def test_true_positions_stay() -> None:
 
 @pytest.mark.parametrize("name", REFINERS)
 def test_every_refiner_continues_exactly(name: str, tmp_path: Path) -> None:
-    small = small_scan((32, 32), (4, 4), step=5)
+    kind = REFINERS[name]
+    small = small_scan((32, 32), (4, 4), step=5, near=kind.quantity == "distance")
     scan = wrong(small, 1)
-    refine = [REFINERS[name](start_epoch=2, search_every=4)]
+    more = {"search_every": 4} if "search_every" in kind.model_fields else {}
+    refine = [kind(start_epoch=2, **more)]
     whole = run_on(scan, small, 12, refine=refine)
     half = run_on(scan, small, 7, refine=refine)
     sc.save_result(tmp_path / "half.h5", half)
@@ -168,6 +170,7 @@ def test_every_refiner_continues_exactly(name: str, tmp_path: Path) -> None:
     assert again.history.refined == half.history.refined
     rest = run_on(scan, small, 5, refine=refine, start=again)
     assert np.array_equal(rest.positions_m, whole.positions_m)
+    assert rest.distance_m == whole.distance_m
     assert np.array_equal(rest.object, whole.object)
     assert rest.history.refined == whole.history.refined
 

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from napari_scicompty.halves import Resolution, half_scans
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.reconstruction import reconstruct
-    from napari_scicompty.refine import CrossCorrelationShift, LeastSquaresShift
+    from napari_scicompty.refine import (
+        CrossCorrelationShift,
+        LeastSquaresShift,
+        ValleyDistance,
+    )
     from napari_scicompty.results import open_result, save_result
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import find_start
@@ -57,6 +61,7 @@ _HOME = {
     "EPIE": "algorithms",
     "LeastSquaresShift": "refine",
     "CrossCorrelationShift": "refine",
+    "ValleyDistance": "refine",
     "RPIE": "algorithms",
     "Controls": "controls",
     "Snapshot": "snapshot",
@@ -89,6 +94,7 @@ __all__ = [
     "Scan",
     "Snapshot",
     "Truth",
+    "ValleyDistance",
     "VirtualExperiment",
     "ZonePlateProbe",
     "find_start",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import torch
 
 from napari_scicompty.canvas import WHOLE, Canvas
 from napari_scicompty.optics import patches
+from napari_scicompty.optics.propagators import angular_spectrum_kernel, propagator_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_scicompty.geometry import Geometry
     from napari_scicompty.optics.patches import Corner
-    from napari_scicompty.optics.propagators import Propagator
     from napari_scicompty.snapshot import Snapshot
 
 
@@ -33,23 +35,19 @@ class Estimate:
         Incoherent modes of the illumination.
     positions_m : ndarray (n, 2)
         Positions (y, x) in the scan's own frame; set them with `place`.
-    distance_m : float
-        Sample to detector.
+    geometry : Geometry
+        As it is taken to be now; `along_valley` changes its distance.
+    propagator : Propagator
+        D of that geometry.
     """
 
     def __init__(
-        self,
-        canvas: Canvas,
-        propagator: Propagator,
-        object: Tensor,
-        probe: Tensor,
-        distance_m: float,
+        self, canvas: Canvas, geometry: Geometry, object: Tensor, probe: Tensor
     ) -> None:
         self.canvas = canvas
-        self.propagator = propagator
         self.object = object
         self.probe = probe
-        self.distance_m = distance_m
+        self._look_through(geometry)
         self.positions_m: NDArray[np.float64]
         self._corners: list[Corner] = []
         self._probe_ramps: tuple[Tensor, Tensor] | None = None
@@ -96,9 +94,37 @@ class Estimate:
         """Go back to a snapshot: object, probe, positions and canvas."""
         device = self.object.device
         self.canvas = good.canvas
+        self._look_through(self.geometry.replace(distance_m=good.distance_m))
         self.object = torch.from_numpy(good.object.copy()).to(device)
         self.probe = torch.from_numpy(good.probe.copy()).to(device)
         self.place(good.positions_m)
+
+    def _look_through(self, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.propagator = propagator_for(geometry, self.canvas.view, self.object.device)
+
+    @property
+    def distance_m(self) -> float:
+        """Sample to detector."""
+        return self.geometry.distance_m
+
+    def along_valley(self, change_m: float) -> Estimate:
+        """Return the estimate for another distance, refocused by the change.
+
+        Object and probe are propagated back by as much as the detector goes away (near
+        field, parallel beam): to first order the patterns stay, which is the valley.
+        """
+        other = copy.copy(self)
+        pixel, wavelength = self.canvas.pixel_size_m, self.geometry.wavelength_m
+        other.object = _refocused(self.object, pixel, wavelength, -change_m)
+        other.probe = _refocused(self.probe, pixel, wavelength, -change_m)
+        distance = self.distance_m + change_m
+        other._look_through(self.geometry.replace(distance_m=distance))
+        return other
+
+    def become(self, other: Estimate) -> None:
+        """Take over everything from an estimate that was derived from this one."""
+        self.__dict__.update(other.__dict__)
 
     # -- the forward model ------------------------------------------------------------
     def waves(self, batch: Sequence[int]) -> Tensor:
@@ -186,6 +212,16 @@ class Estimate:
             self.probe.copy_(torch.roll(self.probe, move, (-2, -1)))
             self.object.copy_(_rolled(self.object, move))
         return move
+
+
+def _refocused(
+    field: Tensor, pixel: tuple[float, float], wavelength: float, distance: float
+) -> Tensor:
+    """Propagate fields (..., h, w) over a distance; what leaves comes in again."""
+    grid = (int(field.shape[-2]), int(field.shape[-1]))
+    kernel = angular_spectrum_kernel(grid, pixel, wavelength, distance)
+    factors = torch.from_numpy(kernel).to(field.device, field.dtype)
+    return torch.fft.ifft2(torch.fft.fft2(field).mul_(factors))
 
 
 def _rolled(canvas: Tensor, move: tuple[int, int]) -> Tensor:

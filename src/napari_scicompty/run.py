@@ -18,7 +18,6 @@ from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.estimate import Estimate
 from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
-from napari_scicompty.optics.propagators import propagator_for
 from napari_scicompty.run_settings import RunSettings, included
 from napari_scicompty.snapshot import Change, Refined, Snapshot
 
@@ -77,6 +76,8 @@ class Run:
     ) -> None:
         self.scan = scan
         self.algorithm = algorithm
+        for refiner in refiners:
+            refiner.check(scan.geometry)
         self.refiners = {refiner.quantity: refiner for refiner in refiners}
         self.settings = settings
         self.controls = controls or Controls()
@@ -96,10 +97,9 @@ class Run:
         self._refined: dict[str, Any] = moved(start.state.get("refine", {}), device)
         self.estimate = Estimate(
             start.canvas,
-            propagator_for(scan.geometry, scan.frame_shape, device),
+            scan.geometry.replace(distance_m=start.distance_m),
             torch.from_numpy(start.object.copy()).to(device),
             torch.from_numpy(start.probe.copy()).to(device),
-            start.distance_m,
         )
         self.estimate.place(start.positions_m)
         self.measured = Measured.of(scan, device, self._included)
@@ -234,7 +234,9 @@ class Run:
         errors = torch.where(seen, self._errors, 0)
         for refiner, state in self._refining():
             change = refiner.end_epoch(self.estimate, self.measured, errors, state)
-            record = Refined(self.epoch, refiner.quantity, change)
+            record = Refined(
+                self.epoch, refiner.quantity, change, self.estimate.distance_m
+            )
             self.history = self.history.add(refined=[record])
 
     def _begin_epoch(self) -> None:

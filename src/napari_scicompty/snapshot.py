@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -37,7 +38,9 @@ class Refined:
     epoch: int
     quantity: str
     change: float
-    """Mean size of the change: pixels for positions."""
+    """Size of the change: mean pixels of positions, share of a distance."""
+    distance_m: float = math.nan
+    """Sample to detector, after it."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.refine.base import Refiner
+from napari_scicompty.refine.distance import ValleyDistance
 from napari_scicompty.refine.positions import (
     CrossCorrelationShift,
     LeastSquaresShift,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 REFINERS: dict[str, type[Refiner]] = {
     "least-squares-shift": LeastSquaresShift,
     "cross-correlation-shift": CrossCorrelationShift,
+    "valley-distance": ValleyDistance,
 }
 """Name in recipes and on the command line -> class; the first of a quantity is its
 default."""
@@ -28,6 +30,7 @@ __all__ = [
     "LeastSquaresShift",
     "PositionRefiner",
     "Refiner",
+    "ValleyDistance",
     "refiners",
 ]
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_scicompty.estimate import Estimate
+    from napari_scicompty.geometry import Geometry
     from napari_scicompty.measured import Measured
 
 
@@ -27,6 +28,15 @@ class Refiner(Settings):
     """What is refined, and how its settings are reached: ``"positions.rate_px"``."""
 
     enabled: bool = setting(True, "Refine, or hold what was reached", title="Refine")
+
+    def check(self, geometry: Geometry) -> None:
+        """Refuse a geometry in which this cannot be refined.
+
+        Raises
+        ------
+        InputError
+            With the reason.
+        """
 
     def watches(self, state: dict[str, Any]) -> bool:
         """Whether the steps of this epoch matter."""
