@@ -29,6 +29,7 @@ from qtpy.QtWidgets import QApplication, QPushButton, QWidget  # noqa: E402
 
 import napari_scicompty as sc  # noqa: E402
 from napari_scicompty.figures import save_figure  # noqa: E402
+from napari_scicompty.simulation import preset  # noqa: E402
 from napari_scicompty.ui import Reconstruction, VirtualExperimentDock  # noqa: E402
 
 if TYPE_CHECKING:
@@ -146,8 +147,35 @@ def main() -> None:
     save_figure(
         IMAGES / "figure.png", controller.snapshot, what=("phase", "magnitude"), dpi=150
     )
+    refine_positions(window)
     plan(window)
     window.viewer.close()
+
+
+def refine_positions(window: Window) -> None:
+    """Refine the positions of a scan that is told wrong ones."""
+    controller, dock = window.controller, window.dock
+    if controller.snapshot is not None:
+        window.click("reset")
+    window.viewer.canvas.grid.enabled = False
+    dock.open_virtual(preset("positions-7px").experiment)
+    wait(lambda: controller.truth is not None and not controller.busy)
+    for title, section in dock.sections.items():
+        section.expand() if title == "Positions" else section.collapse()
+    window.type("modes", "1")
+    window.type("epochs", "60")
+    pause(0.5)
+    QTest.mouseClick(dock.positions.refine, Qt.MouseButton.LeftButton)
+    window.click("run")
+    wait(lambda: not controller.busy and controller.snapshot is not None, 300)
+    window.click("positions.show")
+    window.viewer.reset_view()
+    pause(0.5)
+    dock.scroll.ensureWidgetVisible(dock.positions.report.text)
+    dock.scroll.ensureWidgetVisible(dock.positions.report.arrows)
+    window.picture("positions")
+    dock.bar.view.setCurrentText("Phase")
+    QTest.mouseClick(dock.positions.refine, Qt.MouseButton.LeftButton)
 
 
 def plan(window: Window) -> None:

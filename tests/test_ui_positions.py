@@ -10,15 +10,13 @@ from qtpy.QtWidgets import QFileDialog
 
 import napari_scicompty as sc
 from napari_scicompty import metrics
-from window import ENDLESS, EXPERIMENT, same, write_scan
+from window import ENDLESS, EXPERIMENT, Window, same, write_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from pytestqt.qtbot import QtBot
-
-    from window import Window
 
     OpenWindow = Callable[[], Window]
 
@@ -128,6 +126,7 @@ def test_arrows_are_as_long_as_chosen(open_window: OpenWindow, perturbed: Path) 
     window.type(f"{P}.exaggeration", "")
     assert arrows.length != 3
     arrows.length = 11  # in the layer's own controls
+    assert window.text(f"{P}.factor") == "arrows 11 : 1"
     window.run_to_the_end("2")
     assert arrows.length == 11
     window.viewer.layers.remove(arrows)
@@ -290,6 +289,33 @@ def test_positions_are_saved_reset_and_loaded(
     window.click(f"{P}.load")
     assert "24 positions for a result of 25" in window.message
     assert window.controller.snapshot is more
+
+
+def test_two_docks_show_the_same_and_deleted_layers_stay_away(
+    open_window: OpenWindow, perturbed: Path, qtbot: QtBot
+) -> None:
+    window = open_window()
+    window.open(perturbed)
+    window.click(f"{P}.refine")
+    window.run(ENDLESS)
+    layers = window.viewer.layers
+    qtbot.waitUntil(lambda: ARROWS in layers, timeout=15_000)
+    for name in (ARROWS, REFINED):
+        layers.remove(layers[name])
+    window.until_epoch(window.controller.snapshot.epoch + 5)
+    assert not {ARROWS, REFINED} & {layer.name for layer in layers}
+    again = Window(qtbot, window.viewer, again=True)
+    assert again.widget(f"{P}.refine").isChecked()
+    again.click(f"{P}.refine")
+    qtbot.waitUntil(lambda: window.controller.snapshot.history.changes != ())
+    again.stop()
+    text = again.text(f"{P}.text")
+    assert "mean" in text
+    again.type(f"{P}.exaggeration", "4")  # of a layer that is not there
+    assert again.text(f"{P}.factor") == ""
+    last = again.run_to_the_end("1")
+    assert last.history.changes[0].path == "positions.enabled"
+    assert layers[ARROWS].length == 4
 
 
 def test_half_scans_have_the_refined_positions(

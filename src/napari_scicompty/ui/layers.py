@@ -202,13 +202,12 @@ class LiveLayers:
         if layer is not None and self._snapshot is not None:
             self._displacements.draw_as_chosen(layer, self._snapshot)
 
-    def exaggeration_in(self, viewer: Viewer) -> float | None:
-        """How many times longer displacements are drawn now; None where they are not.
+    def displacements_in(self, viewer: Viewer) -> Any:
+        """Return the layer of arrows, None where there is none.
 
-        It may have been set in the layer's own controls.
+        Its `length` may have been set in the layer's own controls.
         """
-        layer = self._displacements.layer_in(viewer)
-        return None if layer is None else float(layer.length)
+        return self._displacements.layer_in(viewer)
 
     def _visibility_changed(self, event: Any) -> None:
         """Bring a layer up to date that has just been shown."""

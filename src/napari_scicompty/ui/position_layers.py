@@ -25,7 +25,7 @@ GREEN, RED = "#06d6a0", "#ff6b6b"
 COLOURS = {False: GREEN, True: RED}
 """Of a position that is not an outlier, and of one that is."""
 
-VISIBLE = 0.6
+VISIBLE = 0.7
 """Automatic length of the median arrow, as a share of the space between positions."""
 
 
@@ -53,7 +53,7 @@ def positions_moved(snapshot: Snapshot) -> bool:
 def fitting_exaggeration(snapshot: Snapshot) -> float:
     """How many times longer than true arrows are drawn, so that one sees them.
 
-    1, 2, 5, 10, 20 ..., so that it seldom changes while a run is under way.
+    1, 2, 3, 5, 10, 20 ..., so that it seldom changes while a run is under way.
     """
     nominal = nominal_positions(snapshot)
     apart = math.sqrt(float(np.ptp(nominal, axis=0).prod()) / len(nominal))
@@ -62,7 +62,7 @@ def fitting_exaggeration(snapshot: Snapshot) -> float:
         return 1.0
     wanted = max(VISIBLE * apart / typical, 1.0)
     decade = 10.0 ** math.floor(math.log10(wanted))
-    return decade * max(step for step in (1, 2, 5) if step * decade <= wanted)
+    return decade * max(step for step in (1, 2, 3, 5) if step * decade <= wanted)
 
 
 class LivePoints(Live):

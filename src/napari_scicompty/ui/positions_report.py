@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -117,8 +117,14 @@ class PositionsReport(QWidget):
         if snapshot is None or viewer is None:
             return
         self.exaggeration.set_hint(fitting_exaggeration(snapshot))
-        drawn = self.controller.layers.exaggeration_in(viewer)
-        self.factor.setText("" if drawn is None else f"arrows {drawn:g} : 1")
+        layer = self.controller.layers.displacements_in(viewer)
+        self.factor.setText("" if layer is None else _ratio(layer.length))
+        if layer is not None:
+            layer.events.length.connect(self._length_changed)
+
+    def _length_changed(self, event: Any) -> None:
+        """Follow the layer: it takes its length when it is shown, or from a person."""
+        self.factor.setText(_ratio(event.source.length))
 
     def _exaggerate(self, factor: float | None) -> None:
         viewer = self.controller.viewer
@@ -156,6 +162,10 @@ def described(snapshot: Snapshot) -> str:
     else:
         lines.append("No outliers.")
     return "\n".join(lines)
+
+
+def _ratio(length: float) -> str:
+    return f"arrows {length:g} : 1"
 
 
 def _moves(history: History) -> tuple[list[int], list[float]]:
