@@ -11,6 +11,7 @@ import napari_scicompty as sc
 from napari_scicompty import metrics
 from napari_scicompty.affine import PositionMap
 from napari_scicompty.analysis.corrections import (
+    as_refined,
     reset_outliers,
     reset_positions,
     with_positions,
@@ -67,6 +68,14 @@ def test_a_run_goes_on_where_the_error_is_tenfold_the_best() -> None:
     assert not any("diverged" in note for note in more.history.notes)
     np.testing.assert_array_equal(more.positions_m, lost.positions_m)
     assert run_on(scan, 1, start=more).epoch == 83  # the guard begins anew for good
+
+
+def test_a_scan_takes_the_positions_of_its_own_result_only(
+    scan: sc.Scan, refined: sc.Snapshot
+) -> None:
+    assert np.array_equal(as_refined(scan, refined).positions_m, refined.positions_m)
+    other = scan.with_positions(scan.positions_m[::-1])
+    assert as_refined(other, refined) is other
 
 
 def test_outliers_are_put_where_the_map_of_the_others_moves_them(

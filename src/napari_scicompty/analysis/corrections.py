@@ -14,7 +14,16 @@ from napari_scicompty.scan import check_span
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_scicompty.scan import Scan
     from napari_scicompty.snapshot import Snapshot
+
+
+def as_refined(scan: Scan, result: Snapshot) -> Scan:
+    """Return the scan with the positions of a result, if that was made of it."""
+    nominal = result.nominal_positions_m
+    if nominal is None or not np.array_equal(nominal, scan.positions_m):
+        return scan
+    return scan.with_positions(result.positions_m)
 
 
 def with_positions(snapshot: Snapshot, positions_m: ArrayLike, note: str) -> Snapshot:

@@ -7,10 +7,10 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_scicompty.analysis.corrections import as_refined
 from napari_scicompty.errors import InputError
 from napari_scicompty.simulation import VirtualExperiment, simulate
 from napari_scicompty.start import from_description
@@ -240,19 +240,11 @@ class RunController(QObject):
         ]
         found = {} if self.snapshot is None else self.snapshot.settings
         start = from_description(found.get("start")) or recipe.start
-        self.halves = HalvesJob(self._as_refined(self.scan), stages, start)
+        scan = as_refined(self.scan, self.snapshot) if self.snapshot else self.scan
+        self.halves = HalvesJob(scan, stages, start)
         self._enter("measuring")
         self._start_worker(drive, self._measured, [self.halves])
         self._timer.start(200)
-
-    def _as_refined(self, scan: Scan) -> Scan:
-        """Return the scan with the positions of the result, if it was made of it."""
-        result = self.snapshot
-        if result is None or result.nominal_positions_m is None:
-            return scan
-        if not np.array_equal(result.nominal_positions_m, scan.positions_m):
-            return scan
-        return scan.with_positions(result.positions_m)
 
     def _measured(self) -> None:
         self._timer.stop()

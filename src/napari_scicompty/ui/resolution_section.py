@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from napari_scicompty.ui.controller import RunController
 
 WHAT = (
-    "Odd and even positions are reconstructed apart, with the settings of the result, "
-    "and compared ring by ring. It takes about as long as the run did."
+    "Odd and even positions are reconstructed apart, with the settings of the result "
+    "and at its positions, refined ones too, and compared ring by ring. It takes "
+    "about as long as the run did."
 )
 
 
