@@ -120,13 +120,13 @@ def test_arrows_are_as_long_as_chosen(open_window: OpenWindow, perturbed: Path) 
     assert 0.1 < arrows.length * median / (5 * result.pixel_size_m[0] * 1e6) < 0.7
     window.type(f"{P}.exaggeration", "3")
     assert arrows.length == 3
-    assert window.text(f"{P}.factor") == "arrows 3 : 1"
+    assert window.text(f"{P}.factor") == "3 : 1"
     again = window.run_to_the_end("2")
     assert again.epoch == 14 and arrows.length == 3
     window.type(f"{P}.exaggeration", "")
     assert arrows.length != 3
     arrows.length = 11  # in the layer's own controls
-    assert window.text(f"{P}.factor") == "arrows 11 : 1"
+    assert window.text(f"{P}.factor") == "11 : 1"
     window.run_to_the_end("2")
     assert arrows.length == 11
     window.viewer.layers.remove(arrows)
@@ -279,6 +279,11 @@ def test_positions_are_saved_reset_and_loaded(
     window.click(f"{P}.load")
     loaded = window.controller.snapshot
     np.testing.assert_array_equal(loaded.positions_m, result.positions_m)
+    np.savetxt(tmp_path / "mm.txt", 1e3 * result.positions_m[:, ::-1])
+    dialogs(tmp_path / "mm.txt")
+    window.click(f"{P}.load")
+    assert "another unit" in window.message
+    assert window.controller.snapshot is loaded
     more = window.run_to_the_end("3")
     assert more.epoch == 18
     assert abs(more.error / result.error - 1) < 0.5

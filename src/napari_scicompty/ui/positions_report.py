@@ -110,7 +110,9 @@ class PositionsReport(QWidget):
         self.text.setText(described(snapshot))
         lengths = np.hypot(*(displacements(snapshot) / snapshot.pixel_size_m).T)
         self.histogram.show_lengths(lengths, outliers(snapshot))
-        self.moves.show_moves(*_moves(snapshot.history))
+        epochs, moves = _moves(snapshot.history)
+        self.moves.setVisible(any(moves))
+        self.moves.show_moves(epochs, moves)
 
     def _show_factor(self, snapshot: Snapshot | None) -> None:
         viewer = self.controller.viewer
@@ -144,7 +146,7 @@ def described(snapshot: Snapshot) -> str:
         "largest": (pixels.max(), metres.max()),
     }
     words = ", ".join(
-        f"{name} {pixel:.2f} px ({metre * 1e9:.3g} nm)"
+        f"{name} {pixel:.2f} px ({_metres(metre)})"
         for name, (pixel, metre) in sizes.items()
     )
     lines = [f"Moved, without the common shift: {words}."]
@@ -164,8 +166,13 @@ def described(snapshot: Snapshot) -> str:
     return "\n".join(lines)
 
 
+def _metres(length: float) -> str:
+    small = length < 1e-6
+    return f"{length * 1e9:.1f} nm" if small else f"{length * 1e6:.3g} µm"
+
+
 def _ratio(length: float) -> str:
-    return f"arrows {length:g} : 1"
+    return f"{length:g} : 1"
 
 
 def _moves(history: History) -> tuple[list[int], list[float]]:
