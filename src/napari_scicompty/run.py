@@ -22,7 +22,7 @@ from napari_scicompty.run_settings import RunSettings, included
 from napari_scicompty.snapshot import Change, Refined, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -76,9 +76,8 @@ class Run:
     ) -> None:
         self.scan = scan
         self.algorithm = algorithm
-        for refiner in refiners:
-            refiner.check(scan.geometry)
         self.refiners = {refiner.quantity: refiner for refiner in refiners}
+        self._check_refiners(self.refiners)
         self.settings = settings
         self.controls = controls or Controls()
         self.epoch = start.epoch
@@ -276,7 +275,14 @@ class Run:
     ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         """Return what `changes` lead to; raise InputError and alter nothing."""
         after: dict[str, Any] = changed(self._groups, changes)
+        self._check_refiners({name: after[name] for name in self.refiners})
         return after, included(self.scan, after["run"])
+
+    def _check_refiners(self, refiners: Mapping[str, Refiner]) -> None:
+        """Refuse what cannot be refined in this geometry; what is off may wait."""
+        for refiner in refiners.values():
+            if refiner.enabled:
+                refiner.check(self.scan.geometry)
 
     @property
     def _groups(self) -> dict[str, Settings]:

@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 FAR_OFF = 3.0
 """Robust standard deviations above the median error that make a view suspect."""
 
+WORSE = 1.5
+"""Times the median error that a suspect view has at least."""
+
 MOST = 0.25
 """Share of the views that are searched at one time, the worst first."""
 
 BETTER = 0.8
 """A place is taken only if it has at most this share of the error."""
 
-COARSE, FINE = 3, 1
+COARSE, FINE = 4, 1
 """Pixels between places that are tried, and again around the best of them."""
 
 _AT_ONCE = 2**18
@@ -96,7 +99,7 @@ def suspects(
         return np.zeros(0, np.int64)
     middle = np.median(seen)
     spread = 1.4826 * np.median(np.abs(seen - middle))
-    limit = middle + FAR_OFF * spread
+    limit = max(middle + FAR_OFF * spread, WORSE * middle)
     worst = np.argsort(-candidates, kind="stable")[: int(np.ceil(MOST * len(seen)))]
     return np.asarray(worst[candidates[worst] > limit])
 

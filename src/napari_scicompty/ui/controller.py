@@ -271,9 +271,10 @@ class RunController(QObject):
         if self.job is None or self._made_by is None:
             return
         *earlier, last = self._made_by.stages
-        if path.split(".")[0] in {refiner.quantity for refiner in self.job.refine}:
-            stages = (*earlier, last.replace(refine=self.job.refine))
-            self._made_by = self._made_by.replace(stages=stages)
+        named = {path.split(".")[0], *(refiner.quantity for refiner in last.refine)}
+        refine = tuple(r for r in self.job.refine if r.quantity in named)
+        stages = (*earlier, last.replace(refine=refine))
+        self._made_by = self._made_by.replace(stages=stages)
 
     def replace_result(self, snapshot: Snapshot) -> None:
         """Take a result that was changed by hand; Continue goes on from it."""

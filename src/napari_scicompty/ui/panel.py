@@ -20,6 +20,7 @@ from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui import journal, memory
 from napari_scicompty.ui.controller import RunController
 from napari_scicompty.ui.data_section import DataSection
+from napari_scicompty.ui.distance_section import DistanceSection
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
 from napari_scicompty.ui.positions_section import PositionsSection
@@ -63,6 +64,7 @@ class Reconstruction(QWidget):
             dict(ALGORITHMS), titles, f"{PREFIX}.algorithm", f"{PREFIX}.algorithm"
         )
         self.positions = PositionsSection(f"{PREFIX}.positions", self.controller)
+        self.distance = DistanceSection(f"{PREFIX}.distance", self.controller)
         self.bar = RunBar(PREFIX)
         self.more = settings_form(RunSettings, None, PREFIX, leave_out=BASIC)
         self.result = ResultSection(
@@ -107,6 +109,7 @@ class Reconstruction(QWidget):
             "Start": (self.start, False),
             "Algorithm": (self.algorithm, True),
             "Positions": (self.positions, False),
+            "Distance": (self.distance, False),
             "More run settings": (self.more.native, False),
             "Result": (self.result, True),
             "Resolution": (self.resolution, False),
@@ -137,6 +140,7 @@ class Reconstruction(QWidget):
         self.start.said.connect(self.controller.say)
         self.algorithm.changed.connect(lambda n, v: self._turned("algorithm", n, v))
         self.positions.changed.connect(lambda n, v: self._turned("positions", n, v))
+        self.distance.changed.connect(lambda n, v: self._turned("distance", n, v))
         self.positions.buttons.exclude_wanted.connect(self._exclude)
         self.positions.report.show_arrows.clicked.connect(
             lambda: self.bar.view.setCurrentText("Positions")
@@ -165,7 +169,7 @@ class Reconstruction(QWidget):
         run = {**self.bar.form.values, **self.more.values}
         shared = {n: run[n] for n in RunChoices.model_fields}
         own = {n: run[n] for n in run if n not in shared}
-        own["refine"] = self.positions.chosen
+        own["refine"] = (*self.positions.chosen, *self.distance.chosen)
         return Recipe(
             input=self.data.input(self.geometry.values),
             start=self.start.value,
@@ -184,6 +188,7 @@ class Reconstruction(QWidget):
         stage = recipe.stages[0]
         self.algorithm.set_value(stage.algorithm)
         self.positions.set_chosen(stage.refine)
+        self.distance.set_chosen(stage.refine)
         settings = recipe.settings_of(stage)
         self.bar.form.set_values(settings)
         self.more.set_values(settings)
@@ -233,14 +238,14 @@ class Reconstruction(QWidget):
         if self.controller.busy:
             return
         recipe = self._attempt(self.recipe)
-        refiner = self._attempt(lambda: self.positions.refiner)
-        if recipe is None or refiner is None:
+        waiting = self._attempt(lambda: (self.positions.refiner, self.distance.refiner))
+        if recipe is None or waiting is None:
             return
         memory.remember(recipe=recipe.to_toml())
         if self.controller.scan is None or self.controller.input != recipe.input:
             self._open_then(self.run)
             return
-        self.controller.start(recipe, (refiner,))
+        self.controller.start(recipe, waiting)
 
     def pause_resume(self) -> None:
         """Pause, or go on."""
@@ -322,6 +327,7 @@ class Reconstruction(QWidget):
         for form in (self.algorithm.form, self.bar.form, self.more):
             form.set_running(busy)
         self.positions.show_state(busy)
+        self.distance.show_state(busy)
         self.result.show_state()
         self.resolution.show_state()
 
@@ -329,6 +335,7 @@ class Reconstruction(QWidget):
         controller = self.controller
         self.bar.show_progress(controller)
         self.positions.show_progress()
+        self.distance.show_progress()
         self.resolution.show_state()
         if controller.job is not None:
             self.start.show_tried(controller.job.tried, controller.job.planned)
