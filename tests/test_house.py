@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "napari_scicompty"
 FLOORS = {
     6: "ui cli",
     5: "recipe results figures",
-    4: "controls run start search reconstruction halves simulation",
+    4: "controls refining run start search reconstruction halves simulation",
     3: "algorithms refine analysis",
     2: "measured estimate snapshot run_settings formats prepare",
     1: "affine errors files settings device geometry scan canvas optics",
@@ -31,7 +31,7 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "snapshot estimate",
     "measured estimate",
     "prepare formats",
-    "controls run start search reconstruction halves",
+    "controls refining run start search reconstruction halves",
     "results recipe",
     "ui cli",
 )

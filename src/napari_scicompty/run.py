@@ -18,11 +18,12 @@ from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.estimate import Estimate
 from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
+from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import RunSettings, included
-from napari_scicompty.snapshot import Change, Refined, Snapshot
+from napari_scicompty.snapshot import Change, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -76,8 +77,6 @@ class Run:
     ) -> None:
         self.scan = scan
         self.algorithm = algorithm
-        self.refiners = {refiner.quantity: refiner for refiner in refiners}
-        self._check_refiners(self.refiners)
         self.settings = settings
         self.controls = controls or Controls()
         self.epoch = start.epoch
@@ -92,8 +91,8 @@ class Run:
         self._visited: NDArray[np.bool_] = np.zeros(len(scan), bool)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
-        self._device = device
-        self._refined: dict[str, Any] = moved(start.state.get("refine", {}), device)
+        self.refining = Refining(refiners, scan.geometry, device)
+        self.refining.take_up(start.state.get("refine", {}))
         self.estimate = Estimate(
             start.canvas,
             scan.geometry.replace(distance_m=start.distance_m),
@@ -168,30 +167,15 @@ class Run:
             self._state["update_probe"] = (
                 not settings.freeze_probe and self.epoch >= settings.hold_probe
             )
-            errors = self._refining_step(batch)
+            now = (self.estimate, self.measured, batch)
+            errors = self.refining.step(
+                lambda: self.algorithm.step(*now, self._state), *now
+            )
             where = batch[0] if len(batch) == 1 else self._indices(batch)
             self._errors[where] = errors
             self._visited[batch] = True
         if self.batch >= len(self._order):
             self._end_epoch()
-
-    def _refining_step(self, batch: list[int]) -> Tensor:
-        """Do the algorithm's step while the refiners watch."""
-        now = (self.estimate, self.measured, batch)
-        watching = [
-            (refiner, state, refiner.before_step(*now))
-            for refiner, state in self._refining()
-            if refiner.watches(state)
-        ]
-        errors = self.algorithm.step(*now, self._state)
-        for refiner, state, before in watching:
-            refiner.after_step(*now, before, state)
-        return errors
-
-    def _refining(self) -> Iterator[tuple[Refiner, dict[str, Any]]]:
-        for quantity, refiner in self.refiners.items():
-            if refiner.enabled:
-                yield refiner, self._refined.setdefault(quantity, {})
 
     def _next_batch(self) -> list[int]:
         size = self.settings.batch or self.algorithm.default_batch
@@ -223,20 +207,14 @@ class Run:
         self._best = min(self._best, error)
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
-        self._refine()
+        seen = torch.from_numpy(self._visited).to(self._errors.device)
+        errors = torch.where(seen, self._errors, 0)
+        refined = self.refining.end_epoch(
+            self.estimate, self.measured, errors, self.epoch
+        )
+        self.history = self.history.add(refined=refined)
         self._begin_epoch()
         self._good = self.snapshot()
-
-    def _refine(self) -> None:
-        """Let the refiners act on what they have seen in this epoch."""
-        seen = torch.from_numpy(self._visited).to(self._device)
-        errors = torch.where(seen, self._errors, 0)
-        for refiner, state in self._refining():
-            change = refiner.end_epoch(self.estimate, self.measured, errors, state)
-            record = Refined(
-                self.epoch, refiner.quantity, change, self.estimate.distance_m
-            )
-            self.history = self.history.add(refined=[record])
 
     def _begin_epoch(self) -> None:
         self.batch = 0
@@ -263,7 +241,7 @@ class Run:
         self.algorithm = gentler
         self.estimate.restore(good)
         self._state = dict(good.state["algorithm"])
-        self._refined = moved(good.state["refine"], self._device)
+        self.refining.take_up(good.state["refine"])
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
         )
@@ -275,26 +253,20 @@ class Run:
     ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         """Return what `changes` lead to; raise InputError and alter nothing."""
         after: dict[str, Any] = changed(self._groups, changes)
-        self._check_refiners({name: after[name] for name in self.refiners})
+        self.refining.check({name: after[name] for name in self.refining.refiners})
         return after, included(self.scan, after["run"])
-
-    def _check_refiners(self, refiners: Mapping[str, Refiner]) -> None:
-        """Refuse what cannot be refined in this geometry; what is off may wait."""
-        for refiner in refiners.values():
-            if refiner.enabled:
-                refiner.check(self.scan.geometry)
 
     @property
     def _groups(self) -> dict[str, Settings]:
         """Everything that can be changed under way, by the name of its group."""
         own = {"algorithm": self.algorithm, "run": self.settings}
-        return own | self.refiners
+        return {**own, **self.refining.refiners}
 
     def _apply(self, changes: Sequence[PathValue]) -> None:
         before = self._groups
         after, self._included = self._checked(changes)
         self.algorithm, self.settings = after.pop("algorithm"), after.pop("run")
-        self.refiners = after
+        self.refining.choose(after)
         self.last_epoch = self._start.epoch + self.settings.epochs
         records = []
         for path, value in changes:
@@ -373,7 +345,7 @@ class Run:
             batch=self.batch,
             state={
                 "algorithm": dict(self._state),
-                "refine": moved(self._refined, torch.device("cpu")),
+                "refine": self.refining.state,
                 "power": self._power,
                 "best": self._best,
                 "smallest": self.measured.smallest,
@@ -385,30 +357,12 @@ class Run:
     def _described(self) -> dict[str, Any]:
         algorithm = {"name": type(self.algorithm).__name__.lower()}
         run = self.settings.model_dump(mode="json")
-        refined = {
-            quantity: {"name": type(refiner).__name__.lower()}
-            | refiner.model_dump(mode="json")
-            for quantity, refiner in self.refiners.items()
-        }
         return {
             **self._start.settings,
-            **refined,
+            **self.refining.described,
             "algorithm": algorithm | self.algorithm.model_dump(mode="json"),
             "run": run | {"modes": len(self.estimate.probe)},
         }
-
-
-def moved(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """Copy a state, dictionaries and arrays in it as well, with tensors on a device."""
-    copied: dict[str, Any] = {}
-    for name, value in state.items():
-        if isinstance(value, dict):
-            copied[name] = moved(value, device)
-        elif isinstance(value, torch.Tensor):
-            copied[name] = value.detach().to(device, copy=True)
-        else:
-            copied[name] = value.copy() if isinstance(value, np.ndarray) else value
-    return copied
 
 
 def _copied(tensor: Tensor) -> NDArray[Any]:

@@ -1,0 +1,126 @@
+"""The refiners of a run: they watch its steps, and act when an epoch ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_scicompty.snapshot import Refined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.estimate import Estimate
+    from napari_scicompty.geometry import Geometry
+    from napari_scicompty.measured import Measured
+    from napari_scicompty.refine.base import Refiner
+
+
+class Refining:
+    """Refiners, one a quantity, with what they remember.
+
+    Attributes
+    ----------
+    refiners : dict
+        Quantity -> settings; set them with `choose`.
+
+    Raises
+    ------
+    InputError
+        A quantity that cannot be seen in this geometry.
+    """
+
+    def __init__(
+        self, refiners: Sequence[Refiner], geometry: Geometry, device: torch.device
+    ) -> None:
+        self._geometry, self._device = geometry, device
+        self._state: dict[str, Any] = {}
+        self.refiners: Mapping[str, Refiner] = {}
+        self.choose({refiner.quantity: refiner for refiner in refiners})
+
+    def choose(self, refiners: Mapping[str, Refiner]) -> None:
+        """Go on with these settings."""
+        self.check(refiners)
+        self.refiners = dict(refiners)
+
+    def check(self, refiners: Mapping[str, Refiner]) -> None:
+        """Refuse what cannot be refined in this geometry; what is off may wait."""
+        for refiner in refiners.values():
+            if refiner.enabled:
+                refiner.check(self._geometry)
+
+    def step(
+        self,
+        step: Callable[[], Tensor],
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+    ) -> Tensor:
+        """Do the algorithm's step while the refiners watch; return what it returns."""
+        now = (estimate, measured, batch)
+        watching = [
+            (refiner, state, refiner.before_step(*now))
+            for refiner, state in self._active()
+            if refiner.watches(state)
+        ]
+        errors = step()
+        for refiner, state, before in watching:
+            refiner.after_step(*now, before, state)
+        return errors
+
+    def end_epoch(
+        self, estimate: Estimate, measured: Measured, errors: Tensor, epoch: int
+    ) -> list[Refined]:
+        """Let the refiners act on what they have seen; return what they did.
+
+        Parameters
+        ----------
+        errors : Tensor (n,)
+            Squared error of each pattern; zero where it took no part.
+        """
+        done = []
+        for refiner, state in self._active():
+            change = refiner.end_epoch(estimate, measured, errors, state)
+            done.append(Refined(epoch, refiner.quantity, change, estimate.distance_m))
+        return done
+
+    def _active(self) -> Iterator[tuple[Refiner, dict[str, Any]]]:
+        for quantity, refiner in self.refiners.items():
+            if refiner.enabled:
+                yield refiner, self._state.setdefault(quantity, {})
+
+    # -- what is kept -----------------------------------------------------------------
+    @property
+    def state(self) -> dict[str, Any]:
+        """Copy of what the refiners remember, on the CPU."""
+        return _copied(self._state, torch.device("cpu"))
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Go on from what an earlier `state` remembered."""
+        self._state = _copied(state, self._device)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Settings by quantity, for a snapshot."""
+        return {
+            quantity: {"name": type(refiner).__name__.lower()}
+            | refiner.model_dump(mode="json")
+            for quantity, refiner in self.refiners.items()
+        }
+
+
+def _copied(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Copy dictionaries and arrays too; tensors go to a device."""
+    copied: dict[str, Any] = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            copied[name] = _copied(value, device)
+        elif isinstance(value, torch.Tensor):
+            copied[name] = value.detach().to(device, copy=True)
+        else:
+            copied[name] = value.copy() if isinstance(value, np.ndarray) else value
+    return copied
