@@ -72,6 +72,11 @@ class Refining:
             refiner.after_step(*now, before, state)
         return errors
 
+    @property
+    def literal(self) -> bool:
+        """Whether light beside the detector should count as none in this epoch."""
+        return any(refiner.wants_literal(state) for refiner, state in self._active())
+
     def end_epoch(
         self, estimate: Estimate, measured: Measured, errors: Tensor, epoch: int
     ) -> list[Refined]:

@@ -167,6 +167,7 @@ class Run:
             self._state["update_probe"] = (
                 not settings.freeze_probe and self.epoch >= settings.hold_probe
             )
+            self._state["literal"] = self.refining.literal
             now = (self.estimate, self.measured, batch)
             errors = self.refining.step(
                 lambda: self.algorithm.step(*now, self._state), *now

@@ -19,7 +19,8 @@ class Algorithm(Settings):
     """Frozen settings of one rule; what changes from step to step lives outside.
 
     ``step`` gets a ``state`` dictionary that belongs to the run: it holds ``epoch``,
-    ``update_probe`` (False while the probe is held or frozen) and whatever the
+    ``update_probe`` (False while the probe is held or frozen), ``literal`` (True while
+    light beside a near-field detector is to count as none) and whatever the
     algorithm puts there (moments), and travels with every snapshot, so that a run
     continues exactly.
     """

@@ -9,6 +9,10 @@ exit waves psi_p = P_p o_j, psi'_p from the modulus step, both from the OLD esti
     o'_j = o_j + a_O sum_p conj(P_p) (psi'_p - psi_p) / (g max S + (1 - g) S),
     S = sum_p |P_p|^2
 
+In near field psi'_p - psi_p is what the change on the detector comes from; light
+beside it stays as it is. Taken literally (``state["literal"]``), eq. 7 has no light
+there: a low pass, which helps while positions and distance are far off.
+
 b = g = 1 is M-ePIE; one mode is ePIE / rPIE. In a batch of several positions numerators
 and denominators are summed, and the maximum is taken of the summed denominator.
 """
@@ -67,9 +71,15 @@ class _PIE(Algorithm):
         """
         beta, gamma = self.weights
         views, probes = estimate.views(batch), estimate.probes(batch)
-        waves = estimate.propagator.forward(probes * views[:, None])
-        error = measured.correct(waves, batch)
-        change = estimate.propagator.backward(waves)
+        exit_waves = probes * views[:, None]
+        waves = estimate.propagator.forward(exit_waves)
+        if state.get("literal", False):
+            seen = waves.clone()
+            error = measured.correct(waves, batch)
+            change = estimate.propagator.backward(seen.add_(waves)).sub_(exit_waves)
+        else:
+            error = measured.correct(waves, batch)
+            change = estimate.propagator.backward(waves)
 
         corners = estimate.corners(batch)
         update = estimate.object_frame((probes.conj() * change).sum(1), batch)

@@ -43,6 +43,11 @@ class Refiner(Settings):
         del state
         return self.enabled
 
+    def wants_literal(self, state: dict[str, Any]) -> bool:
+        """Whether light beside the detector should count as none in this epoch."""
+        del state
+        return False
+
     def before_step(
         self, estimate: Estimate, measured: Measured, batch: Sequence[int]
     ) -> Any:

@@ -51,6 +51,12 @@ class ValleyDistance(Refiner):
     floor: float = setting(
         0.02, "Share of the rate that is never gone below", ge=0, le=1
     )
+    literal_epochs: int = setting(
+        60,
+        "Epochs in which light beside the detector counts as none: a low pass that "
+        "leads positions and distance through; what comes after is exact",
+        ge=0,
+    )
     patterns: int = setting(
         30, "Patterns that the slope is taken from, others each time", ge=1
     )
@@ -77,6 +83,10 @@ class ValleyDistance(Refiner):
                 "and the probe takes up the defocus, so that no pattern can tell it; "
                 "calibrate it, or refine positions only"
             )
+
+    def wants_literal(self, state: dict[str, Any]) -> bool:
+        """Whether light beside the detector should count as none in this epoch."""
+        return state.get("epochs", 0) < self.literal_epochs
 
     def before_step(
         self, estimate: Estimate, measured: Measured, batch: Sequence[int]

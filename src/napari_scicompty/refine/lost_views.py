@@ -35,6 +35,9 @@ MOST = 0.25
 BETTER = 0.8
 """A place is taken only if it has at most this share of the error."""
 
+LONGEST_WAIT = 4
+"""Searches that pass over a view that stayed, at most."""
+
 COARSE, FINE = 4, 1
 """Pixels between places that are tried, and again around the best of them."""
 
@@ -58,8 +61,8 @@ def find_lost_views(
     reach : float
         How far, as a share of the view.
     state : dict
-        Counts how often each view stayed where it was: twice as many searches pass
-        it over each time.
+        Counts how often each view stayed where it was: more searches pass it over
+        each time.
     """
     count = len(estimate.positions_m)
     stayed = state.setdefault("stayed", np.zeros(count, np.int64))
@@ -72,7 +75,7 @@ def find_lost_views(
         place = _best_place(estimate, measured, int(j), reach)
         if place is None:
             stayed[j] += 1
-            waits[j] = 2 ** stayed[j]
+            waits[j] = min(2 ** stayed[j], LONGEST_WAIT)
         else:
             positions[j] = estimate.canvas.to_metres(place)
             stayed[j] = 0
