@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import napari
 from qtpy.QtCore import QTimer
 
+from napari_scicompty.recipe import Recipe, Stage
 from napari_scicompty.simulation import VirtualExperiment
 from napari_scicompty.ui.figure_dock import FigureExport
 from napari_scicompty.ui.panel import Reconstruction
@@ -34,7 +35,9 @@ def main(output: Path | None = None) -> int:
     viewer.window.resize(1500, 1000)
     _, dock = viewer.window.add_plugin_dock_widget("napari-scicompty", "Reconstruction")
     assert isinstance(dock, Reconstruction)
-    dock.bar.form.set_values({"epochs": EPOCHS, "modes": 1})
+    # All of it, so that nothing remembered from other work comes in.
+    demo = Recipe.of_experiment(VirtualExperiment(), Stage(epochs=EPOCHS))
+    dock.set_recipe(demo)
     controller = dock.controller
     code = 0
 
@@ -55,6 +58,6 @@ def main(output: Path | None = None) -> int:
 
     controller.state_changed.connect(ended)
     controller.scan_changed.connect(lambda: QTimer.singleShot(0, dock.run))
-    QTimer.singleShot(0, lambda: dock.open_virtual(VirtualExperiment()))
+    QTimer.singleShot(0, dock.open)
     napari.run()
     return code
