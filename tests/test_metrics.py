@@ -382,3 +382,17 @@ def test_positions_that_were_moved_too_far_are_named() -> None:
     assert np.abs(np.median(away, 0)).max() < 1e-9
     assert np.hypot(*away[4]) > 6
     assert not len(metrics.outliers(first))
+
+
+def test_the_truth_of_another_experiment_is_refused() -> None:
+    one, other = (
+        VirtualExperiment(
+            path={"rows": 3, "columns": columns, "step_px": 5},
+            detector={"frame": 32, "photons": None},
+        )
+        for columns in (3, 4)
+    )
+    scan, _ = simulate(one)
+    result = begin(scan, DiscProbe(one.probe_radius_m))
+    with pytest.raises(InputError, match="9 positions.* 12 "):
+        metrics.compare(result, simulate(other)[1])

@@ -116,6 +116,14 @@ def compare(snapshot: Snapshot, truth: KnownTruth) -> Comparison:
     if the positions were refined, a magnification is fitted too, beginning with that
     of their map.
     """
+    ours = (len(snapshot.positions_m), *snapshot.probe.shape[-2:])
+    theirs = (len(truth.positions_m), *truth.probe.shape[-2:])
+    if ours != theirs:
+        raise InputError(
+            f"compare: the result has {ours[0]} positions and views of {ours[1]} x "
+            f"{ours[2]} pixels, the truth {theirs[0]} and {theirs[1]} x {theirs[2]}; "
+            "give the truth of the scan that the result was made from"
+        )
     offset = np.subtract(truth.origin_m, snapshot.origin_m) / snapshot.pixel_size_m
     target, known = placed(truth.object, offset, snapshot.object.shape)
     positions = _position_error(snapshot, truth)
