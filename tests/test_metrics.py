@@ -394,5 +394,5 @@ def test_the_truth_of_another_experiment_is_refused() -> None:
     )
     scan, _ = simulate(one)
     result = begin(scan, DiscProbe(one.probe_radius_m))
-    with pytest.raises(InputError, match="9 positions.* 12 "):
+    with pytest.raises(InputError, match=r"9 positions.* 12 "):
         metrics.compare(result, simulate(other)[1])
