@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Corner = tuple[int, int]
 
 
-def shift_ramp(shifts: Tensor, size: int) -> Tensor:
+def shift_ramp(
+    shifts: Tensor, size: int, dtype: torch.dtype = torch.complex64
+) -> Tensor:
     """Fourier factors exp(-2 pi i f s) that shift by `shifts` pixels along one axis.
 
     Parameters
@@ -24,14 +26,16 @@ def shift_ramp(shifts: Tensor, size: int) -> Tensor:
         Pixels; positive moves content to larger indices.
     size : int
         Length of the axis.
+    dtype : torch.dtype
+        Complex type of the result.
 
     Returns
     -------
-    Tensor (n, size), complex64, zero frequency first.
+    Tensor (n, size), zero frequency first.
     """
     frequency = torch.fft.fftfreq(size, dtype=torch.float64, device=shifts.device)
     angle = -2 * math.pi * shifts.double()[:, None] * frequency
-    return torch.polar(torch.ones_like(angle), angle).to(torch.complex64)
+    return torch.polar(torch.ones_like(angle), angle).to(dtype)
 
 
 def fourier_shift(fields: Tensor, ramp_y: Tensor, ramp_x: Tensor) -> Tensor:

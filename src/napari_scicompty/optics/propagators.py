@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -47,6 +48,10 @@ class Propagator(Protocol):
         """D^-1{Psi}: the exit wave of a wave that is zero outside the detector."""
         ...
 
+    def slope(self, exit_wave: Tensor, gradient: Tensor) -> Tensor:
+        """Re <gradient, dD{psi}/dz>: how a loss changes with the effective distance."""
+        ...
+
 
 class FarField:
     """Fraunhofer propagation: an orthonormal Fourier transform.
@@ -64,6 +69,11 @@ class FarField:
     def backward(self, wave: Tensor) -> Tensor:
         """D^-1{Psi} = F^-1{Psi}."""
         return torch.fft.ifft2(wave, norm="ortho")
+
+    def slope(self, exit_wave: Tensor, gradient: Tensor) -> Tensor:
+        """Zero: the distance only rescales the pixel of the object."""
+        del gradient
+        return exit_wave.real.new_zeros(())
 
 
 class AngularSpectrum:
@@ -83,6 +93,8 @@ class AngularSpectrum:
     inverted : bool
         The focus lies between sample and detector: the image is upside down.
     device : torch.device, optional
+    dtype : torch.dtype
+        Complex type of the kernel.
     """
 
     sees_shifts = True
@@ -96,12 +108,14 @@ class AngularSpectrum:
         *,
         inverted: bool = False,
         device: torch.device | None = None,
+        dtype: torch.dtype = torch.complex64,
     ) -> None:
         self.shape = shape
         self.grid = padded_grid(shape, pixel_size_m, wavelength_m, distance_m)
         self.inverted = inverted
-        kernel = detector_kernel(shape, pixel_size_m, wavelength_m, distance_m)
-        self._kernel = torch.from_numpy(kernel.astype(np.complex64)).to(device)
+        self._space = (pixel_size_m, wavelength_m, distance_m)
+        kernel = torch.from_numpy(detector_kernel(shape, *self._space))
+        self._kernel = kernel.to(device, dtype)
         self._adjoint = self._kernel.conj().resolve_conj()
 
     def forward(self, exit_wave: Tensor) -> Tensor:
@@ -113,6 +127,18 @@ class AngularSpectrum:
         """D^-1{Psi on the detector, 0 outside}, shape (..., h, w)."""
         upright = wave.flip((-2, -1)) if self.inverted else wave
         return self._through(upright, self._adjoint)
+
+    def slope(self, exit_wave: Tensor, gradient: Tensor) -> Tensor:
+        """Re <gradient, dD{psi}/dz>: how a loss changes with the distance."""
+        wave = self._through(exit_wave, self._kernel_slope)
+        upright = gradient.flip((-2, -1)) if self.inverted else gradient
+        return (upright.real * wave.real + upright.imag * wave.imag).sum()
+
+    @cached_property
+    def _kernel_slope(self) -> Tensor:
+        """dH/dz, (H, W): made when it is first needed."""
+        kernel = detector_kernel(self.shape, *self._space, derivative=True)
+        return torch.from_numpy(kernel).to(self._kernel)
 
     def _through(self, field: Tensor, kernel: Tensor) -> Tensor:
         h, w = self.shape
@@ -136,24 +162,32 @@ def padded_grid(
 
 
 def detector_kernel(
-    shape: Shape, pixel_size_m: Pair, wavelength_m: float, distance_m: float
+    shape: Shape,
+    pixel_size_m: Pair,
+    wavelength_m: float,
+    distance_m: float,
+    *,
+    derivative: bool = False,
 ) -> NDArray[np.complex128]:
     """Transfer function on `padded_grid` for waves from a view to a detector as large.
 
     Where the grid holds all that spreads, that of free space. Where it does not, free
     space on one that does, its impulse response cut to the distances between two
-    pixels of a view: a linear convolution that no light can wrap around in.
+    pixels of a view: a linear convolution that no light can wrap around in. With
+    `derivative` how it changes with the distance, in 1/m.
     """
     grid = padded_grid(shape, pixel_size_m, wavelength_m, distance_m)
     free_space = (pixel_size_m, wavelength_m, distance_m)
     spread = _spread(*free_space)
     if all(n >= w + s for n, w, s in zip(grid, shape, spread, strict=True)):
-        return angular_spectrum_kernel(grid, *free_space)
+        return angular_spectrum_kernel(grid, *free_space, derivative=derivative)
     large = [
         next_fast_len(min(2 * w + s, LARGEST_KERNEL))
         for w, s in zip(shape, spread, strict=True)
     ]
-    kernel = angular_spectrum_kernel((large[0], large[1]), *free_space)
+    kernel = angular_spectrum_kernel(
+        (large[0], large[1]), *free_space, derivative=derivative
+    )
     rows, columns = (
         np.r_[0 : (n + 1) // 2, size - n // 2 : size]
         for n, size in zip(grid, large, strict=True)
@@ -173,7 +207,12 @@ def _spread(
 
 
 def angular_spectrum_kernel(
-    grid: Shape, pixel_size_m: Pair, wavelength_m: float, distance_m: float
+    grid: Shape,
+    pixel_size_m: Pair,
+    wavelength_m: float,
+    distance_m: float,
+    *,
+    derivative: bool = False,
 ) -> NDArray[np.complex128]:
     """Transfer function H = exp(i g z) of free space without its carrier, (H, W).
 
@@ -181,7 +220,8 @@ def angular_spectrum_kernel(
     exp(i k z) is left out, because k z is of the order 1e9 rad and would drown in
     single precision (Guzzi et al., Condensed Matter 2021, 6(4), 36, eq. 8 has it).
     Frequencies that the grid cannot carry are cut (Matsushima & Shimobaba, Optics
-    Express 17, 19662, 2009); evanescent ones, too. Zero frequency first.
+    Express 17, 19662, 2009); evanescent ones, too. Zero frequency first. With
+    `derivative` dH/dz = i g H, in 1/m.
     """
     fy, fx = (np.fft.fftfreq(n, p) for n, p in zip(grid, pixel_size_m, strict=True))
     limits = band_limit(grid, pixel_size_m, wavelength_m, distance_m)
@@ -190,7 +230,8 @@ def angular_spectrum_kernel(
     carried &= sine2 < 1
     root = np.sqrt(np.where(carried, 1 - sine2, 1))
     g = -(2 * np.pi / wavelength_m) * sine2 / (1 + root)
-    return np.where(carried, np.exp(1j * g * distance_m), 0)
+    kernel = np.where(carried, np.exp(1j * g * distance_m), 0)
+    return 1j * g * kernel if derivative else kernel
 
 
 def band_limit(
