@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from napari_scicompty.algorithms import ALGORITHMS, EPIE, RPIE
+from napari_scicompty.algorithms import ALGORITHMS, EPIE, RPIE, from_description
 from napari_scicompty.controls import Controls
 from napari_scicompty.errors import DivergedError, InputError
 from napari_scicompty.reconstruction import reconstruct
+from napari_scicompty.refine import LeastSquaresShift
+from napari_scicompty.results import open_result, save_result
 from napari_scicompty.run import Run
 from napari_scicompty.snapshot import Change, Snapshot
 from napari_scicompty.start import DiscProbe
 from small_scans import SmallScan, diffract, settings, small_scan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_scicompty.algorithms import Algorithm
     from napari_scicompty.scan import Scan
 
 every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
@@ -295,7 +300,10 @@ def test_a_change_takes_effect_at_the_next_batch_and_is_recorded(
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("algorithm.alpha", 0.5, "algorithm.alpha"),
+        ("algorithm.alpha", 0.5, "settings are algorithm, algorithm.alpha_object"),
+        ("algorithm", "epie", "give an instance, such as RPIE()"),
+        ("algorithm", EPIE, "algorithm is EPIE; give an instance"),
+        ("run", settings(1), "there is no setting 'run'"),
         ("alpha_object", 0.5, "alpha_object"),
         ("probe.radius", 1, "probe.radius"),
         ("algorithm.alpha_object", -1, "alpha_object"),
@@ -403,6 +411,104 @@ def test_history_replays(small: SmallScan) -> None:
     again = advance(Run(small.scan, RPIE(), small.start(), settings(4)), recorded)
     assert same(first, again)
     assert not same(first, final(small.scan, RPIE(), small.start(), 4))
+
+
+# -- another algorithm under way ------------------------------------------------------
+class Counting(EPIE):
+    """Remembers how many steps it has done, as moments would be."""
+
+    def step(self, estimate: Any, measured: Any, batch: Any, state: Any) -> Any:
+        state["steps"] = state.get("steps", 0) + 1
+        return super().step(estimate, measured, batch, state)
+
+
+def switched(
+    run: Run, switches: dict[tuple[int, int], Algorithm], path: str = "algorithm"
+) -> Snapshot:
+    while not run.done:
+        if (run.epoch, run.batch) in switches:
+            run.controls.set(path, switches.pop((run.epoch, run.batch)))
+        run.advance(seconds=0)
+    return run.snapshot()
+
+
+def test_a_switch_at_the_end_of_an_epoch_is_a_chain_of_stages(small: SmallScan) -> None:
+    refine = (LeastSquaresShift(start_epoch=1),)
+    begun = final(small.scan, RPIE(gamma=0.4), small.start(), 2, refine=refine)
+    middle = final(small.scan, EPIE(alpha_object=0.9), begun, 2, refine=refine)
+    chain = final(small.scan, RPIE(beta=0.7), middle, 2, refine=refine)
+    run = Run(small.scan, RPIE(gamma=0.4), small.start(), settings(6), refiners=refine)
+    live = switched(run, {(2, 0): EPIE(alpha_object=0.9), (4, 0): RPIE(beta=0.7)})
+    assert same(live, chain)
+    assert np.array_equal(live.positions_m, chain.positions_m)
+    assert np.allclose(live.history.errors, chain.history.errors, rtol=1e-6)
+    assert live.settings["algorithm"] == chain.settings["algorithm"]
+
+
+def test_a_switch_in_mid_epoch_is_recorded_and_replays_from_a_file(
+    small: SmallScan, tmp_path: Path
+) -> None:
+    run = Run(small.scan, RPIE(gamma=0.3), small.start(), settings(4))
+    first = switched(run, {(1, 7): EPIE(alpha_probe=0.8), (2, 20): RPIE()})
+    save_result(tmp_path / "r.h5", first)
+    changes = open_result(tmp_path / "r.h5").history.changes
+    there, back = changes
+    assert (there.epoch, there.batch, there.path) == (1, 7, "algorithm")
+    assert there.value == {"name": "epie", "alpha_object": 0.5, "alpha_probe": 0.8}
+    assert from_description(there.previous) == RPIE(gamma=0.3)
+    assert back.previous == there.value
+    again = Run(small.scan, RPIE(gamma=0.3), small.start(), settings(4))
+    by_time = {(c.epoch, c.batch): from_description(c.value) for c in changes}
+    assert same(switched(again, by_time), first)
+    assert not same(first, final(small.scan, RPIE(gamma=0.3), small.start(), 4))
+
+
+def test_a_setting_of_the_new_algorithm_can_follow_the_switch_at_once(
+    small: SmallScan,
+) -> None:
+    run = Run(small.scan, EPIE(), small.start(), settings(1))
+    run.controls.set("algorithm", RPIE())
+    run.controls.set("algorithm.gamma", 0.2)
+    run.advance()
+    assert same(run.snapshot(), final(small.scan, RPIE(gamma=0.2), small.start(), 1))
+    changes = [(c.path, c.previous) for c in run.history.changes]
+    assert changes == [("algorithm", EPIE().described), ("algorithm.gamma", 0.5)]
+
+
+def test_what_an_algorithm_remembers_is_not_for_another(small: SmallScan) -> None:
+    run = Run(small.scan, Counting(), small.start(), settings(4))
+    run.advance()
+    assert run.snapshot().state["algorithm"]["steps"] == 25
+    run.controls.set("algorithm", Counting(alpha_object=0.3))  # the same kind
+    run.advance(seconds=0)
+    assert run.snapshot().state["algorithm"]["steps"] == 26
+    run.controls.set("algorithm", RPIE())
+    run.advance(seconds=0)
+    assert "steps" not in run.snapshot().state["algorithm"]
+    run.controls.set("algorithm", Counting())
+    run.advance(seconds=0)
+    assert run.snapshot().state["algorithm"]["steps"] == 1
+
+
+def test_the_next_stage_forgets_what_another_algorithm_remembered(
+    small: SmallScan,
+) -> None:
+    first = final(small.scan, Counting(), small.start(), 1)
+    assert first.state["algorithm"]["steps"] == 25
+    second = final(small.scan, RPIE(), first, 1)
+    assert "steps" not in second.state["algorithm"]
+
+
+def test_the_guard_goes_back_to_the_old_state_but_not_to_its_memory(
+    small: SmallScan,
+) -> None:
+    run = Run(small.scan, Counting(), small.start(), settings(30))
+    run.advance()
+    run.controls.set("algorithm", RPIE(**WILD))
+    while not any("diverged" in note for note in run.history.notes):
+        run.advance(seconds=0)
+    assert run.epoch >= 1
+    assert "steps" not in run.snapshot().state["algorithm"]
 
 
 class InThread:

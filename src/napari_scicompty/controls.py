@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from napari_scicompty.algorithms.base import as_algorithm
 from napari_scicompty.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 PathValue = tuple[str, Any]
 Check = Callable[[list[PathValue]], object]
+
+WHOLE = {"algorithm": as_algorithm}
+"""Groups that can be exchanged as a whole, and what makes sure of the new one."""
 
 
 class Controls:
@@ -36,6 +40,8 @@ class Controls:
 
     def set(self, path: str, value: Any) -> None:
         """Change a setting at the next batch, e.g. ``("algorithm.alpha_object", 1)``.
+
+        ``("algorithm", EPIE())`` goes on with another algorithm.
 
         Raises
         ------
@@ -112,15 +118,17 @@ def changed(
     """
     after = dict(groups)
     for path, value in changes:
+        if path in WHOLE:
+            after[path] = WHOLE[path](value)
+            continue
         group, _, name = path.partition(".")
         owner = after.get(group)
         field = type(owner).model_fields.get(name) if owner is not None else None
         if owner is None or field is None:
-            known = [
-                f"{g}.{n}" for g, s in groups.items() for n in type(s).model_fields
-            ]
+            known = [f"{g}.{n}" for g, s in after.items() for n in type(s).model_fields]
             raise InputError(
-                f"there is no setting {path!r}; settings are {', '.join(known)}"
+                f"there is no setting {path!r}; settings are "
+                f"{', '.join([*WHOLE, *known])}"
             )
         extra = field.json_schema_extra
         if isinstance(extra, dict) and not extra.get("live", True):
@@ -130,3 +138,9 @@ def changed(
             )
         after[group] = owner.replace(**{name: value})
     return after
+
+
+def value_of(groups: Mapping[str, Settings], path: str) -> Any:
+    """Return what a path names: a setting's value, or all of a group as JSON has it."""
+    group, _, name = path.partition(".")
+    return getattr(groups[group], name) if name else groups[group].described

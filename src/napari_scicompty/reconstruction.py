@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_scicompty.algorithms.base import Algorithm
+from napari_scicompty.algorithms.base import as_algorithm
 from napari_scicompty.errors import InputError
 from napari_scicompty.refine import refiners
 from napari_scicompty.run import Run
@@ -17,6 +17,7 @@ from napari_scicompty.start import AutoStart, ProbeFile, Start, begin, resume
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from napari_scicompty.algorithms.base import Algorithm
     from napari_scicompty.controls import Controls
     from napari_scicompty.refine import Refiner
 
@@ -137,9 +138,7 @@ def _check_kinds(scan: object, algorithm: object) -> None:
         raise InputError(
             f"scan is a {type(scan).__name__}; give a Scan, such as open_scan returns"
         )
-    if not isinstance(algorithm, Algorithm):
-        what = algorithm.__name__ if isinstance(algorithm, type) else repr(algorithm)
-        raise InputError(f"algorithm is {what}; give an instance, such as RPIE()")
+    as_algorithm(algorithm)
 
 
 def _other_source(scan: Scan, first: Snapshot) -> list[str]:

@@ -111,11 +111,7 @@ class Refining:
     @property
     def described(self) -> dict[str, Any]:
         """Settings by quantity, for a snapshot."""
-        return {
-            quantity: {"name": type(refiner).__name__.lower()}
-            | refiner.model_dump(mode="json")
-            for quantity, refiner in self.refiners.items()
-        }
+        return {name: refiner.described for name, refiner in self.refiners.items()}
 
 
 def _copied(state: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_scicompty.controls import Controls, PathValue, changed
+from napari_scicompty.controls import Controls, PathValue, changed, value_of
 from napari_scicompty.device import cpu_threads, fitting_threads, pick_device
 from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.estimate import Estimate
@@ -85,7 +85,7 @@ class Run:
         self.history = start.history
         self.elapsed_s = self.started_s = start.elapsed_s
         self._start = start
-        self._state: dict[str, Any] = dict(start.state.get("algorithm", {}))
+        self._state = self._remembered(start)
         self._fell_back = False
         self._best = math.inf
         self._visited: NDArray[np.bool_] = np.zeros(len(scan), bool)
@@ -162,11 +162,8 @@ class Run:
                 return
         batch = self._next_batch()
         if batch:
-            settings = self.settings
             self._state["epoch"] = self.epoch
-            self._state["update_probe"] = (
-                not settings.freeze_probe and self.epoch >= settings.hold_probe
-            )
+            self._state["update_probe"] = self._updates_probe
             self._state["literal"] = self.refining.literal
             now = (self.estimate, self.measured, batch)
             errors = self.refining.step(
@@ -177,6 +174,11 @@ class Run:
             self._visited[batch] = True
         if self.batch >= len(self._order):
             self._end_epoch()
+
+    @property
+    def _updates_probe(self) -> bool:
+        settings = self.settings
+        return not settings.freeze_probe and self.epoch >= settings.hold_probe
 
     def _next_batch(self) -> list[int]:
         size = self.settings.batch or self.algorithm.default_batch
@@ -200,7 +202,7 @@ class Run:
         if not sane or not largest <= LARGEST_TRANSMISSION:
             self._fall_back(error, largest)
             return
-        if self._state["update_probe"]:
+        if self._updates_probe:
             self.estimate.rescale(self._power)
             if not self.estimate.propagator.sees_shifts:
                 self.estimate.recentre()
@@ -241,12 +243,19 @@ class Run:
         self._fell_back = True
         self.algorithm = gentler
         self.estimate.restore(good)
-        self._state = dict(good.state["algorithm"])
+        self._state = self._remembered(good)
         self.refining.take_up(good.state["refine"])
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
         )
         self._begin_epoch()
+
+    def _remembered(self, snapshot: Snapshot) -> dict[str, Any]:
+        """Take up what the algorithm of a snapshot kept, if it is of the same kind."""
+        then = snapshot.settings.get("algorithm", {}).get("name")
+        if then != self.algorithm.described["name"]:
+            return {}
+        return dict(snapshot.state["algorithm"])
 
     # -- changes under way ------------------------------------------------------------
     def _checked(
@@ -264,17 +273,19 @@ class Run:
         return {**own, **self.refining.refiners}
 
     def _apply(self, changes: Sequence[PathValue]) -> None:
-        before = self._groups
+        kind, groups, records = type(self.algorithm), self._groups, []
         after, self._included = self._checked(changes)
+        for change in changes:
+            path, previous = change[0], value_of(groups, change[0])
+            groups = changed(groups, [change])
+            value = value_of(groups, path)
+            records.append(Change(self.epoch, self.batch, path, value, previous))
+        self.history = self.history.add(changes=records)
         self.algorithm, self.settings = after.pop("algorithm"), after.pop("run")
         self.refining.choose(after)
         self.last_epoch = self._start.epoch + self.settings.epochs
-        records = []
-        for path, value in changes:
-            group, _, name = path.partition(".")
-            previous = getattr(before[group], name)
-            records.append(Change(self.epoch, self.batch, path, value, previous))
-        self.history = self.history.add(changes=records)
+        if type(self.algorithm) is not kind:
+            self._state, self._fell_back = {}, False
 
     # -- errors -----------------------------------------------------------------------
     def _begin_errors(self, start: Snapshot) -> None:
@@ -356,12 +367,11 @@ class Run:
         )
 
     def _described(self) -> dict[str, Any]:
-        algorithm = {"name": type(self.algorithm).__name__.lower()}
         run = self.settings.model_dump(mode="json")
         return {
             **self._start.settings,
             **self.refining.described,
-            "algorithm": algorithm | self.algorithm.model_dump(mode="json"),
+            "algorithm": self.algorithm.described,
             "run": run | {"modes": len(self.estimate.probe)},
         }
 

@@ -31,6 +31,7 @@ def setting(
     live: bool = True,
     title: str | None = None,
     reason: str = "",
+    advanced: bool = False,
     **bounds: Any,
 ) -> Any:
     """Describe one field of a `Settings` model.
@@ -49,6 +50,8 @@ def setting(
         Label in forms; the field's name in words when left out.
     reason
         Why the bounds are what they are, for the sentence that refuses a value.
+    advanced
+        Whether forms fold it away under "More settings".
     **bounds
         ``ge``, ``gt``, ``le``, ``lt`` as in pydantic.
     """
@@ -56,7 +59,12 @@ def setting(
         default,
         description=help,
         title=title,
-        json_schema_extra={"unit": unit, "live": live, "reason": reason},
+        json_schema_extra={
+            "unit": unit,
+            "live": live,
+            "reason": reason,
+            "advanced": advanced,
+        },
         **bounds,
     )
 
@@ -97,6 +105,11 @@ class Settings(BaseModel):
         """Return a validated copy with some fields changed."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**values | changes)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Name of the kind and values, as JSON can hold them."""
+        return {"name": type(self).__name__.lower()} | self.model_dump(mode="json")
 
 
 def _sentence(owner: type[Settings], error: ValidationError) -> str:

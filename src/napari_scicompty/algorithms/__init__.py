@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.algorithms.pie import EPIE, RPIE
+from napari_scicompty.errors import InputError
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "rpie": RPIE,
@@ -11,4 +14,22 @@ ALGORITHMS: dict[str, type[Algorithm]] = {
 }
 """Name in recipes and on the command line -> class; the first is the default."""
 
-__all__ = ["ALGORITHMS", "EPIE", "RPIE", "Algorithm"]
+__all__ = ["ALGORITHMS", "EPIE", "RPIE", "Algorithm", "from_description"]
+
+
+def from_description(description: dict[str, Any]) -> Algorithm:
+    """Return the algorithm that a snapshot's settings or history describe.
+
+    Raises
+    ------
+    InputError
+        An algorithm or a setting that is not known here.
+    """
+    values = dict(description)
+    name = values.pop("name", None)
+    kinds = {kind.__name__.lower(): kind for kind in ALGORITHMS.values()}
+    if name not in kinds:
+        raise InputError(
+            f"algorithm {name!r} is not known here; known are {', '.join(kinds)}"
+        )
+    return kinds[name](**values)

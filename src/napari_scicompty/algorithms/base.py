@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from napari_scicompty.errors import InputError
 from napari_scicompty.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,3 +45,11 @@ class Algorithm(Settings):
     def gentler(self) -> Self | None:
         """Return settings that diverge less easily; None when there are none."""
         return None
+
+
+def as_algorithm(value: object) -> Algorithm:
+    """Return an algorithm as it is; InputError for what is none, such as its class."""
+    if not isinstance(value, Algorithm):
+        what = value.__name__ if isinstance(value, type) else repr(value)
+        raise InputError(f"algorithm is {what}; give an instance, such as RPIE()")
+    return value
