@@ -13,6 +13,7 @@ import napari_scicompty as sc
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.recipe import FileInput, RunChoices, Stage
 from napari_scicompty.run_settings import RunSettings
+from napari_scicompty.snapshot import Change
 from napari_scicompty.start import STARTS, ZonePlateProbe
 
 EXPERIMENT = sc.VirtualExperiment(
@@ -177,6 +178,45 @@ def test_a_stop_ends_all_stages_and_the_recipe_says_how_far() -> None:
     assert shot.epoch == 3
     assert [stage.epochs for stage in recipe.until(3).stages] == [2, 1]
     assert [stage.epochs for stage in recipe.until(0).stages] == [0]
+
+
+def test_a_switch_under_way_becomes_a_stage_that_leads_to_the_same_result() -> None:
+    controls = sc.Controls()
+    stages = [Stage(algorithm=sc.RPIE(gamma=0.3), epochs=4), SHORT]
+    recipe = sc.Recipe(input=EXPERIMENT, start=DISC, stages=stages)
+    for shot in recipe.run(controls=controls):
+        if shot.epoch == 1 and not controls.waiting:
+            controls.set("algorithm", sc.EPIE(alpha_object=0.8))
+        if shot.epoch == 3:
+            controls.set("run.epochs", 5)
+    assert shot.epoch == 7
+    done = recipe.until(shot.epoch, shot.history.changes)
+    told = [(stage.algorithm, stage.epochs) for stage in done.stages]
+    assert told == [
+        (sc.RPIE(gamma=0.3), 1),
+        (sc.EPIE(alpha_object=0.8), 4),
+        (sc.RPIE(), 2),
+    ]
+    *_, again = sc.Recipe.from_toml(done.to_toml()).run()
+    np.testing.assert_array_equal(again.object, shot.object)
+
+
+@pytest.mark.parametrize(
+    ("switches", "told"),
+    [
+        ([(0, sc.EPIE())], [("EPIE", 4)]),
+        ([(1, sc.EPIE()), (1, sc.RPIE())], [("RPIE", 1), ("RPIE", 3)]),
+        ([(1, sc.EPIE()), (3, sc.RPIE())], [("RPIE", 1), ("EPIE", 2), ("RPIE", 1)]),
+        ([(4, sc.EPIE())], [("RPIE", 4)]),
+    ],
+)
+def test_switches_cut_a_stage_where_they_were_made(
+    switches: list[tuple[int, Any]], told: list[tuple[str, int]]
+) -> None:
+    changes = [Change(e, 3, "algorithm", kind.described) for e, kind in switches]
+    recipe = sc.Recipe(input=EXPERIMENT, stages=[Stage(epochs=4)])
+    done = recipe.until(4, changes)
+    assert [(type(s.algorithm).__name__, s.epochs) for s in done.stages] == told
 
 
 def test_refiners_go_through_toml_and_python(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
 from napari_scicompty.recipe import _tables
+from napari_scicompty.recipe._done import stages_done
 from napari_scicompty.recipe._script import script
 from napari_scicompty.recipe._virtual import known_start
 from napari_scicompty.recipe.sections import (
@@ -59,13 +60,13 @@ from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from napari_scicompty.controls import Controls
     from napari_scicompty.run import Run
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import Candidate
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.snapshot import Change, Snapshot
 
 __all__ = ["FileInput", "Recipe", "RunChoices", "Stage"]
 
@@ -207,14 +208,16 @@ class Recipe(Settings):
         """Return the same run as a script (Copy as Python)."""
         return script(self)
 
-    def until(self, epoch: int) -> Self:
-        """Cut the stages to the epochs that were done, for a run that was stopped."""
-        kept: list[Stage] = []
-        for stage in self.stages:
-            kept.append(stage.replace(epochs=min(stage.epochs, epoch)))
-            epoch -= kept[-1].epochs
-        done = [stage for stage in kept if stage.epochs]
-        return self.replace(stages=tuple(done or kept[:1]))
+    def until(self, epoch: int, changes: Iterable[Change] = ()) -> Self:
+        """Return the stages as they were carried out up to an epoch.
+
+        Parameters
+        ----------
+        changes : iterable of Change
+            What a history says was changed under way: a switch of the algorithm
+            begins a stage.
+        """
+        return self.replace(stages=stages_done(self.stages, epoch, changes))
 
     # -- the run ----------------------------------------------------------------------
     def scan(self) -> Scan:
@@ -259,21 +262,22 @@ class Recipe(Settings):
         """
         scan = scan or self.scan()
         current: Snapshot | Start = start or self.start
+        run: Run | None = None
         for stage in self.stages:
-            settings = self.settings_of(stage)
+            if run is not None:
+                if run.controls.stopped:
+                    return
+                current = run.snapshot(exact=True)
             run = prepare(
                 scan,
                 stage.algorithm,
-                settings,
+                self.settings_of(stage),
                 current,
                 controls,
                 progress,
                 stage.refine,
             )
             yield run
-            if run.controls.stopped:
-                return
-            current = run.snapshot(exact=True)
 
     def run(self, scan: Scan | None = None, **options: Any) -> Iterator[Snapshot]:
         """Run all stages, one snapshot an epoch, as `reconstruct` does.
