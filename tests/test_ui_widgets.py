@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QWidget
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.formats import OpenChoices
+from napari_scicompty.refine import REFINERS, LeastSquaresShift
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.simulation import Detector, Mistakes
 from napari_scicompty.start import STARTS
@@ -25,7 +26,7 @@ from napari_scicompty.ui.plots import (
     ScanPathView,
     StartLadderView,
 )
-from window import click_at, on_screen, type_into
+from window import click_at, on_screen, type_into, unfold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,7 @@ MODELS: list[type[Settings]] = [
     Detector,
     Mistakes,
     FigureOptions,
+    *REFINERS.values(),
 ]
 
 
@@ -211,8 +213,31 @@ def test_a_form_gives_back_what_it_shows(
     assert form.value == model(**given)
     for name in model.model_fields:
         widget = form.native.findChild(QWidget, f"prefix.{name}")
-        assert widget is not None and widget.isVisible(), name
+        assert widget is not None, name
+        unfold(qtbot, widget)
+        assert widget.isVisible(), name
         assert _tooltip(widget), f"{name} has no help"
+
+
+def test_what_is_advanced_is_folded_away_and_counts_all_the_same(
+    qtbot: QtBot, shown: Callable[..., Any]
+) -> None:
+    form = settings_form(LeastSquaresShift, None, "prefix")
+    shown(form.native)
+    rate, floor = (
+        form.native.findChild(QWidget, f"prefix.{name}")
+        for name in ("rate_px", "floor")
+    )
+    assert not rate.visibleRegion().isEmpty()
+    assert floor.visibleRegion().isEmpty()
+    heard: list[Any] = []
+    form.changed.connect(lambda *change: heard.append(change))
+    unfold(qtbot, floor)
+    type_into(qtbot, floor, "0.5")
+    assert heard == [("floor", 0.5)]
+    assert form.value == LeastSquaresShift(floor=0.5)
+    form.set_values(LeastSquaresShift(floor=0.25, rate_px=2))
+    assert form.value == LeastSquaresShift(floor=0.25, rate_px=2)
 
 
 def test_a_form_of_nothing_says_so(shown: Callable[..., Any]) -> None:
@@ -233,6 +258,7 @@ def test_a_value_out_of_range_is_red_and_goes_nowhere(
     for name, bad, good in _bounded(model):
         unit = " m" if name.endswith("_m") else ""
         widget = form.native.findChild(QWidget, f"prefix.{name}")
+        unfold(qtbot, widget)
         type_into(qtbot, widget, f"{bad:g}{unit}")
         assert (heard, _is_red(widget)) == ([], True), name
         assert name in _tooltip(widget)

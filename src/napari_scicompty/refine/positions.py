@@ -40,27 +40,45 @@ class PositionRefiner(Refiner):
         5, "Epochs that go before the first move, for a first picture", ge=0
     )
     half_life: float = setting(
-        25.0, "Adam: epochs in which the rate halves", title="Half life", gt=0
+        25.0,
+        "Adam: epochs in which the rate halves",
+        title="Half life",
+        gt=0,
+        advanced=True,
     )
     floor: float = setting(
-        0.05, "Adam: share of the rate that is never gone below", ge=0, le=1
+        0.05,
+        "Adam: share of the rate that is never gone below",
+        ge=0,
+        le=1,
+        advanced=True,
     )
     largest_px: float = setting(
-        2.0, "Largest move of a position in an epoch", unit="px", gt=0
+        2.0, "Largest move of a position in an epoch", unit="px", gt=0, advanced=True
     )
     density: bool = setting(
-        False, "Move views less where the canvas was lit by few of them"
+        False,
+        "Move views less where the canvas was lit by few of them",
+        advanced=True,
     )
     model: Literal["free", "affine"] = setting(
         "free",
         "Free: each position by itself; affine: all by one drift, scale, rotation and "
         "shear, for scans too noisy for more",
+        advanced=True,
     )
     search_every: int = setting(
-        10, "Epochs between searches for views that are lost; 0 is never", ge=0
+        10,
+        "Epochs between searches for views that are lost; 0 is never",
+        ge=0,
+        advanced=True,
     )
     search_reach: float = setting(
-        0.25, "How far a lost view is searched, as a share of the view", gt=0, le=0.5
+        0.25,
+        "How far a lost view is searched, as a share of the view",
+        gt=0,
+        le=0.5,
+        advanced=True,
     )
 
     quantity: ClassVar[str] = "positions"
@@ -199,6 +217,7 @@ class CrossCorrelationShift(PositionRefiner):
         "object",
         "Object: a view against its update (XCORR_A); detector: the modelled pattern "
         "against the measured one (XCORR_B), which diverges",
+        advanced=True,
     )
 
     title: ClassVar[str] = "Cross-correlation"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewItem
 
-from napari_scicompty.ui.forms import WRONG, let_wheel_scroll
+from napari_scicompty.ui.form_rows import WRONG, let_wheel_scroll
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -20,7 +20,7 @@ from napari_scicompty.formats.choices import POSITION_KEYS
 from napari_scicompty.formats.cxi import recognises
 from napari_scicompty.results import is_result
 from napari_scicompty.ui.dataset_box import DatasetBox
-from napari_scicompty.ui.forms import label_of, let_wheel_scroll
+from napari_scicompty.ui.form_rows import label_of, let_wheel_scroll
 from napari_scicompty.ui.sections import WrappedLabel
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from napari_scicompty.simulation import (
     VirtualExperiment,
 )
 from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.kind_form import KindForm
 from napari_scicompty.ui.sections import CollapsibleSection
-from napari_scicompty.ui.start_section import KindForm
 
 if TYPE_CHECKING:
     from napari_scicompty.settings import Settings

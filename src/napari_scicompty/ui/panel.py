@@ -23,12 +23,13 @@ from napari_scicompty.ui.data_section import DataSection
 from napari_scicompty.ui.distance_section import DistanceSection
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
+from napari_scicompty.ui.kind_form import KindForm
 from napari_scicompty.ui.positions_section import PositionsSection
 from napari_scicompty.ui.resolution_section import ResolutionSection
 from napari_scicompty.ui.result_section import ResultSection
 from napari_scicompty.ui.run_bar import BASIC, RunBar
 from napari_scicompty.ui.sections import CollapsibleSection, panel_scroll_area
-from napari_scicompty.ui.start_section import KindForm, StartSection
+from napari_scicompty.ui.start_section import StartSection
 
 if TYPE_CHECKING:
     import napari

@@ -8,19 +8,15 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_scicompty.refine import REFINERS, PositionRefiner
-from napari_scicompty.ui.folded_form import FoldedForm
+from napari_scicompty.ui.kind_form import KindForm
 from napari_scicompty.ui.position_actions import PositionActions
 from napari_scicompty.ui.positions_report import PositionsReport
-from napari_scicompty.ui.start_section import KindForm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_scicompty.refine import Refiner
     from napari_scicompty.ui.controller import RunController
-
-FIRST = ("gain", "rate_px", "start_epoch")
-"""Settings that are always in sight."""
 
 
 class PositionsSection(QWidget):
@@ -48,7 +44,7 @@ class PositionsSection(QWidget):
             {name: kind.title for name, kind in kinds.items()},
             f"{prefix}.kind",
             prefix,
-            lambda kind: FoldedForm(kind, prefix, FIRST, leave_out=("enabled",)),
+            leave_out=("enabled",),
         )
         self.kinds.changed.connect(self.changed.emit)
         self.report = PositionsReport(prefix, controller)
@@ -80,8 +76,7 @@ class PositionsSection(QWidget):
     def show_state(self, busy: bool) -> None:
         """Enable what can be done now."""
         self.kinds.combo.setEnabled(not busy)
-        for form in self.kinds.forms.values():
-            form.set_running(busy)
+        self.kinds.set_running(busy)
         self.buttons.show_state()
 
     def show_progress(self) -> None:

@@ -6,21 +6,17 @@ from math import nan
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_scicompty.search import ranked
 from napari_scicompty.start import STARTS
-from napari_scicompty.ui.forms import SettingsForm, settings_form
+from napari_scicompty.ui.kind_form import KindForm
 from napari_scicompty.ui.plots import StartLadderView
-from napari_scicompty.ui.sections import OneOf, WrappedLabel
+from napari_scicompty.ui.sections import WrappedLabel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from napari_scicompty.search import Candidate
-    from napari_scicompty.settings import Settings
     from napari_scicompty.start import Start
-    from napari_scicompty.ui.folded_form import FoldedForm
 
 TITLES = {
     "auto": "Automatic (search the defocus)",
@@ -30,69 +26,6 @@ TITLES = {
     "back-propagated": "Mean pattern propagated back (near field)",
     "file": "From a file",
 }
-
-
-class KindForm(QWidget):
-    """Choose one kind of a table of settings, and edit its fields.
-
-    Parameters
-    ----------
-    form : callable, optional
-        Makes the form of a kind; all its fields in sight when left out.
-    """
-
-    changed = Signal(str, object)
-    """(field, value) of the kind on show."""
-    kind_changed = Signal(str)
-
-    def __init__(
-        self,
-        table: dict[str, type[Settings]],
-        titles: dict[str, str],
-        combo_name: str,
-        prefix: str,
-        form: Callable[[type[Settings]], FoldedForm] | None = None,
-    ) -> None:
-        super().__init__()
-        self._names = list(table)
-        self.combo = QComboBox()
-        self.combo.setObjectName(combo_name)
-        self.combo.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )  # else the longest title makes the dock wide
-        self.forms: dict[str, SettingsForm | FoldedForm] = {}
-        for name, model in table.items():
-            self.combo.addItem(titles.get(name, name), name)
-            made = form(model) if form else settings_form(model, None, prefix)
-            made.changed.connect(self.changed.emit)
-            self.forms[name] = made
-        self._choices = OneOf([form.native for form in self.forms.values()])
-        self.combo.currentIndexChanged.connect(self._show)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.combo)
-        layout.addWidget(self._choices)
-
-    @property
-    def name(self) -> str:
-        """Name of the kind in its table."""
-        return self._names[self.combo.currentIndex()]
-
-    @property
-    def form(self) -> SettingsForm | FoldedForm:
-        """The form on show."""
-        return self.forms[self.name]
-
-    def set_value(self, value: Settings) -> None:
-        """Show these settings."""
-        for name, form in self.forms.items():
-            if form.model is type(value):
-                self.combo.setCurrentIndex(self._names.index(name))
-                form.set_values(value)
-
-    def _show(self, index: int) -> None:
-        self._choices.show_only(index)
-        self.kind_changed.emit(self.name)
 
 
 class StartSection(QWidget):
