@@ -25,6 +25,7 @@ from small_scans import (
 )
 
 every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
+every_pie = pytest.mark.parametrize("name", ["rpie", "epie"])
 
 
 # -- one step against the equations ---------------------------------------------------
@@ -326,7 +327,7 @@ def test_bad_settings_name_themselves(kind: Any, values: dict[str, Any]) -> None
         kind(**values)
 
 
-@every_algorithm
+@every_pie
 def test_gentler_takes_no_larger_steps(name: str) -> None:
     bold = ALGORITHMS[name](alpha_object=2, alpha_probe=2)
     mild = bold.gentler()

@@ -204,7 +204,9 @@ def test_masked_pixels_are_free(name: str, garbage: float, small: SmallScan) -> 
 def test_power_and_scale_do_not_drift(name: str, small: SmallScan) -> None:
     begun = small.start()
     # A wrong split of the scale between probe and object must not run away.
-    algorithm = ALGORITHMS[name](alpha_object=0.2, alpha_probe=1.5)
+    kind = ALGORITHMS[name]
+    rate = "rate" if "rate_probe" in kind.model_fields else "alpha"
+    algorithm = kind(**{f"{rate}_object": 0.2, f"{rate}_probe": 0.9})
     power = [
         (np.abs(s.probe.astype(complex)) ** 2).sum()
         for s in reconstruct(

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_scicompty.algorithms import EPIE, RPIE
+    from napari_scicompty.algorithms import EPIE, RPIE, AutoDiff
     from napari_scicompty.analysis import metrics
     from napari_scicompty.controls import Controls
     from napari_scicompty.errors import DivergedError, EngineError, InputError
@@ -58,6 +58,7 @@ _HOME = {
     "PupilProbe": "start",
     "ProbeFile": "start",
     "ZonePlateProbe": "start",
+    "AutoDiff": "algorithms",
     "EPIE": "algorithms",
     "LeastSquaresShift": "refine",
     "CrossCorrelationShift": "refine",
@@ -77,6 +78,7 @@ __version__ = "0.1.0"
 __all__ = [
     "EPIE",
     "RPIE",
+    "AutoDiff",
     "AutoStart",
     "BackPropagatedProbe",
     "Controls",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from napari_scicompty.errors import InputError
@@ -57,3 +58,16 @@ def cpu_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def copied_state(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Copy a state: dictionaries and arrays too; its tensors go to a device."""
+    copied: dict[str, Any] = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            copied[name] = copied_state(value, device)
+        elif isinstance(value, torch.Tensor):
+            copied[name] = value.detach().to(device, copy=True)
+        else:
+            copied[name] = value.copy() if isinstance(value, np.ndarray) else value
+    return copied

@@ -39,6 +39,10 @@ class Estimate:
         As it is taken to be now; `along_valley` changes its distance.
     propagator : Propagator
         D of that geometry.
+    probe_is_known : bool
+        Whether the probe is calibrated and stays as it is.
+    brightness : Tensor (n,), optional
+        Power of the beam at each position, relative to the probe's; 1 when left out.
     """
 
     def __init__(
@@ -48,7 +52,10 @@ class Estimate:
         self.object = object
         self.probe = probe
         self._look_through(geometry)
+        self.probe_is_known = False
+        self.brightness: Tensor | None = None
         self.positions_m: NDArray[np.float64]
+        self._exact: Tensor
         self._corners: list[Corner] = []
         self._probe_ramps: tuple[Tensor, Tensor] | None = None
         self._object_ramps: tuple[Tensor, Tensor] | None = None
@@ -62,11 +69,43 @@ class Estimate:
         """
         self._make_room(positions_m)
         self.positions_m = positions_m
-        exact = torch.from_numpy(self.canvas.to_pixels(positions_m))
-        whole = exact.round()
-        self._corners = [(int(y), int(x)) for y, x in whole.tolist()]
-        fraction = exact - whole
+        self._exact = torch.from_numpy(self.canvas.to_pixels(positions_m))
+        self._corners = _whole(self._exact)
+        self._set_ramps()
+
+    def move(self, batch: Sequence[int], change_px: Tensor) -> None:
+        """Move the views of a batch by (B, 2) pixels, at most to the canvas's rim."""
+        index = list(batch)
+        room = torch.tensor(self.canvas.shape) - torch.tensor(self.canvas.view) - 1
+        moved = (self._exact[index] + change_px.cpu()).clamp_(min=0).minimum(room)
+        self._exact[index] = moved
+        positions = self.positions_m.copy()
+        positions[index] = self.canvas.to_metres(moved.numpy())
+        self.positions_m = positions
+        for j, corner in zip(index, _whole(moved), strict=True):
+            self._corners[j] = corner
+        ramps = self._object_ramps or self._probe_ramps
+        if ramps is None:
+            self._set_ramps()
+            return
+        sign = -1 if self.propagator.sees_shifts else 1
+        for ramp, new in zip(
+            ramps, self._ramps(sign * self.fraction(batch)), strict=True
+        ):
+            ramp[index] = new
+
+    def fraction(self, batch: Sequence[int]) -> Tensor:
+        """Pixels (B, 2) by which views lie beyond their whole-pixel corners."""
+        corners = torch.tensor(self.corners(batch), dtype=torch.float64)
+        return self._exact[list(batch)] - corners
+
+    def from_middle(self, batch: Sequence[int]) -> Tensor:
+        """Pixels (B, 2) from the middle of all positions."""
+        return self._exact[list(batch)] - self._exact.mean(0)
+
+    def _set_ramps(self) -> None:
         self._probe_ramps = self._object_ramps = None
+        fraction = self.fraction(range(len(self._exact)))
         if not bool((fraction.abs() > WHOLE).any()):
             return
         if self.propagator.sees_shifts:
@@ -94,7 +133,7 @@ class Estimate:
         """Go back to a snapshot: object, probe, positions and canvas."""
         device = self.object.device
         self.canvas = good.canvas
-        self._look_through(self.geometry.replace(distance_m=good.distance_m))
+        self.look_from(good.distance_m)
         self.object = torch.from_numpy(good.object.copy()).to(device)
         self.probe = torch.from_numpy(good.probe.copy()).to(device)
         self.place(good.positions_m)
@@ -112,15 +151,20 @@ class Estimate:
         """Return the estimate for another distance, refocused by the change.
 
         Object and probe are propagated back by as much as the detector goes away (near
-        field, parallel beam): to first order the patterns stay, which is the valley.
+        field, parallel beam): to first order the patterns stay, which is the valley. A
+        probe that is known stays as it is.
         """
         other = copy.copy(self)
         pixel, wavelength = self.canvas.pixel_size_m, self.geometry.wavelength_m
         other.object = _refocused(self.object, pixel, wavelength, -change_m)
-        other.probe = _refocused(self.probe, pixel, wavelength, -change_m)
-        distance = self.distance_m + change_m
-        other._look_through(self.geometry.replace(distance_m=distance))
+        if not self.probe_is_known:
+            other.probe = _refocused(self.probe, pixel, wavelength, -change_m)
+        other.look_from(self.distance_m + change_m)
         return other
+
+    def look_from(self, distance_m: float) -> None:
+        """Take another distance from sample to detector."""
+        self._look_through(self.geometry.replace(distance_m=distance_m))
 
     def become(self, other: Estimate) -> None:
         """Take over everything from an estimate that was derived from this one."""
@@ -141,13 +185,16 @@ class Estimate:
 
     def probes(self, batch: Sequence[int]) -> Tensor:
         """P_p at each position, shape (B, modes, h, w); B = 1 when all are alike."""
-        if self._probe_ramps is None:
-            return self.probe.unsqueeze(0)
-        ramp_y, ramp_x = self._of(self._probe_ramps, batch)
-        return patches.fourier_shift(self.probe, ramp_y[:, None], ramp_x[:, None])
+        probes = self.probe.unsqueeze(0)
+        if self._probe_ramps is not None:
+            ramp_y, ramp_x = self._of(self._probe_ramps, batch)
+            probes = patches.fourier_shift(self.probe, ramp_y[:, None], ramp_x[:, None])
+        return probes if self.brightness is None else probes * self._amplitude(batch)
 
     def probe_frame(self, fields: Tensor, batch: Sequence[int]) -> Tensor:
         """Shift fields (B, modes, h, w) back by the fractions; sum over the batch."""
+        if self.brightness is not None:
+            fields = fields * self._amplitude(batch)
         if self._probe_ramps is not None:
             ramp_y, ramp_x = self._of(self._probe_ramps, batch)
             fields = patches.fourier_shift(
@@ -171,6 +218,10 @@ class Estimate:
         y, x = corner
         h, w = update.shape
         self.object[y : y + h, x : x + w].add_(update)
+
+    def _amplitude(self, batch: Sequence[int]) -> Tensor:
+        assert self.brightness is not None
+        return self.brightness[list(batch)].sqrt()[:, None, None, None]
 
     def _of(
         self, ramps: tuple[Tensor, Tensor], batch: Sequence[int]
@@ -212,6 +263,11 @@ class Estimate:
             self.probe.copy_(torch.roll(self.probe, move, (-2, -1)))
             self.object.copy_(_rolled(self.object, move))
         return move
+
+
+def _whole(exact: Tensor) -> list[Corner]:
+    """Nearest whole-pixel corners of exact ones (n, 2)."""
+    return [(int(y), int(x)) for y, x in exact.round().tolist()]
 
 
 def _refocused(

@@ -76,6 +76,26 @@ class Geometry:
             object.__setattr__(self, name, value)
         self._check()
 
+    def check_distance_shows(self) -> None:
+        """Refuse to refine the distance where no pattern can tell it.
+
+        Raises
+        ------
+        InputError
+            A far field, or a cone beam.
+        """
+        if self.propagation == "far-field":
+            raise InputError(
+                "refine: in the far field another distance only rescales the object "
+                "pixel, and no pattern can tell; measure it, or refine positions only"
+            )
+        if self.focus_sample_m is not None:
+            raise InputError(
+                "refine: behind a point source the distance sets the magnification, "
+                "and the probe takes up the defocus, so that no pattern can tell it; "
+                "calibrate it, or refine positions only"
+            )
+
     def _check(self) -> None:
         for name in ("wavelength_m", "distance_m", "detector_pixel_m"):
             numbers = np.atleast_1d(getattr(self, name))

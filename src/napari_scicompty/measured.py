@@ -36,6 +36,10 @@ class Measured:
     """Counts of each pattern on good pixels, shape (n,)."""
     smallest: float
     """An amplitude far below what matters: keeps the modulus step from 0 / 0."""
+    positions_m: NDArray[np.float64]
+    """(n, 2), as measured."""
+    background: Tensor | None = None
+    """Counts that no wave explains, shape (h, w), in the patterns' order."""
 
     @classmethod
     def of(cls, scan: Scan, device: torch.device, included: NDArray[np.bool_]) -> Self:
@@ -56,7 +60,9 @@ class Measured:
             good = torch.from_numpy(ordered).to(device)
         level = scan.pattern_sum[included].mean() / np.count_nonzero(scan.good)
         smallest = 1e-6 * float(np.sqrt(level))
-        return cls(amplitudes.to(device), good, scan.pattern_sum, smallest)
+        return cls(
+            amplitudes.to(device), good, scan.pattern_sum, smallest, scan.positions_m
+        )
 
     def correct(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
         """Replace waves Psi by Psi' - Psi of the modulus step, in place.
@@ -88,7 +94,10 @@ class Measured:
 
     def _difference(self, waves: Tensor, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Model amplitude, and measured minus model on good pixels, both (B, h, w)."""
-        model = intensity(waves).sum(1).sqrt_()
+        model = intensity(waves).sum(1)
+        if self.background is not None:
+            model.add_(self.background)
+        model.sqrt_()
         measured = self.pattern(batch)
         if self.good is None:
             return model, measured - model

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
+from napari_scicompty.device import copied_state
+from napari_scicompty.errors import InputError
 from napari_scicompty.snapshot import Refined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -47,11 +48,25 @@ class Refining:
         self.check(refiners)
         self.refiners = dict(refiners)
 
-    def check(self, refiners: Mapping[str, Refiner]) -> None:
-        """Refuse what cannot be refined in this geometry; what is off may wait."""
-        for refiner in refiners.values():
-            if refiner.enabled:
-                refiner.check(self._geometry)
+    def check(
+        self, refiners: Mapping[str, Refiner], by_algorithm: Collection[str] = ()
+    ) -> None:
+        """Refuse what cannot be refined in this geometry; what is off may wait.
+
+        Parameters
+        ----------
+        by_algorithm : collection of str
+            Quantities that the algorithm refines by itself.
+        """
+        for quantity, refiner in refiners.items():
+            if not refiner.enabled:
+                continue
+            refiner.check(self._geometry)
+            if quantity in by_algorithm:
+                raise InputError(
+                    f"refine: the algorithm refines {quantity} by itself "
+                    f"(algorithm.free_{quantity}); switch one of the two off"
+                )
 
     def step(
         self,
@@ -102,26 +117,13 @@ class Refining:
     @property
     def state(self) -> dict[str, Any]:
         """Copy of what the refiners remember, on the CPU."""
-        return _copied(self._state, torch.device("cpu"))
+        return copied_state(self._state, torch.device("cpu"))
 
     def take_up(self, state: dict[str, Any]) -> None:
         """Go on from what an earlier `state` remembered."""
-        self._state = _copied(state, self._device)
+        self._state = copied_state(state, self._device)
 
     @property
     def described(self) -> dict[str, Any]:
         """Settings by quantity, for a snapshot."""
         return {name: refiner.described for name, refiner in self.refiners.items()}
-
-
-def _copied(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """Copy dictionaries and arrays too; tensors go to a device."""
-    copied: dict[str, Any] = {}
-    for name, value in state.items():
-        if isinstance(value, dict):
-            copied[name] = _copied(value, device)
-        elif isinstance(value, torch.Tensor):
-            copied[name] = value.detach().to(device, copy=True)
-        else:
-            copied[name] = value.copy() if isinstance(value, np.ndarray) else value
-    return copied

@@ -13,14 +13,19 @@ import numpy as np
 import torch
 
 from napari_scicompty.controls import Controls, PathValue, changed, value_of
-from napari_scicompty.device import cpu_threads, fitting_threads, pick_device
+from napari_scicompty.device import (
+    copied_state,
+    cpu_threads,
+    fitting_threads,
+    pick_device,
+)
 from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.estimate import Estimate
 from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import RunSettings, included
-from napari_scicompty.snapshot import Change, Snapshot
+from napari_scicompty.snapshot import Change, Refined, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,12 +90,12 @@ class Run:
         self.history = start.history
         self.elapsed_s = self.started_s = start.elapsed_s
         self._start = start
-        self._state = self._remembered(start)
         self._fell_back = False
         self._best = math.inf
         self._visited: NDArray[np.bool_] = np.zeros(len(scan), bool)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
+        self._state = self._remembered(start, device)
         self.refining = Refining(refiners, scan.geometry, device)
         self.refining.take_up(start.state.get("refine", {}))
         self.estimate = Estimate(
@@ -102,6 +107,7 @@ class Run:
         self.estimate.place(start.positions_m)
         self.measured = Measured.of(scan, device, self._included)
         self.measured.smallest = start.state.get("smallest", self.measured.smallest)
+        self._take_up_beside(start)
         self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
         self._order = self._order_of(self.epoch)
@@ -165,6 +171,7 @@ class Run:
             self._state["epoch"] = self.epoch
             self._state["update_probe"] = self._updates_probe
             self._state["literal"] = self.refining.literal
+            self.estimate.probe_is_known = self.settings.freeze_probe
             now = (self.estimate, self.measured, batch)
             errors = self.refining.step(
                 lambda: self.algorithm.step(*now, self._state), *now
@@ -210,9 +217,12 @@ class Run:
         self._best = min(self._best, error)
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
+        own = self.algorithm.end_epoch(self.estimate, self.measured, self._state)
+        z = self.estimate.distance_m
+        refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
         seen = torch.from_numpy(self._visited).to(self._errors.device)
         errors = torch.where(seen, self._errors, 0)
-        refined = self.refining.end_epoch(
+        refined += self.refining.end_epoch(
             self.estimate, self.measured, errors, self.epoch
         )
         self.history = self.history.add(refined=refined)
@@ -243,19 +253,20 @@ class Run:
         self._fell_back = True
         self.algorithm = gentler
         self.estimate.restore(good)
-        self._state = self._remembered(good)
+        self._state = self._remembered(good, self._errors.device)
+        self._take_up_beside(good)
         self.refining.take_up(good.state["refine"])
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
         )
         self._begin_epoch()
 
-    def _remembered(self, snapshot: Snapshot) -> dict[str, Any]:
+    def _remembered(self, snapshot: Snapshot, device: torch.device) -> dict[str, Any]:
         """Take up what the algorithm of a snapshot kept, if it is of the same kind."""
         then = snapshot.settings.get("algorithm", {}).get("name")
         if then != self.algorithm.described["name"]:
             return {}
-        return dict(snapshot.state["algorithm"])
+        return copied_state(snapshot.state["algorithm"], device)
 
     # -- changes under way ------------------------------------------------------------
     def _checked(
@@ -263,7 +274,11 @@ class Run:
     ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         """Return what `changes` lead to; raise InputError and alter nothing."""
         after: dict[str, Any] = changed(self._groups, changes)
-        self.refining.check({name: after[name] for name in self.refining.refiners})
+        after["algorithm"].check(self.scan.geometry)
+        self.refining.check(
+            {name: after[name] for name in self.refining.refiners},
+            after["algorithm"].refines,
+        )
         return after, included(self.scan, after["run"])
 
     @property
@@ -356,7 +371,8 @@ class Run:
             elapsed_s=self.elapsed_s,
             batch=self.batch,
             state={
-                "algorithm": dict(self._state),
+                "algorithm": copied_state(self._state, torch.device("cpu")),
+                **self._beside(),
                 "refine": self.refining.state,
                 "power": self._power,
                 "best": self._best,
@@ -365,6 +381,23 @@ class Run:
             },
             nominal_positions_m=self.scan.positions_m,
         )
+
+    def _beside(self) -> dict[str, Any]:
+        """Brightness of the beam and background, where they were refined."""
+        known = {
+            "brightness": self.estimate.brightness,
+            "background": self.measured.background,
+        }
+        return {k: v.cpu().clone() for k, v in known.items() if v is not None}
+
+    def _take_up_beside(self, snapshot: Snapshot) -> None:
+        kept = {
+            name: snapshot.state[name].to(self.measured.amplitudes.device, copy=True)
+            for name in ("brightness", "background")
+            if name in snapshot.state
+        }
+        self.estimate.brightness = kept.get("brightness")
+        self.measured.background = kept.get("background")
 
     def _described(self) -> dict[str, Any]:
         run = self.settings.model_dump(mode="json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from napari_scicompty.algorithms.autodiff import AutoDiff
 from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.algorithms.pie import EPIE, RPIE
 from napari_scicompty.errors import InputError
@@ -11,10 +12,11 @@ from napari_scicompty.errors import InputError
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "rpie": RPIE,
     "epie": EPIE,
+    "autodiff": AutoDiff,
 }
 """Name in recipes and on the command line -> class; the first is the default."""
 
-__all__ = ["ALGORITHMS", "EPIE", "RPIE", "Algorithm", "from_description"]
+__all__ = ["ALGORITHMS", "EPIE", "RPIE", "Algorithm", "AutoDiff", "from_description"]
 
 
 def from_description(description: dict[str, Any]) -> Algorithm:

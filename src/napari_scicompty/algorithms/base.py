@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_scicompty.estimate import Estimate
+    from napari_scicompty.geometry import Geometry
     from napari_scicompty.measured import Measured
 
 
@@ -41,6 +42,33 @@ class Algorithm(Settings):
         Returns the squared error of each pattern before the step, shape (B,).
         """
         raise NotImplementedError
+
+    @property
+    def refines(self) -> tuple[str, ...]:
+        """What is refined beside object and probe, as refiners name it."""
+        return ()
+
+    def check(self, geometry: Geometry) -> None:
+        """Refuse a geometry in which something that is asked for cannot be seen.
+
+        Raises
+        ------
+        InputError
+            With the reason.
+        """
+
+    def end_epoch(
+        self, estimate: Estimate, measured: Measured, state: dict[str, Any]
+    ) -> dict[str, float]:
+        """Act on what an epoch has gathered.
+
+        Returns
+        -------
+        dict
+            Quantity -> size of its change, as `Refined` has it.
+        """
+        del estimate, measured, state
+        return {}
 
     def gentler(self) -> Self | None:
         """Return settings that diverge less easily; None when there are none."""

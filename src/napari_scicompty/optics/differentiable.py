@@ -38,20 +38,20 @@ if TYPE_CHECKING:
 
 
 def views(object: Tensor, corners: Sequence[Corner], view: tuple[int, int]) -> Tensor:
-    """Views (B, h, w) of an object (H, W) at whole-pixel corners."""
-    taken: Tensor = _Views.apply(object, corners, view)
+    """Take views (B, h, w) of an object (H, W) at whole-pixel corners."""
+    taken: Tensor = _apply(_Views, object, corners, view)
     return taken
 
 
 def bilinear_views(object: Tensor, positions: Tensor, view: tuple[int, int]) -> Tensor:
-    """Views (B, h, w) of an object (H, W), four taps for each pixel.
+    """Take views (B, h, w) of an object (H, W), four taps for each pixel.
 
     Parameters
     ----------
     positions : Tensor (B, 2)
         Top-left corners (y, x) in pixels; each at most H - h - 1, W - w - 1.
     """
-    taken: Tensor = _BilinearViews.apply(object, positions, view)
+    taken: Tensor = _apply(_BilinearViews, object, positions, view)
     return taken
 
 
@@ -68,14 +68,14 @@ def shifted(fields: Tensor, shifts: Tensor) -> Tensor:
     -------
     Tensor (B, modes, h, w)
     """
-    moved: Tensor = _Shifted.apply(fields, shifts)
+    moved: Tensor = _apply(_Shifted, fields, shifts)
     return moved
 
 
 def model_intensity(
     views: Tensor, probes: Tensor, distance: Tensor | None, propagator: Propagator
 ) -> tuple[Tensor, Tensor]:
-    """Intensity sum_p |D{P_p o_j}|^2 on the detector, and what misses it.
+    """Return the intensity sum_p |D{P_p o_j}|^2, and the power that misses it.
 
     Parameters
     ----------
@@ -91,8 +91,12 @@ def model_intensity(
     Tensor (B,)
         Power of the exit waves that does not arrive on the detector.
     """
-    intensity, missing = _ModelIntensity.apply(views, probes, distance, propagator)
+    intensity, missing = _apply(_ModelIntensity, views, probes, distance, propagator)
     return intensity, missing
+
+
+def _apply(step: type[Function], *given: Any) -> Any:
+    return step.apply(*given)  # type: ignore[no-untyped-call]
 
 
 class _Views(Function):
@@ -105,7 +109,7 @@ class _Views(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        return _put_back(gradient, ctx.corners, ctx.canvas), None, None
+        return patches.put_back(gradient, ctx.corners, ctx.canvas), None, None
 
 
 class _BilinearViews(Function):
@@ -137,7 +141,7 @@ class _BilinearViews(Function):
             spread = gradient.new_zeros((count, h + 1, w + 1))
             spread[:, :-1] = rows * (1 - fy)
             spread[:, 1:] += rows * fy
-            to_object = _put_back(spread, ctx.corners, ctx.canvas)
+            to_object = patches.put_back(spread, ctx.corners, ctx.canvas)
         if ctx.needs_input_grad[1]:
             down, right = taps.diff(dim=1), taps.diff(dim=2)
             slope_y = down[:, :, :-1] * (1 - fx) + down[:, :, 1:] * fx
@@ -226,17 +230,6 @@ class _ModelIntensity(Function):
         if wanted[2]:
             to_distance = ctx.propagator.slope(probes * views[:, None], to_waves)
         return to_views, to_probes, to_distance, None
-
-
-def _put_back(
-    fields: Tensor, corners: Sequence[Corner], canvas: tuple[int, int]
-) -> Tensor:
-    """Sum fields (B, h, w) where they lie on an empty canvas."""
-    out = fields.new_zeros(canvas)
-    h, w = fields.shape[-2:]
-    for (y, x), field in zip(corners, fields, strict=True):
-        out[y : y + h, x : x + w] += field
-    return out
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

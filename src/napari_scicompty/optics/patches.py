@@ -76,3 +76,14 @@ def gather_sum(patches: Tensor, corners: Sequence[Corner]) -> tuple[Corner, Tens
     for (y, x), patch in zip(corners, patches, strict=True):
         total[y - top : y - top + h, x - left : x - left + w] += patch
     return (top, left), total
+
+
+def put_back(
+    patches: Tensor, corners: Sequence[Corner], canvas: tuple[int, int]
+) -> Tensor:
+    """Sum patches (B, h, w) where they lie on an empty canvas (H, W)."""
+    out = patches.new_zeros(canvas)
+    h, w = patches.shape[-2:]
+    for (y, x), patch in zip(corners, patches, strict=True):
+        out[y : y + h, x : x + w] += patch
+    return out

@@ -1,0 +1,119 @@
+"""The forward model of a batch, as a function of what is refined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from napari_scicompty.optics import differentiable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.estimate import Estimate
+    from napari_scicompty.measured import Measured
+
+
+@dataclass
+class Parameters:
+    """What the patterns of a batch depend on: the estimate's own, or their leaves."""
+
+    object: Tensor
+    """(H, W) complex."""
+    probe: Tensor
+    """(modes, h, w) complex."""
+    positions: Tensor
+    """(B, 2): pixels to add to the positions of the batch."""
+    affine: Tensor
+    """(2, 2): map to add to the identity, about the middle of the scan."""
+    distance: Tensor
+    """Effective distance, m."""
+    brightness: Tensor | None
+    """(B,): power of the beam, relative; None where it is always 1."""
+    background: Tensor | None
+    """(h, w): counts that no wave explains; None where there are none."""
+
+    @classmethod
+    def of(
+        cls,
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+        free: Sequence[str],
+    ) -> Parameters:
+        """Take them from the estimate; those that are `free` get gradients."""
+        device, index = estimate.object.device, list(batch)
+        zero = torch.zeros((), dtype=torch.float64, device=device)
+        brightness, background = estimate.brightness, measured.background
+        if "brightness" in free and brightness is None:
+            brightness = estimate.brightness = torch.ones(
+                len(estimate.positions_m), device=device
+            )
+        if "background" in free and background is None:
+            background = measured.background = torch.zeros_like(measured.amplitudes[0])
+        found = cls(
+            estimate.object.detach(),
+            estimate.probe.detach(),
+            zero.new_zeros((len(index), 2)),
+            zero.new_zeros((2, 2)),
+            zero + estimate.geometry.effective_distance_m,
+            None if brightness is None else brightness[index],
+            None if background is None else background.detach(),
+        )
+        for name in free:
+            getattr(found, name).requires_grad_()
+        return found
+
+
+class Model(NamedTuple):
+    """What the parameters say about the patterns of a batch."""
+
+    intensity: Tensor
+    """(B, h, w), counts."""
+    missing: Tensor
+    """Power (B,) of the exit waves that misses the detector."""
+    views: Tensor
+    """(B, h, w): the object under each view."""
+    probes: Tensor
+    """(B or 1, modes, h, w): the probe at each position."""
+
+
+def model_of(
+    estimate: Estimate, batch: Sequence[int], given: Parameters, *, bilinear: bool
+) -> Model:
+    """Return the model of the patterns of a batch.
+
+    Parameters
+    ----------
+    bilinear : bool
+        Four taps of the object, instead of shifts in Fourier space.
+    """
+    view = estimate.canvas.view
+    corners = estimate.corners(batch)
+    away = estimate.from_middle(batch).to(given.affine)
+    fraction = estimate.fraction(batch).to(given.positions)
+    fraction = fraction + given.positions + away @ given.affine.T
+    probes = given.probe.unsqueeze(0)
+    if bilinear:
+        exact = fraction + torch.tensor(corners).to(fraction)
+        views = differentiable.bilinear_views(given.object, exact, view)
+    else:
+        views = differentiable.views(given.object, corners, view)
+        if estimate.propagator.sees_shifts:
+            views = differentiable.shifted(views[:, None], -fraction)[:, 0]
+        else:
+            probes = differentiable.shifted(probes, fraction)
+    distance = given.distance if given.distance.requires_grad else None
+    model, missing = differentiable.model_intensity(
+        views, probes, distance, estimate.propagator
+    )
+    if given.brightness is not None:
+        model = model * given.brightness[:, None, None]
+        missing = missing * given.brightness
+    if given.background is not None:
+        model = model + given.background
+    return Model(model, missing, views.detach(), probes.detach())

@@ -1,0 +1,116 @@
+"""Optimisers: from a gradient to a step; a table.
+
+Each takes the gradient, its curvature (the diagonal of the Gauss-Newton matrix, real,
+of the same shape or one that broadcasts), what it remembers (a dictionary of its own)
+and how much it is damped, and returns a step of the order of 1 that goes down.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_scicompty.optics.patches import intensity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    Optimiser = Callable[[Tensor, Tensor, dict[str, Any], float], Tensor]
+
+BETAS = (0.9, 0.99)
+"""Memory of the gradient's mean and of its square, in steps."""
+
+BETAS_OF_ROWS = (0.8, 0.9)
+"""The same for what a pattern has of its own, in epochs."""
+
+BOLD = 0.25
+"""Size of Adam's step that is as bold as a full step of the momentum method."""
+
+MOMENTUM = 0.9
+"""Share of a step that the next one has, too."""
+
+LIT = 1e-3
+"""Share of the largest curvature below which a pixel was not seen by a batch."""
+
+
+def momentum(
+    gradient: Tensor, curvature: Tensor, memory: dict[str, Any], damping: float
+) -> Tensor:
+    """Gauss-Newton steps with Nesterov's momentum: what rPIE is without momentum.
+
+    A step is the gradient over ``d max(c) + (1 - d) c``, with the curvature c and the
+    damping d, the gamma of rPIE. Pixels that a batch has not seen rest.
+    """
+    weight = torch.add(damping * curvature.amax(), curvature, alpha=1 - damping)
+    step = gradient / weight.add_(1e-30)
+    if "velocity" not in memory:
+        memory["velocity"] = torch.zeros_like(gradient)
+    seen = curvature > LIT * curvature.amax()
+    velocity = memory["velocity"]
+    torch.where(seen, MOMENTUM * velocity - step, velocity, out=velocity)
+    return torch.where(seen, MOMENTUM * velocity - step, 0)
+
+
+def adam(
+    gradient: Tensor, curvature: Tensor, memory: dict[str, Any], damping: float
+) -> Tensor:
+    """Adam (Kingma & Ba, ICLR 2015); complex numbers as wholes, whatever their phase.
+
+    Parameters
+    ----------
+    damping : float
+        Added to the denominator, relative to its mean over the tensor: 0 gives every
+        pixel a full step, 1 gives less to those that are seen less.
+    """
+    del curvature
+    return normalised(gradient, memory, damping).mul_(BOLD)
+
+
+def normalised(
+    gradient: Tensor, memory: dict[str, Any], damping: float = 0.0
+) -> Tensor:
+    """Adam's step of size 1: minus the mean gradient over its usual size."""
+    b1, b2 = BETAS
+    if "mean" not in memory:
+        memory["mean"] = torch.zeros_like(gradient)
+        memory["square"] = _squared(gradient).zero_()
+    step = memory["step"] = memory.get("step", 0) + 1
+    mean = memory["mean"].lerp_(gradient, 1 - b1)
+    square = memory["square"].lerp_(_squared(gradient), 1 - b2)
+    spread = (square / (1 - b2**step)).sqrt_()
+    spread += damping * spread.mean() + 1e-30
+    return mean / spread.mul_(-(1 - b1**step))
+
+
+def adam_of_rows(
+    gradient: Tensor, rows: list[int], count: int, memory: dict[str, Any]
+) -> Tensor:
+    """Adam for some rows of a parameter (count, ...): the others stay as they are.
+
+    Each row counts its own steps. The memory is short: the first gradients, of a
+    blurred object, tell nothing of the later ones.
+    """
+    b1, b2 = BETAS_OF_ROWS
+    if "mean" not in memory:
+        shape = (count, *gradient.shape[1:])
+        memory["mean"], memory["square"] = gradient.new_zeros(2, *shape)
+        memory["step"] = gradient.new_zeros((count, *[1] * (gradient.ndim - 1)))
+    memory["step"][rows] += 1
+    memory["mean"][rows] = mean = memory["mean"][rows].lerp(gradient, 1 - b1)
+    memory["square"][rows] = square = memory["square"][rows].lerp(
+        gradient.square(), 1 - b2
+    )
+    step = memory["step"][rows]
+    spread = (square / (1 - b2**step)).sqrt() + 1e-30
+    return -mean / (1 - b1**step) / spread
+
+
+def _squared(field: Tensor) -> Tensor:
+    return intensity(field) if field.is_complex() else field.square()
+
+
+OPTIMISERS: dict[str, Optimiser] = {"momentum": momentum, "adam": adam}
+"""Name of a setting -> rule."""

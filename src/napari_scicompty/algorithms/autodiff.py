@@ -1,0 +1,389 @@
+"""AutoDiff: everything that is not known, by the gradients of one loss.
+
+Guzzi et al., "A parameter refinement method for ptychography based on deep learning
+concepts", Condensed Matter 6, 36 (2021); Seifert et al., "Efficient and flexible
+approach to ptychography using an optimization framework based on automatic
+differentiation", OSA Continuum 4, 121 (2021). With the model of a batch::
+
+    M_j = c_j sum_p |D_z{P_p o(r_j)}|^2 + b
+
+the loss of its patterns is differentiated by all that is free, and an optimiser takes a
+step. What belongs to a pattern (its position r_j, its brightness c_j), and what all see
+bit by bit (object, probe, background b), is stepped with the batch; what is one number
+for all of them (distance z, an affine map of the positions) once an epoch, by the
+gradient of all patterns.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+
+from napari_scicompty.algorithms import _regularisers
+from napari_scicompty.algorithms._forward import Model, Parameters, model_of
+from napari_scicompty.algorithms._losses import LOSSES
+from napari_scicompty.algorithms._optimisers import OPTIMISERS, adam_of_rows, normalised
+from napari_scicompty.algorithms.base import Algorithm
+from napari_scicompty.optics import patches
+from napari_scicompty.optics.patches import intensity
+from napari_scicompty.settings import setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.estimate import Estimate
+    from napari_scicompty.geometry import Geometry
+    from napari_scicompty.measured import Measured
+
+ONCE_AN_EPOCH = ("distance", "affine")
+"""What is one for all patterns."""
+
+LARGEST_MOVE_PX = 2.0
+"""Of a position, in one step."""
+
+
+class AutoDiff(Algorithm):
+    """Gradients of one loss by object, probe and whatever else is free."""
+
+    free_object: bool = setting(True, "Refine the object")
+    free_probe: bool = setting(True, "Refine the probe modes")
+    free_positions: bool = setting(False, "Refine each position")
+    free_distance: bool = setting(
+        False,
+        "Refine the distance as a plain parameter: with a known, frozen probe. With a "
+        "free probe it stalls; refine it along the valley instead",
+    )
+    free_affine: bool = setting(
+        False, "Refine scale, rotation and shear of the whole scan"
+    )
+    free_brightness: bool = setting(False, "Refine the beam's power at each position")
+    free_background: bool = setting(
+        False, "Refine counts that no wave explains, the same in all patterns"
+    )
+    loss: Literal["amplitude", "intensity", "poisson"] = setting(
+        "amplitude",
+        "Amplitude for counting noise, intensity for readout noise, Poisson likelihood "
+        "for few photons",
+    )
+    view: Literal["fourier", "bilinear"] = setting(
+        "fourier",
+        "Fractions of a pixel: exact, in Fourier space, or by four taps, which smooth",
+    )
+    optimiser: Literal["momentum", "adam"] = setting(
+        "momentum", "Steps of object and probe: Gauss-Newton with momentum, or Adam"
+    )
+    rate_object: float = setting(0.2, "Step of the object; 1 is bold", gt=0, le=1)
+    rate_probe: float = setting(0.2, "Step of the probe; 1 is bold", gt=0, le=1)
+    rate_positions_px: float = setting(
+        0.5, "Pixels that a position moves in an epoch", gt=0, le=10
+    )
+    rate_distance: float = setting(
+        0.03, "Share of the distance that it moves in an epoch", gt=0, le=0.2
+    )
+    rate_affine: float = setting(
+        1e-3, "Scale, rotation (rad) and shear in an epoch", gt=0, le=0.1
+    )
+    rate_brightness: float = setting(
+        0.02, "Share of the power that it changes in an epoch", gt=0, le=1
+    )
+    rate_background: float = setting(
+        0.01, "Step of the background, as a share of the mean counts", gt=0, le=1
+    )
+    start_probe: int = setting(0, "Epochs before the probe is refined", ge=0)
+    start_positions: int = setting(
+        5, "Epochs before positions and their affine map are refined", ge=0
+    )
+    start_distance: int = setting(5, "Epochs before the distance is refined", ge=0)
+    start_others: int = setting(
+        5, "Epochs before brightness and background are refined", ge=0
+    )
+    half_life: float = setting(
+        40.0, "Epochs in which all rates halve", title="Half life", gt=0
+    )
+    floor: float = setting(
+        0.02, "Share of the rates that is never gone below", ge=0, le=1
+    )
+    damping: float = setting(
+        0.2,
+        "0: every pixel takes full steps; 1: those that are seen less take less",
+        ge=0,
+        le=1,
+    )
+    position_pull: float = setting(
+        0.0, "Pull of positions to where they were measured (L1), error a pixel", ge=0
+    )
+    energy: float = setting(
+        0.0, "Weight of the probe's power being that of the patterns", ge=0
+    )
+    magnitude_limit: float = setting(
+        1.0, "|object| above which it is paid for, see its weight", gt=0
+    )
+    magnitude_weight: float = setting(0.0, "Weight of |object| above its limit", ge=0)
+    phase_low: float = setting(
+        -math.pi, "Phase below which it is paid for", unit="rad", ge=-4, le=4
+    )
+    phase_high: float = setting(
+        math.pi, "Phase above which it is paid for", unit="rad", ge=-4, le=4
+    )
+    phase_weight: float = setting(0.0, "Weight of phases beyond their limits", ge=0)
+    total_variation: float = setting(
+        0.0, "Weight of the object's total variation: takes noise, keeps edges", ge=0
+    )
+
+    title: ClassVar[str] = "Automatic differentiation"
+    default_batch: ClassVar[int] = 5
+
+    @property
+    def refines(self) -> tuple[str, ...]:
+        """What is refined beside object and probe, as refiners name it."""
+        positions = ("positions",) if self.free_positions or self.free_affine else ()
+        return (*positions, *(("distance",) if self.free_distance else ()))
+
+    def check(self, geometry: Geometry) -> None:
+        """Refuse a distance that no pattern can tell."""
+        if self.free_distance:
+            geometry.check_distance_shows()
+
+    def gentler(self) -> Self:
+        """Return settings that diverge less easily."""
+        return self.replace(
+            rate_object=min(self.rate_object, 0.05),
+            rate_probe=min(self.rate_probe, 0.05),
+            rate_positions_px=min(self.rate_positions_px, 0.1),
+        )
+
+    # -- a batch ----------------------------------------------------------------------
+    def step(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+        state: dict[str, Any],
+    ) -> Tensor:
+        """Improve the estimate in place with the patterns of a batch.
+
+        Returns the squared error of each pattern before the step, shape (B,).
+        """
+        free = tuple(self._free(state))
+        given = Parameters.of(estimate, measured, batch, free)
+        with torch.enable_grad():
+            model = model_of(estimate, batch, given, bilinear=self.view == "bilinear")
+            penalty = self._penalty(given, measured)
+        counts, amplitude = model.intensity.detach(), measured.pattern(batch)
+        _, slope, steepest = LOSSES[self.loss](counts, amplitude, measured.smallest)
+        error = (counts.sqrt() - amplitude).square()
+        if measured.good is not None:
+            slope, error = slope * measured.good, error * measured.good
+        share = 1 / max(float(measured.power[list(batch)].sum()), 1e-30)
+        outputs, weights = [model.intensity], [slope.mul_(share)]
+        if state.get("literal", False):
+            outputs.append(model.missing)
+            weights.append(torch.full_like(model.missing.detach(), share))
+        if penalty is not None and penalty.requires_grad:
+            outputs.append(penalty)
+            weights.append(torch.ones_like(penalty.detach()))
+        if free:
+            leaves = [getattr(given, name) for name in free]
+            gradients = torch.autograd.grad(outputs, leaves, weights, allow_unused=True)
+            found = dict(zip(free, gradients, strict=True))
+            _follow_canvas(estimate, state)
+            self._step_waves(estimate, batch, found, model, 2 * share * steepest, state)
+            self._step_others(estimate, measured, batch, found, state)
+        return error.sum((1, 2))
+
+    def _free(self, state: dict[str, Any]) -> Iterator[str]:
+        """Name what is refined in this epoch."""
+        starts = {
+            "object": 0,
+            "probe": self.start_probe,
+            "positions": self.start_positions,
+            "affine": self.start_positions,
+            "distance": self.start_distance,
+            "brightness": self.start_others,
+            "background": self.start_others,
+        }
+        for name, start in starts.items():
+            held = name == "probe" and not state["update_probe"]
+            due = state.get("epochs", 0) >= start
+            if getattr(self, f"free_{name}") and due and not held:
+                yield name
+
+    def _penalty(self, given: Parameters, measured: Measured) -> Tensor | None:
+        """Return what the regularisers add to the loss; None where there are none."""
+        object, parts = given.object, []
+        if self.magnitude_weight:
+            above = _regularisers.above(object, self.magnitude_limit)
+            parts.append(self.magnitude_weight * above)
+        if self.phase_weight:
+            beyond = _regularisers.phase_beyond(object, self.phase_low, self.phase_high)
+            parts.append(self.phase_weight * beyond)
+        if self.total_variation:
+            varied = _regularisers.total_variation(object)
+            parts.append(self.total_variation * varied)
+        if self.energy:
+            power = float(measured.power.mean())
+            parts.append(self.energy * _regularisers.energy(given.probe, power))
+        return sum(parts[1:], parts[0]) if parts else None
+
+    def _step_waves(
+        self,
+        estimate: Estimate,
+        batch: Sequence[int],
+        gradients: dict[str, Tensor],
+        model: Model,
+        steepness: float | Tensor,
+        state: dict[str, Any],
+    ) -> None:
+        """Take a step with object and probe."""
+        rate, optimiser = self._falling(state), OPTIMISERS[self.optimiser]
+        if "object" in gradients:
+            light = intensity(model.probes).sum(1).expand(len(batch), -1, -1)
+            seen = patches.put_back(
+                light, estimate.corners(batch), estimate.canvas.shape
+            )
+            memory = _moments(state, "object")
+            step = optimiser(
+                gradients["object"], seen.mul_(steepness), memory, self.damping
+            )
+            estimate.object.add_(step, alpha=rate * self.rate_object)
+        if "probe" in gradients:
+            power = intensity(model.views).sum(0).mul_(steepness)
+            memory, unit = _moments(state, "probe"), _typical_amplitude(estimate.probe)
+            step = optimiser(
+                gradients["probe"] * unit, power * unit**2, memory, self.damping
+            )
+            estimate.probe.add_(step.mul_(unit), alpha=rate * self.rate_probe)
+
+    def _step_others(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+        gradients: dict[str, Tensor],
+        state: dict[str, Any],
+    ) -> None:
+        """Take a step with what else belongs to these patterns; gather the rest."""
+        rate = self._falling(state)
+        if "background" in gradients:
+            counts = measured.power.mean() / measured.amplitudes[0].numel()
+            step = normalised(gradients["background"], _moments(state, "background"), 1)
+            assert measured.background is not None
+            measured.background.add_(step, alpha=rate * self.rate_background * counts)
+            measured.background.clamp_(min=0)
+        if "brightness" in gradients:
+            step = self._rows("brightness", batch, gradients, estimate, state)
+            assert estimate.brightness is not None
+            estimate.brightness[list(batch)] += step.mul_(rate * self.rate_brightness)
+            estimate.brightness.clamp_(min=0.01)
+        if "positions" in gradients:
+            self._move(estimate, measured, batch, gradients, state)
+        for name in ONCE_AN_EPOCH:
+            if name in gradients:
+                sums = state.setdefault("sums", {})
+                sums[name] = sums.get(name, 0) + gradients[name]
+
+    def _rows(
+        self,
+        name: str,
+        batch: Sequence[int],
+        gradients: dict[str, Tensor],
+        estimate: Estimate,
+        state: dict[str, Any],
+    ) -> Tensor:
+        """Return the step of what each pattern has of its own."""
+        count = len(estimate.positions_m)
+        return adam_of_rows(gradients[name], list(batch), count, _moments(state, name))
+
+    def _move(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+        gradients: dict[str, Tensor],
+        state: dict[str, Any],
+    ) -> None:
+        index = list(batch)
+        if self.position_pull:
+            correction = estimate.positions_m[index] - measured.positions_m[index]
+            side = torch.from_numpy(np.sign(correction)).to(gradients["positions"])
+            gradients["positions"] += self.position_pull / len(index) * side
+        change = self._rows("positions", batch, gradients, estimate, state)
+        change = change.mul_(self._falling(state) * self.rate_positions_px)
+        change = change.clamp_(-LARGEST_MOVE_PX, LARGEST_MOVE_PX)
+        state.setdefault("positions_before", estimate.positions_m)
+        estimate.move(batch, change)
+
+    def _falling(self, state: dict[str, Any]) -> float:
+        """Return what is left of the rates."""
+        return max(self.floor, 0.5 ** (state.get("epochs", 0) / self.half_life))
+
+    # -- an epoch ---------------------------------------------------------------------
+    def end_epoch(
+        self, estimate: Estimate, measured: Measured, state: dict[str, Any]
+    ) -> dict[str, float]:
+        """Step what is one for all patterns; keep ambiguities in place.
+
+        Returns
+        -------
+        dict
+            Mean move of the positions in pixels, change of the distance as a share.
+        """
+        sums, done = state.pop("sums", {}), {}
+        before = state.pop("positions_before", estimate.positions_m)
+        rate = self._falling(state)
+        if "affine" in sums:
+            change = normalised(sums["affine"], _moments(state, "affine"))
+            change.mul_(rate * self.rate_affine)
+            away = estimate.positions_m - estimate.positions_m.mean(0)
+            estimate.place(estimate.positions_m + away @ change.cpu().numpy().T)
+        moved = estimate.positions_m - before
+        if moved.any():
+            # A move of all views together only moves the object.
+            moved = moved - moved.mean(0)
+            estimate.place(before + moved)
+            way = moved / estimate.canvas.pixel_size_m
+            done["positions"] = float(np.hypot(*way.T).mean())
+        if "distance" in sums:
+            step = normalised(sums["distance"], _moments(state, "distance"))
+            share = rate * self.rate_distance * float(step)
+            estimate.look_from(estimate.distance_m * (1 + share))
+            done["distance"] = abs(share)
+        if estimate.brightness is not None:
+            mean = estimate.brightness.mean()
+            estimate.brightness.div_(mean)
+            estimate.probe.mul_(mean.sqrt())
+        state["epochs"] = state.get("epochs", 0) + 1
+        return done
+
+
+def _typical_amplitude(probe: Tensor) -> Tensor:
+    """|P| where the light is: sqrt(sum |P|^4 / sum |P|^2)."""
+    light = intensity(probe)
+    return (light.square().sum() / light.sum().clamp(min=1e-30)).sqrt()
+
+
+def _moments(state: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return what the optimiser remembers of a parameter."""
+    moments: dict[str, Any] = state.setdefault("moments", {}).setdefault(name, {})
+    return moments
+
+
+def _follow_canvas(estimate: Estimate, state: dict[str, Any]) -> None:
+    """Bring the object's moments onto the canvas, where it has grown."""
+    canvas = estimate.canvas
+    before, state["origin_m"] = state.get("origin_m"), list(canvas.origin_m)
+    memory = _moments(state, "object")
+    for name, old in memory.items():
+        if name == "step" or old.shape == canvas.shape:
+            continue
+        assert before is not None
+        away = (np.array(before) - canvas.origin_m) / canvas.pixel_size_m
+        top, left = (round(value) for value in away)
+        H, W = old.shape
+        memory[name] = old.new_zeros(canvas.shape)
+        memory[name][top : top + H, left : left + W] = old
