@@ -60,7 +60,7 @@ from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from napari_scicompty.controls import Controls
     from napari_scicompty.run import Run
@@ -241,7 +241,7 @@ class Recipe(Settings):
         start: Snapshot | None = None,
         controls: Controls | None = None,
         progress: Callable[[int, int, Candidate], None] | None = None,
-    ) -> Iterator[Run]:
+    ) -> Generator[Run, None, None]:
         """Prepare one `Run` after the other; each must be done before the next.
 
         Parameters

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_scicompty.analysis.corrections import as_refined
-from napari_scicompty.errors import InputError
-from napari_scicompty.simulation import VirtualExperiment, simulate
-from napari_scicompty.start import from_description
+from napari_scicompty.algorithms import Algorithm
 from napari_scicompty.ui.autosave import Autosave
 from napari_scicompty.ui.layers import LiveLayers
+from napari_scicompty.ui.made_by import MadeBy
+from napari_scicompty.ui.opening import Opening, open_scan_of
+from napari_scicompty.ui.preferences import preference
 from napari_scicompty.ui.worker import HalvesJob, Job, drive
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from napari_scicompty.recipe import FileInput, Recipe
     from napari_scicompty.refine import Refiner
-    from napari_scicompty.run_settings import RunSettings
     from napari_scicompty.scan import Scan
-    from napari_scicompty.simulation import Truth
+    from napari_scicompty.simulation import Truth, VirtualExperiment
     from napari_scicompty.snapshot import Snapshot
 
 State = Literal[
@@ -40,7 +39,8 @@ State = Literal[
     "measuring",
     "stopping",
 ]
-BUSY = ("opening", "starting", "running", "paused", "measuring", "stopping")
+RUNNING = ("starting", "running", "paused")
+BUSY = ("opening", *RUNNING, "measuring", "stopping")
 
 log = logging.getLogger("napari_scicompty")
 
@@ -60,6 +60,8 @@ class RunController(QObject):
     scan_changed = Signal()
     progressed = Signal()
     """The run went on: read `snapshot`, `job`."""
+    stage_begun = Signal(int)
+    """A stage after the first has begun; its number counts from 0."""
     said = Signal(str, str)
     """(level, sentence); level is "info", "warning" or "error"."""
 
@@ -73,7 +75,7 @@ class RunController(QObject):
         """What `scan` was opened from."""
         self.truth: Truth | None = None
         """What `scan` was made of, where it was simulated."""
-        self._made_by: Recipe | None = None
+        self._made_by = MadeBy()
         self.snapshot: Snapshot | None = None
         self.job: Job | None = None
         self.halves: HalvesJob | None = None
@@ -82,10 +84,11 @@ class RunController(QObject):
         self.saved = True
         """Whether the present result is in a file of the user's."""
         self._begun = False
+        self._stage = 0
         self._notes_said = 0
         self._autosave: Autosave | None = None
         self._worker: Any = None
-        self._opening: tuple[Any, dict[str, Any], Callable[[], None] | None]
+        self._opening: Opening | None = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._poll)
         window = viewer.window._qt_window
@@ -109,41 +112,45 @@ class RunController(QObject):
         """Whether something is under way."""
         return self.state in BUSY
 
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way whose settings can be changed."""
+        return self.job is not None and self.state in RUNNING
+
     # -- opening ----------------------------------------------------------------------
     def open(self, recipe: Recipe, then: Callable[[], None] | None = None) -> None:
         """Open the recipe's scan in a thread; the old one stays if that fails."""
         if self.busy:
             return
-        self._opening = (recipe, {}, then)
+        self._opening = Opening(recipe, then)
         self._enter("opening")
-        self._start_worker(_open_scan, self._opened, *self._opening[:2])
+        self._start_worker(open_scan_of, self._opened, [self._opening])
         self._timer.start(200)
 
     @property
     def opened(self) -> tuple[int, int]:
         """Patterns (done, planned) of the scan that is simulated; zeros for a file."""
-        return self._opening[1].get("progress", (0, 0))
+        return self._opening.progress if self._opening is not None else (0, 0)
 
     def _opened(self) -> None:
-        recipe, outcome, then = self._opening
-        self._opening = (recipe, {}, None)
+        opening, self._opening = self._opening, None
         self._timer.stop()
         self._worker = None
-        # Taken out, because napari keeps every worker, with its arguments, for ever.
-        error, scan = outcome.pop("error", None), outcome.pop("scan", None)
-        truth = outcome.pop("truth", None)
-        if scan is not None:
-            self.scan, self.input, self.truth = scan, recipe.input, truth
+        assert opening is not None
+        if opening.scan is not None:
+            self.scan, self.truth = opening.scan, opening.truth
+            self.input = opening.recipe.input
             self.halves = None
         self._enter("empty" if self.scan is None else "ready")
-        if error is not None:
-            self.say("error", _sentence(error))
+        if opening.scan is None:
+            assert opening.error is not None
+            self.say("error", _sentence(opening.error))
             return
-        for line in scan.report:
+        for line in opening.scan.report:
             self.say("info", line)
         self.scan_changed.emit()
-        if then is not None:
-            then()
+        if opening.then is not None:
+            opening.then()
 
     def show_result(self, snapshot: Snapshot, recipe: Recipe | None) -> None:
         """Show a result that was opened; a run can continue from it.
@@ -153,7 +160,8 @@ class RunController(QObject):
         recipe : Recipe, optional
             What made it.
         """
-        self.snapshot, self._made_by = snapshot, recipe
+        self.snapshot = snapshot
+        self._made_by.show(recipe, snapshot)
         self.saved = True
         viewer = self.viewer
         if viewer is not None:
@@ -162,43 +170,29 @@ class RunController(QObject):
 
     # -- the run ----------------------------------------------------------------------
     def start(self, recipe: Recipe, standby: Sequence[Refiner] = ()) -> None:
-        """Run the recipe's stage in a thread, from its start or from the result.
+        """Run the recipe's stages in a thread, from its start or from the result.
 
         Parameters
         ----------
         standby : sequence of Refiner
-            They take part, switched off, where the stage does not refine their
+            They take part, switched off, where a stage does not refine their
             quantity, so that they can be switched on on the way.
         """
         if self.busy or self.scan is None:
             return
-        stage, before = recipe.stages[0], self.made_by()
-        self._made_by = recipe
-        if before is not None:
-            stages = (*before.stages, stage)
-            self._made_by = recipe.replace(start=before.start, stages=stages)
+        self._made_by.begin(recipe, self.snapshot)
         self.failure = None
-        self._begun = False
+        self._begun, self._stage = False, 0
         self._notes_said = len(self.snapshot.history.notes) if self.snapshot else 0
         self._autosave = Autosave()
-        settings = with_preferences(recipe.settings_of(stage))
-        start = self.snapshot or recipe.start
-        refined = {refiner.quantity for refiner in stage.refine}
-        waiting = [r.replace(enabled=False) for r in standby]
-        refine = (*stage.refine, *(r for r in waiting if r.quantity not in refined))
-        self.job = Job(self.scan, stage.algorithm, settings, start, refine)
+        self.job = Job.of(self.scan, recipe, self.snapshot, standby)
         self._enter("starting")
         self._start_worker(drive, self._finished, [self.job])
         self._timer.start(round(1000 / min(preference("live_rate_hz", 5.0), 10)))
 
     def made_by(self) -> Recipe | None:
         """Return the recipe that leads to the present result, if it is known."""
-        if self.snapshot is None or self._made_by is None:
-            return None
-        *earlier, last = self._made_by.stages
-        epochs = self.snapshot.epoch - sum(stage.epochs for stage in earlier)
-        stages = (*earlier, last.replace(epochs=max(0, epochs)))
-        return self._made_by.replace(stages=stages)
+        return self._made_by.until(self.snapshot)
 
     def pause(self) -> None:
         """Hold the run."""
@@ -215,8 +209,8 @@ class RunController(QObject):
 
     def stop(self) -> None:
         """End the run, the half scans or a simulation; the result is kept."""
-        if self.state == "opening":
-            self._opening[1]["stopped"] = True
+        if self._opening is not None:
+            self._opening.stopped = True
         job = self.halves if self.state == "measuring" else self.job
         stoppable = ("starting", "running", "paused", "measuring")
         if job is not None and self.state in stoppable:
@@ -233,15 +227,7 @@ class RunController(QObject):
         if self.busy or self.scan is None:
             return
         recipe = self.made_by() or recipe
-        stages = [
-            (stage.algorithm, with_preferences(recipe.settings_of(stage)))
-            for stage in recipe.stages
-            if stage.epochs
-        ]
-        found = {} if self.snapshot is None else self.snapshot.settings
-        start = from_description(found.get("start")) or recipe.start
-        scan = as_refined(self.scan, self.snapshot) if self.snapshot else self.scan
-        self.halves = HalvesJob(scan, stages, start)
+        self.halves = HalvesJob.of(self.scan, recipe, self.snapshot)
         self._enter("measuring")
         self._start_worker(drive, self._measured, [self.halves])
         self._timer.start(200)
@@ -261,20 +247,13 @@ class RunController(QObject):
 
     def change(self, path: str, value: Any) -> None:
         """Change a setting of the run under way; InputError if it cannot be."""
-        if self.job is not None and self.busy:
-            self.job.controls.set(path, value)
-            self._tell_recipe_of_refiners(path)
-            self.say("info", f"{path} = {value} from the next batch on")
-
-    def _tell_recipe_of_refiners(self, path: str) -> None:
-        """Name a refiner on standby in the recipe, once a change makes it matter."""
-        if self.job is None or self._made_by is None:
+        if self.job is None or not self.running:
             return
-        *earlier, last = self._made_by.stages
-        named = {path.split(".")[0], *(refiner.quantity for refiner in last.refine)}
-        refine = tuple(r for r in self.job.refine if r.quantity in named)
-        stages = (*earlier, last.replace(refine=refine))
-        self._made_by = self._made_by.replace(stages=stages)
+        self.job.controls.set(path, value)
+        quantity = path.split(".")[0]
+        self._made_by.name_refiner(self.job.number, self.job.stage.refine, quantity)
+        what = value.title if isinstance(value, Algorithm) else f"{path} = {value}"
+        self.say("info", f"{what} from the next batch on")
 
     def replace_result(self, snapshot: Snapshot) -> None:
         """Take a result that was changed by hand; Continue goes on from it."""
@@ -295,8 +274,8 @@ class RunController(QObject):
     def forget(self) -> None:
         """Reset: forget the result, keep the scan."""
         if not self.busy:
-            self.snapshot = self._made_by = None
-            self.job = self.halves = None
+            self.snapshot = self.job = self.halves = None
+            self._made_by.forget()
             self.progressed.emit()
 
     # -- the window's thread ----------------------------------------------------------
@@ -317,11 +296,21 @@ class RunController(QObject):
             return
         if job.run is not None and self.state == "starting":
             self._enter("running")
+        self._follow_stages(job)
         self._show(job)
         due = self._autosave is not None and self._autosave.due
         if self.state == "running" and (due or self.layers.wanted(viewer)):
             job.wanted.set()
         self.progressed.emit()
+
+    def _follow_stages(self, job: Job) -> None:
+        """Say which stage has begun."""
+        if job.number == self._stage:
+            return
+        self._stage = job.number
+        self.stage_begun.emit(job.number)
+        count, title = len(job.recipe.stages), job.stage.algorithm.title
+        self.say("info", f"stage {job.number + 1} of {count}: {title}")
 
     def _show(self, job: Job) -> None:
         snapshot, viewer = job.take(), self.viewer
@@ -346,6 +335,7 @@ class RunController(QObject):
         if job is None:
             return
         self.failure = job.failure
+        self._follow_stages(job)
         self.state = "ready"
         self._show(job)
         job.release()
@@ -369,8 +359,8 @@ class RunController(QObject):
     def _stop_silently(self) -> None:
         """End the run because the window goes; nothing may be shown any more."""
         self._timer.stop()
-        if self.state == "opening":
-            self._opening[1]["stopped"] = True
+        if self._opening is not None:
+            self._opening.stopped = True
         for job in (self.job, self.halves):
             if job is not None:
                 job.controls.stop()
@@ -386,44 +376,5 @@ class RunController(QObject):
         self.said.emit(level, sentence)
 
 
-def _open_scan(recipe: Recipe, outcome: dict[str, Any]) -> None:
-    """Open a scan in a thread; a fault is reported in the window's."""
-
-    def went_on(done: int, planned: int) -> None:
-        outcome["progress"] = (done, planned)
-        if outcome.get("stopped"):
-            raise InputError("stopped: the scan was not simulated to its end")
-
-    try:
-        if isinstance(recipe.input, VirtualExperiment):
-            outcome["scan"], outcome["truth"] = simulate(recipe.input, went_on)
-        else:
-            outcome["scan"] = recipe.scan()
-    except Exception as error:
-        outcome["error"] = error
-
-
-def preference(name: str, default: Any) -> Any:
-    """Return one of our values in napari's preferences."""
-    from napari.settings import get_plugin_settings
-
-    try:
-        return getattr(get_plugin_settings("napari-scicompty").engine, name)
-    except (KeyError, AttributeError):  # the manifest is not registered (bare scripts)
-        return default
-
-
-def with_preferences(settings: RunSettings) -> RunSettings:
-    """Let the preferences decide what a run leaves automatic."""
-    changes: dict[str, Any] = {}
-    if settings.device == "auto":
-        changes["device"] = preference("device", "auto")
-    if settings.threads == 0:
-        changes["threads"] = preference("cpu_threads", 0)
-    return settings.replace(**changes)
-
-
 def _sentence(error: Exception) -> str:
-    if isinstance(error, InputError):
-        return str(error)
     return str(error) or type(error).__name__

@@ -13,18 +13,21 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from napari_scicompty.analysis.corrections import as_refined
 from napari_scicompty.controls import Controls
 from napari_scicompty.errors import EngineError, InputError
 from napari_scicompty.halves import run_halves
-from napari_scicompty.reconstruction import prepare
+from napari_scicompty.start import from_description
+from napari_scicompty.ui.preferences import with_preferences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from napari_scicompty.algorithms import Algorithm
     from napari_scicompty.halves import HalvesProgress, Resolution
+    from napari_scicompty.recipe import Recipe, Stage
     from napari_scicompty.refine import Refiner
     from napari_scicompty.run import Run
     from napari_scicompty.run_settings import RunSettings
@@ -42,25 +45,60 @@ SWITCH_INTERVAL_S = 0.0005
 
 @dataclass
 class Job:
-    """One reconstruction, shared between the window and the thread that computes.
+    """The stages of a recipe, shared between the window and the thread that computes.
 
     The window sets `wanted` when it could show something; the thread copies one
     snapshot, puts it into `latest` and clears the flag. No arrays are yielded.
     """
 
     scan: Scan
-    algorithm: Algorithm
-    settings: RunSettings
-    start: Start | Snapshot
-    refine: tuple[Refiner, ...] = ()
+    recipe: Recipe
+    start: Snapshot | None = None
+    """What to go on from, instead of the recipe's start."""
     controls: Controls = field(default_factory=Controls)
     wanted: threading.Event = field(default_factory=threading.Event)
     run: Run | None = None
+    """Of the stage under way."""
+    number: int = 0
+    """Of that stage, from 0."""
+    first_epoch: int = 0
+    """Epochs done before the first stage."""
     latest: Snapshot | None = None
     tried: list[Candidate] = field(default_factory=list)
     planned: int = 0
     failure: Exception | None = None
     """What ended the run before its time; the state before it is in `latest`."""
+    _runs: Generator[Run, None, None] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        scan: Scan,
+        recipe: Recipe,
+        start: Snapshot | None,
+        standby: Sequence[Refiner] = (),
+    ) -> Self:
+        """Make a job by the user's preferences.
+
+        Parameters
+        ----------
+        standby : sequence of Refiner
+            They take part, switched off, where a stage does not refine their quantity.
+        """
+        return cls(scan, with_preferences(_with_standby(recipe, standby)), start)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage under way, as it was planned."""
+        return self.recipe.stages[self.number]
+
+    @property
+    def last_epoch(self) -> int:
+        """Epoch at which the last stage ends."""
+        later = sum(stage.epochs for stage in self.recipe.stages[self.number + 1 :])
+        run = self.run
+        ends = self.first_epoch + self.stage.epochs if run is None else run.last_epoch
+        return ends + later
 
     def take(self) -> Snapshot | None:
         """Hand over the newest snapshot, once."""
@@ -72,7 +110,9 @@ class Job:
 
         A worker that napari has quit, because its window went, keeps its job for ever.
         """
-        self.run = None
+        if self._runs is not None:
+            self._runs.close()
+        self.run = self._runs = None
         del self.scan, self.start
 
     def fail(self, error: Exception) -> None:
@@ -81,27 +121,30 @@ class Job:
         self.latest = getattr(error, "snapshot", self.latest)
 
     def carry_out(self) -> Iterator[None]:
-        """Reconstruct; yield about every `HEARTBEAT_S`."""
-        self.run = prepare(
+        """Reconstruct, stage by stage; yield about every `HEARTBEAT_S`."""
+        self.first_epoch = 0 if self.start is None else self.start.epoch
+        runs = self._runs = self.recipe.runs(
             self.scan,
-            self.algorithm,
-            self.settings,
-            self.start,
-            self.controls,
-            lambda _, planned, candidate: self._note(planned, candidate),
-            self.refine,
+            start=self.start,
+            controls=self.controls,
+            progress=lambda _, planned, candidate: self._note(planned, candidate),
         )
-        self.latest = self.run.snapshot()
-        yield
-        while not self.run.done:
-            self.run.advance(HEARTBEAT_S)
-            if self.wanted.is_set():
-                self.latest = self.run.snapshot()
-                self.wanted.clear()
-            if self.controls.paused:
-                time.sleep(HEARTBEAT_S)
+        numbers = iter(range(len(self.recipe.stages)))
+        # The run gets no name of this frame (nor of enumerate), which may be kept, too.
+        for self.run in runs:
+            self.number = next(numbers)
+            self.latest = self.run.snapshot()
             yield
-        self.latest = self.run.snapshot(exact=True)
+            while not self.run.done:
+                self.run.advance(HEARTBEAT_S)
+                if self.wanted.is_set():
+                    self.latest = self.run.snapshot()
+                    self.wanted.clear()
+                if self.controls.paused:
+                    time.sleep(HEARTBEAT_S)
+                yield
+        if self.run is not None:
+            self.latest = self.run.snapshot(exact=True)
 
     def _note(self, planned: int, candidate: Candidate) -> None:
         self.planned = planned
@@ -120,6 +163,26 @@ class HalvesJob:
     resolution: Resolution | None = None
     failure: Exception | None = None
 
+    @classmethod
+    def of(cls, scan: Scan, recipe: Recipe, found: Snapshot | None) -> Self:
+        """Make a job that reconstructs the halves by a recipe.
+
+        Parameters
+        ----------
+        found : Snapshot, optional
+            A result whose positions they have, and whose start, if it was searched.
+        """
+        recipe = with_preferences(recipe)
+        stages = [
+            (stage.algorithm, recipe.settings_of(stage))
+            for stage in recipe.stages
+            if stage.epochs
+        ]
+        if found is None:
+            return cls(scan, stages, recipe.start)
+        start = from_description(found.settings.get("start")) or recipe.start
+        return cls(as_refined(scan, found), stages, start)
+
     def fail(self, error: Exception) -> None:
         """Note what ended the measurement."""
         self.failure = error
@@ -134,6 +197,17 @@ class HalvesJob:
                 self.resolution = end.value
                 return
             yield
+
+
+def _with_standby(recipe: Recipe, standby: Sequence[Refiner]) -> Recipe:
+    """Add refiners, switched off, to the stages that do not refine their quantity."""
+    stages = []
+    for stage in recipe.stages:
+        refined = {refiner.quantity for refiner in stage.refine}
+        waiting = (r for r in standby if r.quantity not in refined)
+        off = (refiner.replace(enabled=False) for refiner in waiting)
+        stages.append(stage.replace(refine=(*stage.refine, *off)))
+    return recipe.replace(stages=tuple(stages))
 
 
 def drive(jobs: list[Job] | list[HalvesJob]) -> Iterator[None]:
