@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "napari_scicompty"
 FLOORS = {
     6: "ui cli",
     5: "recipe results figures",
-    4: "controls refining run start search reconstruction halves simulation",
+    4: "controls refining run start search reconstruction halves refocusing simulation",
     3: "algorithms refine analysis",
     2: "measured estimate snapshot run_settings formats prepare",
     1: "affine errors files settings device geometry scan canvas optics",
@@ -32,6 +32,8 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "measured estimate",
     "prepare formats",
     "controls refining run start search reconstruction halves",
+    "start refocusing",
+    "run refocusing",
     "results recipe",
     "ui cli",
 )

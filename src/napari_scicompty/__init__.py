@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         LeastSquaresShift,
         ValleyDistance,
     )
+    from napari_scicompty.refocusing import with_focus
     from napari_scicompty.results import open_result, save_result
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import find_start
@@ -52,6 +53,7 @@ _HOME = {
     "find_start": "search",
     "half_scans": "halves",
     "Resolution": "halves",
+    "with_focus": "refocusing",
     "AutoStart": "start",
     "BackPropagatedProbe": "start",
     "DiscProbe": "start",
@@ -109,6 +111,7 @@ __all__ = [
     "save_result",
     "save_scan",
     "simulate",
+    "with_focus",
 ]
 
 

@@ -14,6 +14,7 @@ from napari_scicompty.analysis.comparison import (
     agreement,
     compare,
 )
+from napari_scicompty.analysis.focus import ProbeFocus, probe_focus
 from napari_scicompty.analysis.illumination import (
     beam_diameter_m,
     principal_cosines,
@@ -42,6 +43,7 @@ __all__ = [
     "LineProfile",
     "PositionError",
     "PositionMap",
+    "ProbeFocus",
     "Similarity",
     "agreement",
     "align",
@@ -54,6 +56,7 @@ __all__ = [
     "outliers",
     "position_error",
     "principal_cosines",
+    "probe_focus",
     "ptychographic_resolution_gain",
     "ssim",
 ]
