@@ -12,6 +12,7 @@ import napari_scicompty
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.cli import _show
 from napari_scicompty.cli._compare import compare_with_truth
+from napari_scicompty.cli._focus import focus
 from napari_scicompty.cli._follow import Follower
 from napari_scicompty.cli._options import (
     QUANTITIES,
@@ -219,6 +220,7 @@ app.command("simulate")(_sentences(simulate_scan))
 app.command("resolution")(_sentences(resolution))
 app.command("frc")(_sentences(frc))
 app.command("compare")(_sentences(compare_with_truth))
+app.command("focus")(_sentences(focus))
 
 
 @app.command()

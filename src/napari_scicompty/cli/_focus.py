@@ -1,0 +1,54 @@
+"""The command ``scicompty focus``: where the probe's curvature puts the focus."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the hints
+from typing import Annotated
+
+import typer
+
+from napari_scicompty.analysis.focus import probe_focus
+from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._words import load_recipe
+from napari_scicompty.errors import InputError
+from napari_scicompty.recipe import FileInput
+from napari_scicompty.refocusing import with_focus
+from napari_scicompty.results import open_result, save_result, stored_recipe
+
+
+def focus(
+    result: Annotated[Path, typer.Argument(help="A saved result.")],
+    save: Annotated[
+        Path | None,
+        typer.Option(help="The result told that focus, to continue by --from; HDF5."),
+    ] = None,
+    focus_sample_m: Annotated[
+        float | None,
+        typer.Option(metavar="m", help="Take this focus instead of the one found."),
+    ] = None,
+) -> None:
+    """Find the focus of the beam in the phase of a result's probe."""
+    check_outputs((save, (".h5", ".hdf5")))
+    snapshot = open_result(result)
+    found = probe_focus(snapshot)
+    typer.echo(found.sentence)
+    if save is None:
+        return
+    if stored_recipe(result) is None:
+        raise InputError(
+            f"{result} carries no recipe, and its patterns cannot be found; save it "
+            "from the window or the command line"
+        )
+    recipe = load_recipe(result)
+    if not isinstance(recipe.input, FileInput):
+        raise InputError(
+            f"{result} is of a virtual experiment, which has its focus from its "
+            "settings; only a scan from a file can be told another"
+        )
+    told = found.focus_sample_m if focus_sample_m is None else focus_sample_m
+    _, taken = with_focus(recipe.scan(), snapshot, told)
+    retold = recipe.input.replace(focus_sample_m=told)
+    save_result(save, taken, recipe.replace(input=retold))
+    for note in taken.history.notes[len(snapshot.history.notes) :]:
+        typer.echo(note)
+    typer.echo(f"result saved: {save}")
