@@ -30,6 +30,11 @@ class Change:
     value: Any
     previous: Any = None
 
+    @property
+    def shown(self) -> Any:
+        """The value in a word: of a whole algorithm its name."""
+        return self.value["name"] if isinstance(self.value, dict) else self.value
+
 
 @dataclass(frozen=True)
 class Refined:

@@ -74,7 +74,7 @@ def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:
     yield "source", snapshot.source.path or "not from a file"
     for change in snapshot.history.changes:
         where = f"epoch {change.epoch}, pattern {change.batch}"
-        yield "changed", f"{change.path} = {change.value} ({where})"
+        yield "changed", f"{change.path} = {change.shown} ({where})"
     for note in snapshot.history.notes:
         yield "note", note
     yield from made.items()

@@ -27,6 +27,8 @@ class KindForm(QWidget):
 
     changed = Signal(str, object)
     """(field, value) of the kind on show."""
+    kind_chosen = Signal(str)
+    """A person has chosen another kind than the one of this name."""
 
     def __init__(
         self,
@@ -50,7 +52,9 @@ class KindForm(QWidget):
             made.changed.connect(self.changed.emit)
             self.forms[name] = made
         self._choices = OneOf([form.native for form in self.forms.values()])
+        self._settled = 0
         self.combo.currentIndexChanged.connect(self._choices.show_only)
+        self.combo.activated.connect(self._choose)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.combo)
@@ -70,10 +74,20 @@ class KindForm(QWidget):
         """Show these settings."""
         for name, form in self.forms.items():
             if form.model is type(value):
-                self.combo.setCurrentIndex(self._names.index(name))
+                self.set_kind(name)
                 form.set_values(value)
+
+    def set_kind(self, name: str) -> None:
+        """Show a kind as it was left."""
+        self._settled = self._names.index(name)
+        self.combo.setCurrentIndex(self._settled)
 
     def set_running(self, running: bool) -> None:
         """Lock what cannot be changed while a run is under way."""
         for form in self.forms.values():
             form.set_running(running)
+
+    def _choose(self, index: int) -> None:
+        if index != self._settled:
+            before, self._settled = self._names[self._settled], index
+            self.kind_chosen.emit(before)

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES
-from napari_scicompty.recipe import FileInput, Recipe, RunChoices, Stage
+from napari_scicompty.recipe import FileInput, Recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui import journal, memory
 from napari_scicompty.ui.controller import RunController
@@ -25,10 +25,12 @@ from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
 from napari_scicompty.ui.kind_form import KindForm
 from napari_scicompty.ui.positions_section import PositionsSection
+from napari_scicompty.ui.recipe_fields import RecipeFields
 from napari_scicompty.ui.resolution_section import ResolutionSection
 from napari_scicompty.ui.result_section import ResultSection
 from napari_scicompty.ui.run_bar import BASIC, RunBar
 from napari_scicompty.ui.sections import CollapsibleSection, panel_scroll_area
+from napari_scicompty.ui.stage_list import StageList
 from napari_scicompty.ui.start_section import StartSection
 
 if TYPE_CHECKING:
@@ -68,6 +70,20 @@ class Reconstruction(QWidget):
         self.distance = DistanceSection(f"{PREFIX}.distance", self.controller)
         self.bar = RunBar(PREFIX)
         self.more = settings_form(RunSettings, None, PREFIX, leave_out=BASIC)
+        self.fields = RecipeFields(
+            self.data,
+            self.geometry,
+            self.start,
+            self.algorithm,
+            self.positions,
+            self.distance,
+            (self.bar.form, self.more),
+        )
+        self.stages = StageList(
+            f"{PREFIX}.stages", lambda: self.fields.stage, self.fields.show_stage
+        )
+        self._first_row = 0
+        """Stage of the list with which the run under way has begun."""
         self.result = ResultSection(
             PREFIX, self.controller, self.recipe, self.open_figure_dock
         )
@@ -78,6 +94,7 @@ class Reconstruction(QWidget):
         self._lay_out()
         self._connect()
         self._restore()
+        self.stages.refresh()
         self._bind_keys()
         self._show_scan()
         self._show_state()
@@ -121,6 +138,8 @@ class Reconstruction(QWidget):
             self.sections[title] = section
             column.addWidget(section)
         column.addStretch(1)
+        self.folded_stages = CollapsibleSection("Stages", self.stages)
+        self.algorithm.layout().addWidget(self.folded_stages)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -139,18 +158,27 @@ class Reconstruction(QWidget):
         self.bar.reset_clicked.connect(self.reset)
         self.bar.view.currentTextChanged.connect(self._view_chosen)
         self.start.said.connect(self.controller.say)
-        self.algorithm.changed.connect(lambda n, v: self._turned("algorithm", n, v))
-        self.positions.changed.connect(lambda n, v: self._turned("positions", n, v))
-        self.distance.changed.connect(lambda n, v: self._turned("distance", n, v))
+        for group, section in (
+            ("algorithm", self.algorithm),
+            ("positions", self.positions),
+            ("distance", self.distance),
+            ("run", self.bar.form),
+            ("run", self.more),
+        ):
+            section.changed.connect(
+                lambda name, value, group=group: self._turned(group, name, value)
+            )
+        self.algorithm.kind_chosen.connect(self._switch)
+        self.stages.refused.connect(lambda why: self.controller.say("error", why))
+        self.stages.counted.connect(self._count_stages)
         self.positions.buttons.exclude_wanted.connect(self._exclude)
         self.positions.report.show_arrows.clicked.connect(
             lambda: self.bar.view.setCurrentText("Positions")
         )
-        self.bar.form.changed.connect(lambda n, v: self._turned("run", n, v))
-        self.more.changed.connect(lambda n, v: self._turned("run", n, v))
         self.controller.state_changed.connect(self._show_state)
         self.controller.scan_changed.connect(self._show_scan)
         self.controller.progressed.connect(self._show_progress)
+        self.controller.stage_begun.connect(self._follow_stages)
         self.controller.said.connect(self._hear)
 
     def _bind_keys(self) -> None:
@@ -167,32 +195,12 @@ class Reconstruction(QWidget):
     # -- settings and recipes ---------------------------------------------------------
     def recipe(self) -> Recipe:
         """Return what the fields say; InputError when one of them is not valid."""
-        run = {**self.bar.form.values, **self.more.values}
-        shared = {n: run[n] for n in RunChoices.model_fields}
-        own = {n: run[n] for n in run if n not in shared}
-        own["refine"] = (*self.positions.chosen, *self.distance.chosen)
-        return Recipe(
-            input=self.data.input(self.geometry.values),
-            start=self.start.value,
-            stages=(Stage(algorithm=self.algorithm.form.value, **own),),
-            shared=RunChoices(**shared),
-        )
+        return self.fields.recipe(self.stages.with_fields(self.fields.stage))
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Fill every field."""
-        self.data.set_input(recipe.input)
-        if isinstance(recipe.input, FileInput):
-            self.geometry.set_values(
-                {name: getattr(recipe.input, name) for name in GEOMETRY_CHOICES}
-            )
-        self.start.set_value(recipe.start)
-        stage = recipe.stages[0]
-        self.algorithm.set_value(stage.algorithm)
-        self.positions.set_chosen(stage.refine)
-        self.distance.set_chosen(stage.refine)
-        settings = recipe.settings_of(stage)
-        self.bar.form.set_values(settings)
-        self.more.set_values(settings)
+        self.fields.show_recipe(recipe)
+        self.stages.set_stages(recipe.stages)
 
     def _restore(self) -> None:
         text = memory.recall().get("recipe")
@@ -235,7 +243,7 @@ class Reconstruction(QWidget):
         self.open()
 
     def run(self) -> None:
-        """Run, or add epochs to the result."""
+        """Run all stages, or add the chosen one and those after it to the result."""
         if self.controller.busy:
             return
         recipe = self._attempt(self.recipe)
@@ -246,7 +254,11 @@ class Reconstruction(QWidget):
         if self.controller.scan is None or self.controller.input != recipe.input:
             self._open_then(self.run)
             return
-        self.controller.start(recipe, waiting)
+        if self.controller.snapshot is None:
+            self.stages.choose(0)
+        self._first_row = self.stages.row
+        to_do = recipe.stages[self._first_row :]
+        self.controller.start(recipe.replace(stages=to_do), waiting)
 
     def pause_resume(self) -> None:
         """Pause, or go on."""
@@ -284,8 +296,30 @@ class Reconstruction(QWidget):
 
     def _turned(self, group: str, name: str, value: Any) -> None:
         """Hand a change of a field to the run under way."""
-        if self.controller.busy:
-            self._attempt(lambda: self.controller.change(f"{group}.{name}", value))
+        self.stages.refresh()
+        self._attempt(lambda: self.controller.change(f"{group}.{name}", value))
+
+    def _switch(self, before: str) -> None:
+        """Go on with the algorithm that was chosen, or go back to the one before."""
+
+        def switch() -> bool:
+            algorithm = self.algorithm.form.value
+            self.controller.change("algorithm", algorithm)
+            return True
+
+        if self._attempt(switch) is None:
+            self.algorithm.set_kind(before)
+        self.stages.refresh()
+
+    def _follow_stages(self, number: int) -> None:
+        """Show the settings of the stage that has begun."""
+        self.stages.choose(self._first_row + number)
+
+    def _count_stages(self, count: int) -> None:
+        """Tell by the title how many there are; several are in sight."""
+        self.folded_stages.setText(f"Stages ({count})" if count > 1 else "Stages")
+        if count > 1:
+            self.folded_stages.expand()
 
     def _exclude(self, numbers: tuple[int, ...]) -> None:
         """Add patterns to those that take no part."""
@@ -319,14 +353,12 @@ class Reconstruction(QWidget):
         if self.controller.state == "running":
             self.scroll.ensureWidgetVisible(self.sections["Algorithm"])
         self.data.set_busy(busy)
-        for widget in (
-            self.geometry.form.native,
-            self.start.kinds,
-            self.algorithm.combo,
-        ):
+        for widget in (self.geometry.form.native, self.start.kinds):
             widget.setEnabled(not busy)
-        for form in (self.algorithm.form, self.bar.form, self.more):
+        self.algorithm.combo.setEnabled(not busy or self.controller.running)
+        for form in (self.algorithm, self.bar.form, self.more):
             form.set_running(busy)
+        self.stages.set_running(busy)
         self.positions.show_state(busy)
         self.distance.show_state(busy)
         self.result.show_state()

@@ -25,9 +25,10 @@ from napari_scicompty.ui.layers import VIEWS
 from napari_scicompty.ui.plots import ErrorPlot
 
 if TYPE_CHECKING:
+    from napari_scicompty.run import Run
     from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.ui.controller import RunController
-    from napari_scicompty.ui.worker import HalvesJob
+    from napari_scicompty.ui.worker import HalvesJob, Job
 
 COLOURS = {"error": "#ff6b6b", "warning": "#ffb454", "info": ""}
 BASIC = ("epochs", "modes")
@@ -110,9 +111,10 @@ class RunBar(QWidget):
         self.run.setEnabled(not busy)
         self.run.setText("Run" if controller.snapshot is None else "Continue")
         self.run.setToolTip(
-            "Run the chosen epochs (Ctrl+Alt+R)"
+            "Run the chosen epochs, stage by stage (Ctrl+Alt+R)"
             if controller.snapshot is None
-            else "Add the chosen epochs to the result (Ctrl+Alt+R)"
+            else "Add the chosen epochs to the result, from the chosen stage on "
+            "(Ctrl+Alt+R)"
         )
         self.pause.setEnabled(state in ("running", "paused"))
         self.pause.setText("Resume" if state == "paused" else "Pause")
@@ -152,19 +154,18 @@ class RunBar(QWidget):
                 history.epochs,
                 history.errors,
                 [
-                    (c.epoch, f"{c.path.removeprefix('algorithm.')} {c.value}")
+                    (c.epoch, f"{c.path.removeprefix('algorithm.')} {c.shown}")
                     for c in history.changes
                 ],
             )
-        if run is None:
+        if job is None or run is None:
             self.numbers.setText(_result_line(snapshot))
             return
-        first = run.last_epoch - run.settings.epochs
         size = max(1, len(run.scan))
-        done = (run.epoch - first) * size + run.batch
-        self.progress.setRange(0, max(1, run.settings.epochs * size))
-        self.progress.setValue(done)
-        self.numbers.setText(self._running_line(controller, done))
+        planned = (job.last_epoch - job.first_epoch) * size
+        self.progress.setRange(0, max(1, planned))
+        self.progress.setValue((run.epoch - job.first_epoch) * size + run.batch)
+        self.numbers.setText(_running_line(job, run))
 
     def _show_halves(self, halves: HalvesJob | None) -> None:
         if halves is None or halves.progress is None:
@@ -175,27 +176,30 @@ class RunBar(QWidget):
         self.progress.setValue(round(1000 * progress.done / max(progress.planned, 1)))
         self.numbers.setText(progress.what)
 
-    def _running_line(self, controller: RunController, done: int) -> str:
-        assert controller.job is not None
-        run = controller.job.run
-        assert run is not None
-        size = max(1, len(run.scan))
-        spent = run.elapsed_s - run.started_s
-        parts = [f"epoch {run.epoch} of {run.last_epoch}"]
-        if run.history.errors:
-            parts.append(f"error {run.history.errors[-1]:.4g}")
-        if done > 0 and spent > 0:
-            each = spent / done * size
-            left = each * (run.settings.epochs - done / size)
-            parts += [f"{each:.2g} s an epoch", f"{_clock(left)} left"]
-        return " · ".join(parts)
-
     def show_message(self, level: str, sentence: str) -> None:
         """Show the last thing that was said."""
         self.message.setText(sentence)
         self.message.setStyleSheet(
             f"color: {COLOURS[level]};" if COLOURS.get(level) else ""
         )
+
+
+def _running_line(job: Job, run: Run) -> str:
+    """Say how far a run is; the time left takes later stages to be as fast."""
+    several = len(job.recipe.stages) > 1
+    stage = f"stage {job.number + 1}/{len(job.recipe.stages)}, " if several else ""
+    parts = [f"{stage}epoch {run.epoch} of {job.last_epoch}"]
+    if run.history.errors:
+        parts.append(f"error {run.history.errors[-1]:.4g}")
+    now = run.epoch + run.batch / max(1, len(run.scan))
+    done = now - (run.last_epoch - run.settings.epochs)
+    spent = run.elapsed_s - run.started_s
+    if done > 0 and spent > 0:
+        each = spent / done
+        left = each * (job.last_epoch - now)
+        parts += [] if several else [f"{each:.2g} s an epoch"]
+        parts.append(f"{_clock(left)} left")
+    return " · ".join(parts)
 
 
 def _result_line(snapshot: Snapshot) -> str:
