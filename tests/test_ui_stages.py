@@ -185,3 +185,25 @@ def test_a_stop_ends_all_stages_and_the_fields_show_where(
     window.click(f"{R}.run")
     window.until("ready")
     assert window.controller.snapshot.epoch == 2 + 1 + 5
+
+
+# -- memory ---------------------------------------------------------------------------
+def test_the_memory_of_the_next_run_is_told_before_it_begins(
+    open_window: OpenWindow, folder: Path
+) -> None:
+    window = open_window()
+    assert window.text(f"{R}.numbers") == ""
+    window.open(folder)
+    assert window.text(f"{R}.numbers") == "needs 1 MiB"
+    window.type(f"{R}.modes", "16")
+    window.type(f"{R}.batch", "25")
+
+    def needed() -> int:
+        return int(window.text(f"{R}.numbers").split()[-2])
+
+    by_pie = needed()
+    assert by_pie > 10
+    window.choose(f"{R}.algorithm", "Automatic")
+    assert needed() > by_pie
+    window.type(f"{R}.batch", "5")
+    assert needed() < by_pie

@@ -24,7 +24,7 @@ from napari_scicompty.estimate import Estimate
 from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.refining import Refining
-from napari_scicompty.run_settings import RunSettings, included
+from napari_scicompty.run_settings import AT_ONCE, RunSettings, included
 from napari_scicompty.snapshot import Change, Refined, Snapshot
 
 if TYPE_CHECKING:
@@ -324,7 +324,7 @@ class Run:
     def full_error(self) -> tuple[float, Tensor]:
         """Error by a full pass, and the squared error of each pattern, shape (n,)."""
         errors = torch.zeros_like(self._errors)
-        size = max(1, 2**20 // self.estimate.probe.numel())
+        size = max(1, AT_ONCE // self.estimate.probe.numel())
         indices = [int(j) for j in np.flatnonzero(self._included)]
         with torch.no_grad(), cpu_threads(self._threads):
             for first in range(0, len(indices), size):

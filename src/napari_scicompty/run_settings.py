@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
 
 
+AT_ONCE = 2**20
+"""Wave pixels that a pass over all patterns takes at once."""
+
+
 class RunSettings(Settings):
     """Epochs, modes, device, seed and the like."""
 

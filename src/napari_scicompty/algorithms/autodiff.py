@@ -157,6 +157,13 @@ class AutoDiff(Algorithm):
             rate_positions_px=min(self.rate_positions_px, 0.1),
         )
 
+    def step_bytes(
+        self, batch: int, modes: int, view: int, grid: int, canvas: int
+    ) -> int:
+        """Return the memory of a step: waves, gradients and moments, as measured."""
+        waves = 7 * view if grid == view else 3.4 * grid
+        return 8 * round(batch * (7 * view + modes * waves) + 5 * canvas)
+
     # -- a batch ----------------------------------------------------------------------
     def step(
         self,

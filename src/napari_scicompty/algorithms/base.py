@@ -74,6 +74,23 @@ class Algorithm(Settings):
         """Return settings that diverge less easily; None when there are none."""
         return None
 
+    def step_bytes(
+        self, batch: int, modes: int, view: int, grid: int, canvas: int
+    ) -> int:
+        """Return the memory of a step beside amplitudes, object and probe, as measured.
+
+        Parameters
+        ----------
+        batch, modes : int
+            Positions of a step, probe modes.
+        view, grid, canvas : int
+            Pixels of a view, of the grid on which it is propagated (in far field the
+            view itself), and of the object.
+        """
+        del canvas
+        waves = 7 * view if grid == view else 3 * grid
+        return 8 * batch * (4 * view + modes * waves)
+
 
 def as_algorithm(value: object) -> Algorithm:
     """Return an algorithm as it is; InputError for what is none, such as its class."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,14 @@ from napari_scicompty.optics.propagators import (
     carried_share,
     check_carried,
     kind_of,
+    wave_grid,
 )
+from napari_scicompty.run_settings import AT_ONCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_scicompty.algorithms.base import Algorithm
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
 
@@ -43,14 +47,10 @@ class Preflight:
     """Median distance of a position to its nearest neighbour."""
     window_overlap: float
     """1 - step / frame: overlap of the views, which flatters."""
-    memory_bytes: int
-    """Device memory of amplitudes, object, probe and what a step needs."""
 
 
-def preflight(
-    scan: Scan, modes: int = 1, geometry: Geometry | None = None
-) -> Preflight:
-    """Derive object pixel, field of view, overlap and memory.
+def preflight(scan: Scan, geometry: Geometry | None = None) -> Preflight:
+    """Derive object pixel, field of view and overlap.
 
     Parameters
     ----------
@@ -69,10 +69,6 @@ def preflight(
     pixel = np.array(scan.pixel_size_m)
     span = np.ptp(scan.positions_m, axis=0) + np.array(scan.frame_shape) * pixel
     step = step_px(scan)
-    pixels = float(np.prod(scan.frame_shape))
-    device = (
-        len(scan) * pixels * 4 + 3 * np.prod(canvas.shape) * 8 + 9 * modes * pixels * 8
-    )
     return Preflight(
         PROPAGATORS[kind_of(scan.geometry)].title,
         scan.geometry.fresnel_number(scan.frame_shape),
@@ -82,8 +78,35 @@ def preflight(
         canvas.shape,
         step,
         max(0.0, 1 - step / min(scan.frame_shape)),
-        int(device),
     )
+
+
+def memory_bytes(
+    scan: Scan, algorithm: Algorithm, modes: int = 1, batch: int | None = None
+) -> int:
+    """Estimate the memory that a run needs on its device.
+
+    Amplitudes, object and probe, and the larger of a step and of the pass over all
+    patterns at the end.
+
+    Parameters
+    ----------
+    batch : int, optional
+        Positions per step; the algorithm's own choice when left out.
+
+    Raises
+    ------
+    InputError
+        Positions that do not fit the object pixel.
+    """
+    view, canvas = math.prod(scan.frame_shape), math.prod(Canvas.of(scan).shape)
+    grid = math.prod(wave_grid(scan.geometry, scan.frame_shape))
+    size = min(batch or algorithm.default_batch, len(scan))
+    step = algorithm.step_bytes(size, modes, view, grid, canvas)
+    at_once = min(len(scan) * modes * view, max(AT_ONCE, modes * view))
+    whole = 8 * at_once * 4 * grid // view
+    held = 4 * len(scan) * view + 8 * (canvas + modes * view)
+    return held + max(step, whole)
 
 
 def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:

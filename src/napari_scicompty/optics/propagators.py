@@ -249,13 +249,22 @@ def band_limit(
     return fy, fx
 
 
+def wave_grid(geometry: Geometry, shape: Shape) -> Shape:
+    """Grid on which a view of `shape` is propagated."""
+    if geometry.propagation == "far-field":
+        return shape
+    pixel = geometry.pixel_size_m(shape)
+    reach = (geometry.wavelength_m, geometry.effective_distance_m)
+    return padded_grid(shape, pixel, *reach)
+
+
 def carried_share(geometry: Geometry, shape: Shape) -> float:
     """Share of the view's frequencies that reach the detector; 1 is all of them."""
     if geometry.propagation == "far-field":
         return 1.0
     pixel = geometry.pixel_size_m(shape)
     reach = (geometry.wavelength_m, geometry.effective_distance_m)
-    limits = band_limit(padded_grid(shape, pixel, *reach), pixel, *reach)
+    limits = band_limit(wave_grid(geometry, shape), pixel, *reach)
     return min(1.0, *(2 * f * p for f, p in zip(limits, pixel, strict=True)))
 
 

@@ -48,7 +48,7 @@ class GeometrySection(QWidget):
         """Fill the fields."""
         self.form.set_values(values)
 
-    def show_scan(self, scan: Scan | None, modes: int) -> None:
+    def show_scan(self, scan: Scan | None) -> None:
         """Fill empty fields with what the file said, and show what follows."""
         if scan is not None:
             given = scan.geometry
@@ -65,15 +65,12 @@ class GeometrySection(QWidget):
             if self.values.get("energy_ev") is not None:
                 placeholders.pop("wavelength_m", None)
             self.form.set_hints(placeholders)
-        self.show_derived(scan, modes)
+        self.show_derived(scan)
 
     def show_derived(
-        self,
-        scan: Scan | None,
-        modes: int,
-        probe: NDArray[np.complex64] | None = None,
+        self, scan: Scan | None, probe: NDArray[np.complex64] | None = None
     ) -> None:
-        """Show wavelength, object pixel, field of view, overlap and memory.
+        """Show wavelength, object pixel, field of view and overlap.
 
         Parameters
         ----------
@@ -98,7 +95,7 @@ class GeometrySection(QWidget):
                 )
             elif self.values.get("wavelength_m") is not None:
                 geometry = geometry.replace(wavelength_m=self.values["wavelength_m"])
-            values = preflight(scan, modes, geometry)
+            values = preflight(scan, geometry)
         except InputError as error:
             self.derived.setText(str(error))
             return
@@ -116,8 +113,7 @@ class GeometrySection(QWidget):
             f"{values.canvas_shape[1]} pixels\n"
             f"field of view {_pair(view, 1e6)} µm\n"
             f"step {values.step_px:.3g} pixels: the views overlap by "
-            f"{100 * values.window_overlap:.0f} %, {lit}\n"
-            f"memory about {values.memory_bytes / 2**20:.0f} MiB"
+            f"{100 * values.window_overlap:.0f} %, {lit}"
         )
 
     def _edited(self, name: str, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.analysis.preflight import memory_bytes
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe
@@ -320,6 +322,7 @@ class Reconstruction(QWidget):
         self.folded_stages.setText(f"Stages ({count})" if count > 1 else "Stages")
         if count > 1:
             self.folded_stages.expand()
+        self._show_memory()
 
     def _exclude(self, numbers: tuple[int, ...]) -> None:
         """Add patterns to those that take no part."""
@@ -331,10 +334,22 @@ class Reconstruction(QWidget):
         )
 
     def _geometry_changed(self) -> None:
-        self.geometry.show_derived(self.controller.scan, self._modes())
+        self.geometry.show_derived(self.controller.scan)
 
-    def _modes(self) -> int:
-        return self.bar.form.values.get("modes") or 1
+    def _show_memory(self) -> None:
+        """Say what memory the stages need, as the fields are set now."""
+        scan, result = self.controller.scan, self.controller.snapshot
+        modes = 1 if result is None else len(result.probe)
+        modes = self.fields.run_values["modes"] or modes
+        needed = None
+        with contextlib.suppress(InputError):
+            stages = self.stages.with_fields(self.fields.stage)
+            if scan is not None:
+                needed = max(
+                    memory_bytes(scan, stage.algorithm, modes, stage.batch)
+                    for stage in stages
+                )
+        self.bar.show_memory(needed, self.controller)
 
     def _view_chosen(self, name: str) -> None:
         viewer = self._viewer()
@@ -345,7 +360,8 @@ class Reconstruction(QWidget):
 
     def _show_scan(self) -> None:
         self.data.show_scan(self.controller.scan)
-        self.geometry.show_scan(self.controller.scan, self._modes())
+        self.geometry.show_scan(self.controller.scan)
+        self._show_memory()
 
     def _show_state(self) -> None:
         busy = self.controller.busy
@@ -374,9 +390,7 @@ class Reconstruction(QWidget):
             self.start.show_tried(controller.job.tried, controller.job.planned)
         if controller.snapshot is not None and not controller.busy:
             self.data.show_errors(controller.snapshot)
-            self.geometry.show_derived(
-                controller.scan, self._modes(), controller.snapshot.probe
-            )
+            self.geometry.show_derived(controller.scan, controller.snapshot.probe)
             self._show_state()
 
     def _hear(self, level: str, sentence: str) -> None:

@@ -78,6 +78,7 @@ class RunBar(QWidget):
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
         self._plotted = -PLOT_EVERY_S
+        self._memory = ""
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -144,7 +145,7 @@ class RunBar(QWidget):
             )
             return
         if snapshot is None:
-            self.numbers.clear()
+            self.numbers.setText(self._memory)
             self.plot.set_history((), (), ())
             return
         history = run.history if run is not None else snapshot.history
@@ -159,13 +160,20 @@ class RunBar(QWidget):
                 ],
             )
         if job is None or run is None:
-            self.numbers.setText(_result_line(snapshot))
+            line = [_result_line(snapshot), *([self._memory] if self._memory else [])]
+            self.numbers.setText(" · ".join(line))
             return
         size = max(1, len(run.scan))
         planned = (job.last_epoch - job.first_epoch) * size
         self.progress.setRange(0, max(1, planned))
         self.progress.setValue((run.epoch - job.first_epoch) * size + run.batch)
         self.numbers.setText(_running_line(job, run))
+
+    def show_memory(self, needed: int | None, controller: RunController) -> None:
+        """Show what memory the next run needs, in bytes, where that is known."""
+        self._memory = "" if needed is None else f"needs {_size(needed)}"
+        if not controller.busy:
+            self.show_progress(controller)
 
     def _show_halves(self, halves: HalvesJob | None) -> None:
         if halves is None or halves.progress is None:
@@ -205,6 +213,13 @@ def _running_line(job: Job, run: Run) -> str:
 def _result_line(snapshot: Snapshot) -> str:
     shown = f" · error {snapshot.error:.4g}" if math.isfinite(snapshot.error) else ""
     return f"epoch {snapshot.epoch}{shown} · {_clock(snapshot.elapsed_s)} of computing"
+
+
+def _size(count: int) -> str:
+    """Write 1.5e9 bytes as 1.4 GiB."""
+    if count < 2**30:
+        return f"{max(1, round(count / 2**20))} MiB"
+    return f"{count / 2**30:.1f} GiB"
 
 
 def _clock(seconds: float) -> str:
