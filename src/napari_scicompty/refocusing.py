@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
     from napari_scicompty.snapshot import Snapshot
 
-JUDGES = 64
+JUDGES = 32
 """Patterns, spread over the scan, that decide between two probes."""
 
 
@@ -71,7 +71,16 @@ def with_focus(
 def _error(scan: Scan, snapshot: Snapshot, settings: RunSettings) -> float:
     """Error over some patterns that are spread over the scan."""
     usable = np.setdiff1d(scan.included, settings.excluded)
-    judges = usable[:: max(1, math.ceil(len(usable) / JUDGES))]
-    others = np.setdiff1d(np.arange(len(scan)), judges)
-    few = settings.replace(epochs=0, excluded=tuple(int(j) for j in others))
-    return Run(scan, RPIE(), snapshot, few).full_error()[0]
+    judges = usable[:: math.ceil(len(usable) / JUDGES)]
+    few = scan.replace(
+        patterns=np.asarray(scan.patterns[judges]),
+        positions_m=scan.positions_m[judges],
+        excluded=(),
+    )
+    seen = snapshot.replace(
+        positions_m=snapshot.positions_m[judges],
+        pattern_error=snapshot.pattern_error[judges],
+        nominal_positions_m=few.positions_m,
+    )
+    alone = settings.replace(epochs=0, batch=None, excluded=())
+    return Run(few, RPIE(), seen, alone).full_error()[0]

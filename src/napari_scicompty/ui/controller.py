@@ -265,6 +265,20 @@ class RunController(QObject):
             self.layers.update(viewer, snapshot)
         self.progressed.emit()
 
+    def tell(self, scan: Scan, given: FileInput, snapshot: Snapshot) -> None:
+        """Take scan and result that were told another geometry; Continue goes on.
+
+        Parameters
+        ----------
+        given : FileInput
+            What a recipe says of that scan.
+        """
+        made = self.made_by()
+        self.scan, self.input, self.halves = scan, given, None
+        self._made_by.show(made and made.replace(input=given), snapshot)
+        self.replace_result(snapshot)
+        self.scan_changed.emit()
+
     def mark_saved(self) -> None:
         """Note that the user has the result in a file."""
         self.saved = True

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_scicompty.analysis.preflight import preflight, probe_overlap
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
+from napari_scicompty.ui.focus_line import FocusLine
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.sections import WrappedLabel
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
+    from napari_scicompty.ui.controller import RunController
 
 BEAM = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}
 
@@ -28,16 +30,19 @@ class GeometrySection(QWidget):
 
     changed = Signal()
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, controller: RunController) -> None:
         super().__init__()
         self.form = settings_form(OpenChoices, None, prefix, only=GEOMETRY_CHOICES)
         self.form.changed.connect(self._edited)
         self.derived = WrappedLabel()
         self.derived.setObjectName(f"{prefix}.derived")
+        self.focus = FocusLine(prefix, controller)
+        self.focus.taken.connect(lambda m: self.set_values({"focus_sample_m": m}))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form.native)
         layout.addWidget(self.derived)
+        layout.addWidget(self.focus)
 
     @property
     def values(self) -> dict[str, Any]:

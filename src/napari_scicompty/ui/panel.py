@@ -62,7 +62,7 @@ class Reconstruction(QWidget):
         _PANELS.setdefault(viewer, weakref.WeakSet()).add(self)
         journal.keep_log()
         self.data = DataSection(f"{PREFIX}.data")
-        self.geometry = GeometrySection(f"{PREFIX}.geometry")
+        self.geometry = GeometrySection(f"{PREFIX}.geometry", self.controller)
         self.start = StartSection(f"{PREFIX}.start")
         titles = {name: kind.title for name, kind in ALGORITHMS.items()}
         self.algorithm = KindForm(
@@ -385,6 +385,7 @@ class Reconstruction(QWidget):
         self.bar.show_progress(controller)
         self.positions.show_progress()
         self.distance.show_progress()
+        self.geometry.focus.show_progress()
         self.resolution.show_state()
         if controller.job is not None:
             self.start.show_tried(controller.job.tried, controller.job.planned)

@@ -1,0 +1,98 @@
+"""What the probe's curvature says of the focus of a cone beam, and taking it over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
+
+from napari_scicompty.analysis.focus import probe_focus
+from napari_scicompty.errors import InputError
+from napari_scicompty.recipe import FileInput
+from napari_scicompty.refocusing import with_focus
+from napari_scicompty.ui.sections import WrappedLabel
+
+if TYPE_CHECKING:
+    from napari_scicompty.analysis.focus import ProbeFocus
+    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.ui.controller import RunController
+
+WHAT = (
+    "From the quadratic phase that is left in the probe. It settles with the run: take "
+    "it over, continue, and look again."
+)
+TAKE = (
+    "Tell scan and result this focus: both come onto its grid, and Continue goes on "
+    "from there"
+)
+
+
+class FocusLine(QWidget):
+    """One sentence on the focus, and the button that takes it over."""
+
+    taken = Signal(float)
+    """Focus to sample that scan and result were told."""
+
+    def __init__(self, prefix: str, controller: RunController) -> None:
+        super().__init__()
+        self.controller = controller
+        self._found: ProbeFocus | None = None
+        self._looked_at: Snapshot | None = None
+        self.text = WrappedLabel()
+        self.text.setObjectName(f"{prefix}.focus")
+        self.text.setToolTip(WHAT)
+        self.button = QPushButton("Take it over")
+        self.button.setObjectName(f"{prefix}.take_focus")
+        self.button.setToolTip(TAKE)
+        self.button.clicked.connect(self.take)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.text)
+        layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignLeft)
+        self.show_progress()
+
+    def show_progress(self) -> None:
+        """Look at the result of a cone beam, once nothing is under way."""
+        controller = self.controller
+        snapshot = controller.snapshot
+        cone = snapshot is not None and snapshot.geometry.focus_sample_m is not None
+        self.setVisible(cone)
+        if not cone or controller.busy:
+            self.button.setEnabled(False)
+            return
+        assert snapshot is not None
+        if snapshot is not self._looked_at:
+            self._looked_at, self._found = snapshot, probe_focus(snapshot)
+            sentence = self._found.sentence
+            self.text.setText(f"{sentence[0].upper()}{sentence[1:]}.")
+        self.button.setEnabled(
+            self._found is not None
+            and self._found.focus_sample_m is not None
+            and controller.scan is not None
+            and isinstance(controller.input, FileInput)
+        )
+
+    def take(self) -> None:
+        """Tell scan, result and recipe the focus that was found."""
+        controller, found = self.controller, self._found
+        scan, snapshot, given = controller.scan, controller.snapshot, controller.input
+        if (
+            controller.busy
+            or found is None
+            or found.focus_sample_m is None
+            or scan is None
+            or snapshot is None
+            or not isinstance(given, FileInput)
+        ):
+            return
+        focus = float(f"{found.focus_sample_m:.6g}")  # as the field will show it
+        try:
+            told, taken = with_focus(scan, snapshot, focus)
+        except InputError as error:
+            controller.say("error", str(error))
+            return
+        self.taken.emit(focus)
+        controller.tell(told, given.replace(focus_sample_m=focus), taken)
+        for note in taken.history.notes[len(snapshot.history.notes) :]:
+            controller.say("info", f"{note}; Continue goes on from there")
