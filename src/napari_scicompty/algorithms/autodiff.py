@@ -8,10 +8,7 @@ differentiation", OSA Continuum 4, 121 (2021). With the model of a batch::
     M_j = c_j sum_p |D_z{P_p o(r_j)}|^2 + b
 
 the loss of its patterns is differentiated by all that is free, and an optimiser takes a
-step. What belongs to a pattern (its position r_j, its brightness c_j), and what all see
-bit by bit (object, probe, background b), is stepped with the batch; what is one number
-for all of them (distance z, an affine map of the positions) once an epoch, by the
-gradient of all patterns.
+step with every batch; an affine map of all positions takes one an epoch.
 """
 
 from __future__ import annotations
@@ -39,9 +36,6 @@ if TYPE_CHECKING:
     from napari_scicompty.estimate import Estimate
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.measured import Measured
-
-ONCE_AN_EPOCH = ("distance", "affine")
-"""What is one for all patterns."""
 
 LARGEST_MOVE_PX = 2.0
 """Of a position, in one step."""
@@ -80,10 +74,10 @@ class AutoDiff(Algorithm):
     rate_object: float = setting(0.2, "Step of the object; 1 is bold", gt=0, le=1)
     rate_probe: float = setting(0.2, "Step of the probe; 1 is bold", gt=0, le=1)
     rate_positions_px: float = setting(
-        0.5, "Pixels that a position moves in an epoch", gt=0, le=10
+        1.5, "Pixels that a position moves in an epoch, at first", gt=0, le=10
     )
     rate_distance: float = setting(
-        0.03, "Share of the distance that it moves in an epoch", gt=0, le=0.2
+        0.04, "Share of the distance that it moves in a step, at first", gt=0, le=0.2
     )
     rate_affine: float = setting(
         1e-3, "Scale, rotation (rad) and shear in an epoch", gt=0, le=0.1
@@ -289,10 +283,13 @@ class AutoDiff(Algorithm):
             estimate.brightness.clamp_(min=0.01)
         if "positions" in gradients:
             self._move(estimate, measured, batch, gradients, state)
-        for name in ONCE_AN_EPOCH:
-            if name in gradients:
-                sums = state.setdefault("sums", {})
-                sums[name] = sums.get(name, 0) + gradients[name]
+        if "distance" in gradients:
+            step = normalised(gradients["distance"], _moments(state, "distance"))
+            state.setdefault("distance_before", estimate.distance_m)
+            share = rate * self.rate_distance * float(step)
+            estimate.look_from(estimate.distance_m * (1 + share))
+        if "affine" in gradients:
+            state["affine"] = state.get("affine", 0) + gradients["affine"]
 
     def _rows(
         self,
@@ -340,12 +337,11 @@ class AutoDiff(Algorithm):
         dict
             Mean move of the positions in pixels, change of the distance as a share.
         """
-        sums, done = state.pop("sums", {}), {}
+        done = {}
         before = state.pop("positions_before", estimate.positions_m)
-        rate = self._falling(state)
-        if "affine" in sums:
-            change = normalised(sums["affine"], _moments(state, "affine"))
-            change.mul_(rate * self.rate_affine)
+        if "affine" in state:
+            change = normalised(state.pop("affine"), _moments(state, "affine"))
+            change.mul_(self._falling(state) * self.rate_affine)
             away = estimate.positions_m - estimate.positions_m.mean(0)
             estimate.place(estimate.positions_m + away @ change.cpu().numpy().T)
         moved = estimate.positions_m - before
@@ -355,11 +351,9 @@ class AutoDiff(Algorithm):
             estimate.place(before + moved)
             way = moved / estimate.canvas.pixel_size_m
             done["positions"] = float(np.hypot(*way.T).mean())
-        if "distance" in sums:
-            step = normalised(sums["distance"], _moments(state, "distance"))
-            share = rate * self.rate_distance * float(step)
-            estimate.look_from(estimate.distance_m * (1 + share))
-            done["distance"] = abs(share)
+        if "distance_before" in state:
+            ratio = estimate.distance_m / state.pop("distance_before")
+            done["distance"] = abs(ratio - 1)
         if estimate.brightness is not None:
             mean = estimate.brightness.mean()
             estimate.brightness.div_(mean)
