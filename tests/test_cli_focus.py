@@ -47,6 +47,7 @@ def test_says_where_the_focus_is_and_a_run_goes_on_from_there() -> None:
     assert not Path("new.h5").exists()
     said = _call("focus", "r.h5", "--save=new.h5")
     assert "3.4 mm replaced by" in said
+    assert "continue it first" in _call("focus", "new.h5", code=2)
     assert sc.Recipe.load("new.h5").input.focus_sample_m == found.focus_sample_m
     _call("reconstruct", "--from=new.h5", "--epochs=2", "--save=more.h5")
     more = sc.open_result("more.h5")

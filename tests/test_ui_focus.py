@@ -50,6 +50,8 @@ def test_the_focus_is_taken_over_and_the_run_goes_on(
     assert told == pytest.approx(found.focus_sample_m, rel=1e-5)
     assert window.dock.recipe().input == controller.input
     assert controller.made_by().input.focus_sample_m == told
+    assert "once the run went on" in window.text(f"{R}.geometry.focus")
+    assert not window.widget(TAKE).isEnabled()  # it says what it was told
     taken = controller.snapshot
     assert taken.epoch == 20
     assert taken.pixel_size_m == pytest.approx(controller.scan.pixel_size_m)
@@ -61,6 +63,7 @@ def test_the_focus_is_taken_over_and_the_run_goes_on(
     assert last.epoch == 25
     assert last.geometry.focus_sample_m == told
     assert last.error < 1.5 * first.error
+    assert window.widget(TAKE).isEnabled()
 
 
 def test_only_a_cone_beam_from_a_file_has_a_focus_to_take(

@@ -93,6 +93,14 @@ class ProbeFocus:
         return f"{text}; told were {self.told_m * 1e3:.4g} mm, {off:+.1f} %"
 
 
+def probe_is_found(snapshot: Snapshot) -> bool:
+    """Whether patterns have formed the probe since it was begun or brought elsewhere.
+
+    Before, its phase is what it was told.
+    """
+    return snapshot.epoch > 0 and math.isfinite(snapshot.error)
+
+
 def probe_focus(snapshot: Snapshot) -> ProbeFocus:
     """Find the focus of the beam from the phase of the reconstructed probe.
 

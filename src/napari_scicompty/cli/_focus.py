@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_scicompty.analysis.focus import probe_focus
+from napari_scicompty.analysis.focus import probe_focus, probe_is_found
 from napari_scicompty.cli._outputs import check_outputs
 from napari_scicompty.cli._words import load_recipe
 from napari_scicompty.errors import InputError
@@ -30,6 +30,11 @@ def focus(
     """Find the focus of the beam in the phase of a result's probe."""
     check_outputs((save, (".h5", ".hdf5")))
     snapshot = open_result(result)
+    if not probe_is_found(snapshot):
+        raise InputError(
+            f"{result}: no epoch has formed this probe yet; continue it first, by "
+            "reconstruct --from, and look again"
+        )
     found = probe_focus(snapshot)
     typer.echo(found.sentence)
     if save is None:

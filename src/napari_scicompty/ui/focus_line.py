@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_scicompty.analysis.focus import probe_focus
+from napari_scicompty.analysis.focus import probe_focus, probe_is_found
 from napari_scicompty.errors import InputError
 from napari_scicompty.recipe import FileInput
 from napari_scicompty.refocusing import with_focus
@@ -22,6 +22,7 @@ WHAT = (
     "From the quadratic phase that is left in the probe. It settles with the run: take "
     "it over, continue, and look again."
 )
+WAIT = "what the probe's curvature says of the focus is seen once the run went on"
 TAKE = (
     "Tell scan and result this focus: both come onto its grid, and Continue goes on "
     "from there"
@@ -63,8 +64,9 @@ class FocusLine(QWidget):
             return
         assert snapshot is not None
         if snapshot is not self._looked_at:
-            self._looked_at, self._found = snapshot, probe_focus(snapshot)
-            sentence = self._found.sentence
+            self._looked_at = snapshot
+            self._found = probe_focus(snapshot) if probe_is_found(snapshot) else None
+            sentence = WAIT if self._found is None else self._found.sentence
             self.text.setText(f"{sentence[0].upper()}{sentence[1:]}.")
         self.button.setEnabled(
             self._found is not None
