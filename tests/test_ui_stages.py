@@ -26,7 +26,7 @@ R = "reconstruction"
 
 def told(window: Window) -> list[str]:
     """Return the lines of the list of stages."""
-    items = window.dock.stages.list
+    items = window.dock.live.stages.list
     return [items.item(i).text() for i in range(items.count())]
 
 
@@ -138,12 +138,12 @@ def test_stages_are_reordered_edited_and_removed(open_window: OpenWindow) -> Non
     window.type(f"{R}.epochs", "9")
     window.click(f"{R}.stages.up")
     assert [s.epochs for s in window.dock.recipe().stages] == [9, 7]
-    window.dock.stages.list.setCurrentRow(1)
+    window.dock.live.stages.list.setCurrentRow(1)
     assert window.dock.bar.form.values["epochs"] == 7
     window.type(f"{R}.epochs", "-1")
-    window.dock.stages.list.setCurrentRow(0)
+    window.dock.live.stages.list.setCurrentRow(0)
     assert "epochs" in window.message
-    assert window.dock.stages.row == 1
+    assert window.dock.live.stages.row == 1
     window.type(f"{R}.epochs", "8")
     assert [s.epochs for s in window.dock.recipe().stages] == [9, 8]
     window.click(f"{R}.stages.remove")
@@ -161,12 +161,12 @@ def test_a_stop_ends_all_stages_and_the_fields_show_where(
         window.click(f"{R}.stages.add")
         window.choose(f"{R}.algorithm", algorithm)
         window.type(f"{R}.epochs", epochs)
-    window.dock.stages.list.setCurrentRow(1)
+    window.dock.live.stages.list.setCurrentRow(1)
     window.click(f"{R}.run")
     window.until("running")
     window.until_epoch(4)
-    assert window.dock.stages.row == 1
-    assert not window.dock.stages.list.isEnabled()
+    assert window.dock.live.stages.row == 1
+    assert not window.dock.live.stages.list.isEnabled()
     assert "stage 2/3" in window.text(f"{R}.numbers")
     window.type(f"{R}.algorithm.alpha_object", "0.35")  # live, in this stage
     window.stop()

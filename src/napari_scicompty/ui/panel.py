@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scicompty.algorithms import ALGORITHMS
-from napari_scicompty.analysis.preflight import memory_bytes
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe
@@ -26,16 +24,19 @@ from napari_scicompty.ui.distance_section import DistanceSection
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
 from napari_scicompty.ui.kind_form import KindForm
+from napari_scicompty.ui.live_settings import LiveSettings
 from napari_scicompty.ui.positions_section import PositionsSection
 from napari_scicompty.ui.recipe_fields import RecipeFields
 from napari_scicompty.ui.resolution_section import ResolutionSection
 from napari_scicompty.ui.result_section import ResultSection
 from napari_scicompty.ui.run_bar import BASIC, RunBar
 from napari_scicompty.ui.sections import CollapsibleSection, panel_scroll_area
-from napari_scicompty.ui.stage_list import StageList
+from napari_scicompty.ui.shortcuts import bind_keys
 from napari_scicompty.ui.start_section import StartSection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
 
     from napari_scicompty.simulation import VirtualExperiment
@@ -72,7 +73,7 @@ class Reconstruction(QWidget):
         self.distance = DistanceSection(f"{PREFIX}.distance", self.controller)
         self.bar = RunBar(PREFIX)
         self.more = settings_form(RunSettings, None, PREFIX, leave_out=BASIC)
-        self.fields = RecipeFields(
+        fields = RecipeFields(
             self.data,
             self.geometry,
             self.start,
@@ -81,11 +82,7 @@ class Reconstruction(QWidget):
             self.distance,
             (self.bar.form, self.more),
         )
-        self.stages = StageList(
-            f"{PREFIX}.stages", lambda: self.fields.stage, self.fields.show_stage
-        )
-        self._first_row = 0
-        """Stage of the list with which the run under way has begun."""
+        self.live = LiveSettings(f"{PREFIX}.stages", fields, self.controller)
         self.result = ResultSection(
             PREFIX, self.controller, self.recipe, self.open_figure_dock
         )
@@ -96,8 +93,8 @@ class Reconstruction(QWidget):
         self._lay_out()
         self._connect()
         self._restore()
-        self.stages.refresh()
-        self._bind_keys()
+        self.live.stages.refresh()
+        bind_keys(viewer)
         self._show_scan()
         self._show_state()
         self._show_progress()
@@ -140,8 +137,7 @@ class Reconstruction(QWidget):
             self.sections[title] = section
             column.addWidget(section)
         column.addStretch(1)
-        self.folded_stages = CollapsibleSection("Stages", self.stages)
-        self.algorithm.layout().addWidget(self.folded_stages)
+        self.algorithm.layout().addWidget(self.live.section)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -160,19 +156,7 @@ class Reconstruction(QWidget):
         self.bar.reset_clicked.connect(self.reset)
         self.bar.view.currentTextChanged.connect(self._view_chosen)
         self.start.said.connect(self.controller.say)
-        for group, section in (
-            ("algorithm", self.algorithm),
-            ("positions", self.positions),
-            ("distance", self.distance),
-            ("run", self.bar.form),
-            ("run", self.more),
-        ):
-            section.changed.connect(
-                lambda name, value, group=group: self._turned(group, name, value)
-            )
-        self.algorithm.kind_chosen.connect(self._switch)
-        self.stages.refused.connect(lambda why: self.controller.say("error", why))
-        self.stages.counted.connect(self._count_stages)
+        self.live.changed.connect(self._show_memory)
         self.positions.buttons.exclude_wanted.connect(self._exclude)
         self.positions.report.show_arrows.clicked.connect(
             lambda: self.bar.view.setCurrentText("Positions")
@@ -180,29 +164,16 @@ class Reconstruction(QWidget):
         self.controller.state_changed.connect(self._show_state)
         self.controller.scan_changed.connect(self._show_scan)
         self.controller.progressed.connect(self._show_progress)
-        self.controller.stage_begun.connect(self._follow_stages)
         self.controller.said.connect(self._hear)
-
-    def _bind_keys(self) -> None:
-        viewer = self._viewer()
-        if viewer is None:
-            return
-        for key, name in (("R", "run"), ("H", "pause_resume"), ("X", "stop")):
-            viewer.bind_key(
-                f"Control-Alt-{key}",
-                lambda viewer, name=name: getattr(_any_dock(viewer), name)(),
-                overwrite=True,
-            )
 
     # -- settings and recipes ---------------------------------------------------------
     def recipe(self) -> Recipe:
         """Return what the fields say; InputError when one of them is not valid."""
-        return self.fields.recipe(self.stages.with_fields(self.fields.stage))
+        return self.live.recipe
 
     def set_recipe(self, recipe: Recipe) -> None:
         """Fill every field."""
-        self.fields.show_recipe(recipe)
-        self.stages.set_stages(recipe.stages)
+        self.live.set_recipe(recipe)
 
     def _restore(self) -> None:
         text = memory.recall().get("recipe")
@@ -256,11 +227,7 @@ class Reconstruction(QWidget):
         if self.controller.scan is None or self.controller.input != recipe.input:
             self._open_then(self.run)
             return
-        if self.controller.snapshot is None:
-            self.stages.choose(0)
-        self._first_row = self.stages.row
-        to_do = recipe.stages[self._first_row :]
-        self.controller.start(recipe.replace(stages=to_do), waiting)
+        self.controller.start(self.live.begin(recipe), waiting)
 
     def pause_resume(self) -> None:
         """Pause, or go on."""
@@ -296,34 +263,6 @@ class Reconstruction(QWidget):
         else:
             self.open()
 
-    def _turned(self, group: str, name: str, value: Any) -> None:
-        """Hand a change of a field to the run under way."""
-        self.stages.refresh()
-        self._attempt(lambda: self.controller.change(f"{group}.{name}", value))
-
-    def _switch(self, before: str) -> None:
-        """Go on with the algorithm that was chosen, or go back to the one before."""
-
-        def switch() -> bool:
-            algorithm = self.algorithm.form.value
-            self.controller.change("algorithm", algorithm)
-            return True
-
-        if self._attempt(switch) is None:
-            self.algorithm.set_kind(before)
-        self.stages.refresh()
-
-    def _follow_stages(self, number: int) -> None:
-        """Show the settings of the stage that has begun."""
-        self.stages.choose(self._first_row + number)
-
-    def _count_stages(self, count: int) -> None:
-        """Tell by the title how many there are; several are in sight."""
-        self.folded_stages.setText(f"Stages ({count})" if count > 1 else "Stages")
-        if count > 1:
-            self.folded_stages.expand()
-        self._show_memory()
-
     def _exclude(self, numbers: tuple[int, ...]) -> None:
         """Add patterns to those that take no part."""
         before = self.more.values["excluded"]
@@ -338,18 +277,7 @@ class Reconstruction(QWidget):
 
     def _show_memory(self) -> None:
         """Say what memory the stages need, as the fields are set now."""
-        scan, result = self.controller.scan, self.controller.snapshot
-        modes = 1 if result is None else len(result.probe)
-        modes = self.fields.run_values["modes"] or modes
-        needed = None
-        with contextlib.suppress(InputError):
-            stages = self.stages.with_fields(self.fields.stage)
-            if scan is not None:
-                needed = max(
-                    memory_bytes(scan, stage.algorithm, modes, stage.batch)
-                    for stage in stages
-                )
-        self.bar.show_memory(needed, self.controller)
+        self.bar.show_memory(self.live.memory_bytes, self.controller)
 
     def _view_chosen(self, name: str) -> None:
         viewer = self._viewer()
@@ -374,7 +302,7 @@ class Reconstruction(QWidget):
         self.algorithm.combo.setEnabled(not busy or self.controller.running)
         for form in (self.algorithm, self.bar.form, self.more):
             form.set_running(busy)
-        self.stages.set_running(busy)
+        self.live.stages.set_running(busy)
         self.positions.show_state(busy)
         self.distance.show_state(busy)
         self.result.show_state()
@@ -402,22 +330,10 @@ class Reconstruction(QWidget):
         if level == "error" and (row := self.data.lead_to(sentence)) is not None:
             self.scroll.ensureWidgetVisible(row)
 
-    def _attempt(self, act: Any, done: str = "") -> Any:
+    def _attempt(self, act: Callable[[], Any]) -> Any:
         """Do something that bad input may prevent; say so instead of raising."""
         try:
-            outcome = act()
+            return act()
         except InputError as error:
             self.controller.say("error", str(error))
             return None
-        if done:
-            self.controller.say("info", done)
-        return outcome
-
-
-def _any_dock(viewer: Any) -> Reconstruction:
-    dock = Reconstruction.of(viewer)
-    if dock is None:
-        from napari_scicompty.ui.reader import dock_of
-
-        dock = dock_of(viewer)
-    return dock

@@ -32,6 +32,16 @@ class RecipeFields:
     """Forms that hold the fields of `RunSettings` together."""
 
     @property
+    def live(self) -> list[tuple[str, Any]]:
+        """What tells of a changed setting, with the name of its group in a run."""
+        sections = (
+            ("algorithm", self.algorithm),
+            ("positions", self.positions),
+            ("distance", self.distance),
+        )
+        return [*sections, *(("run", form) for form in self.run)]
+
+    @property
     def run_values(self) -> dict[str, Any]:
         """Values of the run settings by name."""
         return {n: v for form in self.run for n, v in form.values.items()}

@@ -1,0 +1,28 @@
+"""Keys of a viewer that act on its Reconstruction dock, opened when there is none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+KEYS = {"R": "run", "H": "pause_resume", "X": "stop"}
+"""With Ctrl and Alt -> what the dock does."""
+
+
+def bind_keys(viewer: Viewer) -> None:
+    """Bind the keys; again does no harm."""
+    for key, name in KEYS.items():
+        viewer.bind_key(
+            f"Control-Alt-{key}",
+            lambda viewer, name=name: getattr(_dock(viewer), name)(),
+            overwrite=True,
+        )
+
+
+def _dock(viewer: Any) -> Any:
+    from napari_scicompty.ui import Reconstruction
+    from napari_scicompty.ui.reader import dock_of
+
+    return Reconstruction.of(viewer) or dock_of(viewer)
