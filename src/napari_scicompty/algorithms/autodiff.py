@@ -29,7 +29,7 @@ from napari_scicompty.optics.patches import intensity
 from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -86,7 +86,7 @@ class AutoDiff(Algorithm):
         0.02, "Share of the power that it changes in an epoch", gt=0, le=1
     )
     rate_background: float = setting(
-        0.01, "Step of the background, as a share of the mean counts", gt=0, le=1
+        0.05, "Step of the background, as a share of the mean counts", gt=0, le=1
     )
     start_probe: int = setting(0, "Epochs before the probe is refined", ge=0)
     start_positions: int = setting(
@@ -174,7 +174,7 @@ class AutoDiff(Algorithm):
         given = Parameters.of(estimate, measured, batch, free)
         with torch.enable_grad():
             model = model_of(estimate, batch, given, bilinear=self.view == "bilinear")
-            penalty = self._penalty(given, measured)
+            penalty, stiffness = self._penalty(given, measured)
         counts, amplitude = model.intensity.detach(), measured.pattern(batch)
         _, slope, steepest = LOSSES[self.loss](counts, amplitude, measured.smallest)
         error = (counts.sqrt() - amplitude).square()
@@ -193,7 +193,8 @@ class AutoDiff(Algorithm):
             gradients = torch.autograd.grad(outputs, leaves, weights, allow_unused=True)
             found = dict(zip(free, gradients, strict=True))
             _follow_canvas(estimate, state)
-            self._step_waves(estimate, batch, found, model, 2 * share * steepest, state)
+            steepness = 2 * share * steepest
+            self._step_waves(estimate, batch, found, model, steepness, stiffness, state)
             self._step_others(estimate, measured, batch, found, state)
         return error.sum((1, 2))
 
@@ -214,22 +215,32 @@ class AutoDiff(Algorithm):
             if getattr(self, f"free_{name}") and due and not held:
                 yield name
 
-    def _penalty(self, given: Parameters, measured: Measured) -> Tensor | None:
-        """Return what the regularisers add to the loss; None where there are none."""
-        object, parts = given.object, []
-        if self.magnitude_weight:
-            above = _regularisers.above(object, self.magnitude_limit)
-            parts.append(self.magnitude_weight * above)
-        if self.phase_weight:
-            beyond = _regularisers.phase_beyond(object, self.phase_low, self.phase_high)
-            parts.append(self.phase_weight * beyond)
-        if self.total_variation:
-            varied = _regularisers.total_variation(object)
-            parts.append(self.total_variation * varied)
+    def _penalty(
+        self, given: Parameters, measured: Measured
+    ) -> tuple[Tensor | None, Tensor | float]:
+        """Return what regularisers add to the loss, and a bound of its curvature."""
+        object = given.object
+        paid: dict[str, Callable[[], tuple[Tensor, Tensor | float]]] = {
+            "magnitude_weight": lambda: _regularisers.above(
+                object, self.magnitude_limit
+            ),
+            "phase_weight": lambda: _regularisers.phase_beyond(
+                object, self.phase_low, self.phase_high
+            ),
+            "total_variation": lambda: _regularisers.total_variation(object),
+        }
+        total: Tensor | None = None
+        curvature: Tensor | float = 0.0
+        for name, regulariser in paid.items():
+            if weight := getattr(self, name):
+                value, bound = regulariser()
+                total = weight * value if total is None else total + weight * value
+                curvature = curvature + weight * bound
         if self.energy:
             power = float(measured.power.mean())
-            parts.append(self.energy * _regularisers.energy(given.probe, power))
-        return sum(parts[1:], parts[0]) if parts else None
+            value = self.energy * _regularisers.energy(given.probe, power)
+            total = value if total is None else total + value
+        return total, curvature
 
     def _step_waves(
         self,
@@ -238,19 +249,25 @@ class AutoDiff(Algorithm):
         gradients: dict[str, Tensor],
         model: Model,
         steepness: float | Tensor,
+        stiffness: float | Tensor,
         state: dict[str, Any],
     ) -> None:
-        """Take a step with object and probe."""
+        """Take a step with object and probe.
+
+        Parameters
+        ----------
+        steepness, stiffness : float or Tensor
+            Curvature of the loss, for light of 1; of what the object pays beside it.
+        """
         rate, optimiser = self._falling(state), OPTIMISERS[self.optimiser]
         if "object" in gradients:
             light = intensity(model.probes).sum(1).expand(len(batch), -1, -1)
             seen = patches.put_back(
                 light, estimate.corners(batch), estimate.canvas.shape
             )
+            curvature = seen.mul_(steepness) + stiffness * (seen > 0)
             memory = _moments(state, "object")
-            step = optimiser(
-                gradients["object"], seen.mul_(steepness), memory, self.damping
-            )
+            step = optimiser(gradients["object"], curvature, memory, self.damping)
             estimate.object.add_(step, alpha=rate * self.rate_object)
         if "probe" in gradients:
             power = intensity(model.views).sum(0).mul_(steepness)
@@ -272,7 +289,7 @@ class AutoDiff(Algorithm):
         rate = self._falling(state)
         if "background" in gradients:
             counts = measured.power.mean() / measured.amplitudes[0].numel()
-            step = normalised(gradients["background"], _moments(state, "background"), 1)
+            step = normalised(gradients["background"], _moments(state, "background"))
             assert measured.background is not None
             measured.background.add_(step, alpha=rate * self.rate_background * counts)
             measured.background.clamp_(min=0)
