@@ -147,6 +147,16 @@ def test_info_tells_of_a_scan_and_of_a_result() -> None:
         assert text in said
 
 
+def test_info_tells_of_a_refined_distance(folder: Path) -> None:
+    _call("reconstruct", *SHORT, "--save=r.h5")
+    result = sc.open_result(folder / "r.h5")
+    assert "refined distance" not in _call("info", "r.h5")
+    further = result.replace(distance_m=1.1 * result.distance_m)
+    sc.save_result(folder / "r.h5", further)
+    (line,) = [s for s in _call("info", "r.h5").splitlines() if "refined dist" in s]
+    assert line.endswith("(+10.00%)")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

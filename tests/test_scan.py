@@ -42,6 +42,7 @@ def test_wavelengths_of_the_textbook(geometry: Geometry, wavelength_m: float) ->
 
 def test_energy_comes_back() -> None:
     assert Geometry.from_energy(6200, 1, 1e-6).energy_ev == pytest.approx(6200)
+    assert Geometry.from_voltage(2e5, 1, 1e-6).voltage_v == pytest.approx(2e5)
 
 
 def test_far_field_pixel_is_of_each_axis() -> None:

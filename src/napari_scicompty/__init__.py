@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_scicompty.results import open_result, save_result
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import find_start
-    from napari_scicompty.simulation import Truth, VirtualExperiment, simulate
+    from napari_scicompty.simulation import Preset, Truth, VirtualExperiment, simulate
     from napari_scicompty.simulation.truth_file import open_truth
     from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.start import (
@@ -47,6 +47,7 @@ _HOME = {
     "save_scan": "formats",
     "open_truth": "simulation.truth_file",
     "VirtualExperiment": "simulation",
+    "Preset": "simulation",
     "Truth": "simulation",
     "simulate": "simulation",
     "reconstruct": "reconstruction",
@@ -91,6 +92,7 @@ __all__ = [
     "Geometry",
     "InputError",
     "LeastSquaresShift",
+    "Preset",
     "ProbeFile",
     "PupilProbe",
     "Recipe",

@@ -151,6 +151,12 @@ class Geometry:
         return _HC_EV_M / self.wavelength_m
 
     @property
+    def voltage_v(self) -> float:
+        """High voltage in volt of electrons of this wavelength (relativistic)."""
+        rest_ev = constants.m_e * constants.c**2 / constants.e
+        return math.hypot(self.energy_ev, rest_ev) - rest_ev
+
+    @property
     def magnification(self) -> float:
         """Geometric magnification of a near-field cone beam; 1 otherwise."""
         if self.propagation == "far-field" or self.focus_sample_m is None:

@@ -67,6 +67,7 @@ def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:
     yield "probe", f"{modes} mode(s) of {h} x {w} pixels, power {power}"
     yield "positions", str(len(snapshot.positions_m))
     yield from describe_geometry(snapshot.geometry)
+    yield from refined_distance(snapshot)
     yield "object pixel", _by(snapshot.pixel_size_m)
     for part, values in snapshot.settings.items():
         yield part, ", ".join(f"{k} = {v}" for k, v in values.items())
@@ -80,9 +81,19 @@ def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:
     yield from made.items()
 
 
+def refined_distance(snapshot: Snapshot) -> Iterator[Line]:
+    """Say what was found for the distance, where it was refined."""
+    told, found = snapshot.geometry.distance_m, snapshot.distance_m
+    if found != told:
+        yield "refined distance", f"{length(found)} ({found / told - 1:+.2%})"
+
+
 def describe_geometry(geometry: Geometry) -> Iterator[Line]:
     """Say how it was measured."""
-    energy = f"{geometry.energy_ev:.5g} eV as photons"
+    energy = (
+        f"{geometry.energy_ev:.5g} eV as photons, {geometry.voltage_v:.5g} V as "
+        "electrons"
+    )
     yield "wavelength", f"{length(geometry.wavelength_m)} ({energy})"
     yield "sample to detector", length(geometry.distance_m)
     yield "detector pixel", _by(geometry.detector_pixel_m)
