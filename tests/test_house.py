@@ -20,7 +20,7 @@ FLOORS = {
     5: "recipe results figures",
     4: "controls refining run start search reconstruction halves refocusing simulation",
     3: "algorithms refine analysis",
-    2: "measured estimate snapshot run_settings formats prepare",
+    2: "held_out measured estimate snapshot run_settings formats prepare",
     1: "affine errors files settings device geometry scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
@@ -29,7 +29,7 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors device",
     "errors files",
     "snapshot estimate",
-    "measured estimate",
+    "held_out measured estimate",
     "prepare formats",
     "controls refining run start search reconstruction halves",
     "start refocusing",

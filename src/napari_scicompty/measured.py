@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
+from napari_scicompty.held_out import HeldOut
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import detector_order
 
@@ -40,28 +41,52 @@ class Measured:
     """(n, 2), as measured."""
     background: Tensor | None = None
     """Counts that no wave explains, shape (h, w), in the patterns' order."""
+    held_out: HeldOut | None = None
+    """Pixels that take no part, to judge by."""
 
     @classmethod
-    def of(cls, scan: Scan, device: torch.device, included: NDArray[np.bool_]) -> Self:
+    def of(
+        cls,
+        scan: Scan,
+        device: torch.device,
+        included: NDArray[np.bool_],
+        held_out: float = 0.0,
+        seed: int = 0,
+    ) -> Self:
         """Take the square root once and move everything to the device.
 
         Parameters
         ----------
         included : (n,)
             Patterns that take part; the others may hold anything.
+        held_out : float
+            Share of the good pixels that take no part, chosen at random.
+        seed : int
+            Of that choice.
         """
         amplitudes = torch.empty((len(scan), *scan.frame_shape), dtype=torch.float32)
         for part, patterns in scan.chunks():
             root = np.sqrt(np.maximum(np.where(scan.good, patterns, 0), 0))
             amplitudes[part] = torch.from_numpy(detector_order(root, scan.geometry))
-        good = None
-        if not scan.good.all():
-            ordered = detector_order(scan.good, scan.geometry).astype(np.float32)
-            good = torch.from_numpy(ordered).to(device)
+        good, power, held = (
+            detector_order(scan.good, scan.geometry),
+            scan.pattern_sum,
+            None,
+        )
+        if held_out:
+            held = HeldOut.choose(amplitudes, good, held_out, seed)
+            good = good.copy()
+            good.flat[held.pixels.numpy()] = False
+            power = power - held.amplitudes.double().square().sum(1).numpy()
         level = scan.pattern_sum[included].mean() / np.count_nonzero(scan.good)
         smallest = 1e-6 * float(np.sqrt(level))
         return cls(
-            amplitudes.to(device), good, scan.pattern_sum, smallest, scan.positions_m
+            amplitudes.to(device),
+            None if good.all() else torch.from_numpy(good.astype("f4")).to(device),
+            power,
+            smallest,
+            scan.positions_m,
+            held_out=None if held is None else held.to(device),
         )
 
     def correct(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
@@ -83,6 +108,8 @@ class Measured:
             Sum over good pixels of (sqrt(I_model) - sqrt(I))^2.
         """
         model, difference = self._difference(waves, batch)
+        if self.held_out is not None:
+            self.held_out.record(model, batch)
         error = difference.square().sum((-2, -1))
         factor = difference.div_(model.add_(self.smallest))
         waves.mul_(factor[:, None])

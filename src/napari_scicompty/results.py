@@ -252,6 +252,7 @@ def _save_history(group: h5py.Group, history: History) -> None:
     group["epochs"] = np.array(history.epochs, np.int64)
     group["errors"] = np.array(history.errors, np.float64)
     group["changes"] = json.dumps([asdict(change) for change in history.changes])
+    group["held_out"] = json.dumps(history.held_out)
     group["refined"] = json.dumps([asdict(item) for item in history.refined])
     group.create_dataset("notes", data=list(history.notes), dtype=h5py.string_dtype())
 
@@ -262,6 +263,7 @@ def _open_history(group: h5py.Group) -> History:
         tuple(group["errors"][()].tolist()),
         tuple(Change(**change) for change in json.loads(group["changes"].asstr()[()])),
         tuple(Refined(**item) for item in _texts(group, "refined")),
+        tuple((int(epoch), error) for epoch, error in _texts(group, "held_out")),
         tuple(group["notes"].asstr()[()]),
     )
 

@@ -92,6 +92,7 @@ class Run:
         self._start = start
         self._fell_back = False
         self._best = math.inf
+        self._best_held: tuple[float, Snapshot] = (math.inf, start)
         self._visited: NDArray[np.bool_] = np.zeros(len(scan), bool)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
@@ -105,7 +106,9 @@ class Run:
             torch.from_numpy(start.probe.copy()).to(device),
         )
         self.estimate.place(start.positions_m)
-        self.measured = Measured.of(scan, device, self._included)
+        self.measured = Measured.of(
+            scan, device, self._included, settings.held_out, settings.seed
+        )
         self.measured.smallest = start.state.get("smallest", self.measured.smallest)
         self._take_up_beside(start)
         self._threads = settings.threads or fitting_threads(start.probe.size)
@@ -227,13 +230,41 @@ class Run:
         )
         self.history = self.history.add(refined=refined)
         self._begin_epoch()
-        self._good = self.snapshot()
+        if self.measured.held_out is None:
+            self._good = self.snapshot()
+        else:
+            self._judge(self.measured.held_out.error(self._included))
 
     def _begin_epoch(self) -> None:
         self.batch = 0
         self._order = self._order_of(self.epoch)
         self._visited_before = self._visited
         self._visited = np.zeros(len(self.scan), bool)
+
+    # -- the held-out pixels ----------------------------------------------------------
+    def _judge(self, error: float) -> None:
+        """Note the held-out error; go back to the best where it falls no more."""
+        self.history = self.history.add(held_out=[(self.epoch, error)])
+        self._good = self.snapshot()
+        if error < self._best_held[0]:
+            self._best_held = (error, self._good)
+        best = self._best_held[1]
+        patience = self.settings.patience
+        waited, over = self.epoch - best.epoch, self.epoch >= self.last_epoch
+        if patience and waited and (waited >= patience or over):
+            note = (
+                f"the error of the held-out pixels has not fallen since epoch "
+                f"{best.epoch}, which is kept; the run went on to epoch {self.epoch}"
+            )
+            self._go_back_to(best)
+            self.epoch = self.last_epoch = best.epoch
+            self.history = best.history.add(notes=[note])
+
+    def _go_back_to(self, good: Snapshot) -> None:
+        self.estimate.restore(good)
+        self._state = self._remembered(good, self._errors.device)
+        self._take_up_beside(good)
+        self.refining.take_up(good.state["refine"])
 
     # -- the guard --------------------------------------------------------------------
     def _fall_back(self, error: float, largest: float) -> None:
@@ -252,10 +283,7 @@ class Run:
             )
         self._fell_back = True
         self.algorithm = gentler
-        self.estimate.restore(good)
-        self._state = self._remembered(good, self._errors.device)
-        self._take_up_beside(good)
-        self.refining.take_up(good.state["refine"])
+        self._go_back_to(good)
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
         )

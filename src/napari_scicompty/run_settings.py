@@ -42,6 +42,22 @@ class RunSettings(Settings):
     excluded: tuple[int, ...] = setting(
         (), "Patterns that take no part, by their number from 0", title="Exclude"
     )
+    held_out: float = setting(
+        0.0,
+        "Share of the detector's pixels that take no part: their error rises when "
+        "noise is fitted",
+        ge=0,
+        le=0.2,
+        live=False,
+        advanced=True,
+    )
+    patience: int = setting(
+        0,
+        "Stop when the held-out error has not fallen for so many epochs, and keep the "
+        "best; 0 goes on to the end",
+        ge=0,
+        advanced=True,
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "Where to compute; auto takes a GPU when there is one", live=False
     )

@@ -60,6 +60,8 @@ class History:
     """Settings changed mid-run, in order."""
     refined: tuple[Refined, ...] = ()
     """What was refined beside object and probe, epoch by epoch."""
+    held_out: tuple[tuple[int, float], ...] = ()
+    """(epoch, error) of the pixels that took no part, where there were some."""
     notes: tuple[str, ...] = ()
     """What the engine did by itself: the start that was found, a fallback."""
 

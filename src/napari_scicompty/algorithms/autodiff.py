@@ -177,7 +177,10 @@ class AutoDiff(Algorithm):
             penalty, stiffness = self._penalty(given, measured)
         counts, amplitude = model.intensity.detach(), measured.pattern(batch)
         _, slope, steepest = LOSSES[self.loss](counts, amplitude, measured.smallest)
-        error = (counts.sqrt() - amplitude).square()
+        root = counts.sqrt()
+        error = (root - amplitude).square()
+        if measured.held_out is not None:
+            measured.held_out.record(root, batch)
         if measured.good is not None:
             slope, error = slope * measured.good, error * measured.good
         share = 1 / max(float(measured.power[list(batch)].sum()), 1e-30)

@@ -48,6 +48,7 @@ class Stage(Settings):
     batch: int | None = _of_run("batch")
     hold_probe: int = _of_run("hold_probe")
     freeze_probe: bool = _of_run("freeze_probe")
+    patience: int = _of_run("patience")
     refine: tuple[SerializeAsAny[Refiner], ...] = setting(
         (), "What is refined beside object and probe, such as positions."
     )
@@ -58,6 +59,7 @@ class RunChoices(Settings):
 
     modes: int | None = _of_run("modes")
     excluded: tuple[int, ...] = _of_run("excluded")
+    held_out: float = _of_run("held_out")
     device: Literal["auto", "cpu", "cuda", "mps"] = _of_run("device")
     seed: int = _of_run("seed")
     threads: int = _of_run("threads")

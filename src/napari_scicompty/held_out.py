@@ -1,0 +1,71 @@
+"""Pixels that take no part, and tell how true the model is where it was not fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+_SALT = 0x68656C64
+
+
+@dataclass
+class HeldOut:
+    """Some random pixels of the detector, the same in every pattern.
+
+    The error of a fit falls for ever, noise being fitted in the end; the error of
+    pixels that were not fitted rises again then.
+    """
+
+    pixels: Tensor
+    """Their places (k,) in a flattened frame, in the propagator's order."""
+    amplitudes: Tensor
+    """sqrt(max(I, 0)) there, shape (n, k)."""
+    squared: Tensor
+    """Squared error (n,) of each pattern there, as it was visited last."""
+
+    @classmethod
+    def choose(
+        cls, amplitudes: Tensor, good: NDArray[np.bool_], share: float, seed: int
+    ) -> Self:
+        """Choose a share of the good pixels, and take them out of the amplitudes.
+
+        Parameters
+        ----------
+        amplitudes : Tensor (n, h, w)
+            Zero at the chosen pixels afterwards.
+        good : (h, w)
+        share : float
+        seed : int
+        """
+        draw = np.random.default_rng([seed, _SALT]).random(good.shape)
+        pixels = torch.from_numpy(np.flatnonzero((draw < share) & good))
+        flat = amplitudes.flatten(1)
+        kept = flat[:, pixels]
+        flat[:, pixels] = 0
+        return cls(pixels, kept, torch.zeros(len(flat)))
+
+    def to(self, device: torch.device) -> Self:
+        """Move everything to a device."""
+        parts = (self.pixels, self.amplitudes, self.squared)
+        return type(self)(*(part.to(device) for part in parts))
+
+    def record(self, model: Tensor, batch: Sequence[int]) -> None:
+        """Note how far model amplitudes (B, h, w) are from what was measured."""
+        index = list(batch)
+        off = model.flatten(1)[:, self.pixels] - self.amplitudes[index]
+        self.squared[index] = off.square().sum(1)
+
+    def error(self, included: NDArray[np.bool_]) -> float:
+        """Return the normalised error, as `Snapshot.error` is, of these pixels."""
+        seen = torch.from_numpy(included).to(self.squared.device)
+        power = self.amplitudes[seen].square().sum().clamp(min=1e-30)
+        return float(self.squared[seen].sum() / power)
