@@ -67,9 +67,12 @@ class AutoDiff(Algorithm):
     view: Literal["fourier", "bilinear"] = setting(
         "fourier",
         "Fractions of a pixel: exact, in Fourier space, or by four taps, which smooth",
+        advanced=True,
     )
     optimiser: Literal["momentum", "adam"] = setting(
-        "momentum", "Steps of object and probe: Gauss-Newton with momentum, or Adam"
+        "momentum",
+        "Steps of object and probe: Gauss-Newton with momentum, or Adam",
+        advanced=True,
     )
     rate_object: float = setting(0.2, "Step of the object; 1 is bold", gt=0, le=1)
     rate_probe: float = setting(0.2, "Step of the probe; 1 is bold", gt=0, le=1)
@@ -80,53 +83,92 @@ class AutoDiff(Algorithm):
         0.04, "Share of the distance that it moves in a step, at first", gt=0, le=0.2
     )
     rate_affine: float = setting(
-        1e-3, "Scale, rotation (rad) and shear in an epoch", gt=0, le=0.1
+        1e-3, "Scale, rotation (rad) and shear in an epoch", gt=0, le=0.1, advanced=True
     )
     rate_brightness: float = setting(
-        0.02, "Share of the power that it changes in an epoch", gt=0, le=1
+        0.02,
+        "Share of the power that it changes in an epoch",
+        gt=0,
+        le=1,
+        advanced=True,
     )
     rate_background: float = setting(
-        0.05, "Step of the background, as a share of the mean counts", gt=0, le=1
+        0.05,
+        "Step of the background, as a share of the mean counts",
+        gt=0,
+        le=1,
+        advanced=True,
     )
-    start_probe: int = setting(0, "Epochs before the probe is refined", ge=0)
+    start_probe: int = setting(
+        0, "Epochs before the probe is refined", ge=0, advanced=True
+    )
     start_positions: int = setting(
-        5, "Epochs before positions and their affine map are refined", ge=0
+        5,
+        "Epochs before positions and their affine map are refined",
+        ge=0,
+        advanced=True,
     )
-    start_distance: int = setting(5, "Epochs before the distance is refined", ge=0)
+    start_distance: int = setting(
+        5, "Epochs before the distance is refined", ge=0, advanced=True
+    )
     start_others: int = setting(
-        5, "Epochs before brightness and background are refined", ge=0
+        5, "Epochs before brightness and background are refined", ge=0, advanced=True
     )
     half_life: float = setting(
-        40.0, "Epochs in which all rates halve", title="Half life", gt=0
+        40.0, "Epochs in which all rates halve", title="Half life", gt=0, advanced=True
     )
     floor: float = setting(
-        0.02, "Share of the rates that is never gone below", ge=0, le=1
+        0.02, "Share of the rates that is never gone below", ge=0, le=1, advanced=True
     )
     damping: float = setting(
         0.2,
         "0: every pixel takes full steps; 1: those that are seen less take less",
         ge=0,
         le=1,
+        advanced=True,
     )
     position_pull: float = setting(
-        0.0, "Pull of positions to where they were measured (L1), error a pixel", ge=0
+        0.0,
+        "Pull of positions to where they were measured (L1), error a pixel",
+        ge=0,
+        advanced=True,
     )
     energy: float = setting(
-        0.0, "Weight of the probe's power being that of the patterns", ge=0
+        0.0,
+        "Weight of the probe's power being that of the patterns",
+        ge=0,
+        advanced=True,
     )
     magnitude_limit: float = setting(
-        1.0, "|object| above which it is paid for, see its weight", gt=0
+        1.0, "|object| above which it is paid for, see its weight", gt=0, advanced=True
     )
-    magnitude_weight: float = setting(0.0, "Weight of |object| above its limit", ge=0)
+    magnitude_weight: float = setting(
+        0.0, "Weight of |object| above its limit", ge=0, advanced=True
+    )
     phase_low: float = setting(
-        -math.pi, "Phase below which it is paid for", unit="rad", ge=-4, le=4
+        -math.pi,
+        "Phase below which it is paid for",
+        unit="rad",
+        ge=-4,
+        le=4,
+        advanced=True,
     )
     phase_high: float = setting(
-        math.pi, "Phase above which it is paid for", unit="rad", ge=-4, le=4
+        math.pi,
+        "Phase above which it is paid for",
+        unit="rad",
+        ge=-4,
+        le=4,
+        advanced=True,
     )
-    phase_weight: float = setting(0.0, "Weight of phases beyond their limits", ge=0)
+    phase_weight: float = setting(
+        0.0, "Weight of phases beyond their limits", ge=0, advanced=True
+    )
     total_variation: float = setting(
-        0.0, "Weight of the object's total variation: takes noise, keeps edges", ge=0
+        0.0,
+        "Weight of the object's total variation: takes noise, keeps edges",
+        ge=0,
+        advanced=True,
     )
 
     title: ClassVar[str] = "Automatic differentiation"
