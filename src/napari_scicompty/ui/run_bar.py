@@ -69,6 +69,10 @@ class RunBar(QWidget):
         self.numbers.setReadOnly(True)
         self.numbers.setFrame(False)
         self.numbers.setObjectName(f"{prefix}.numbers")
+        self.numbers.setToolTip(
+            "How far the run is; before it, the memory of the device that it needs, as "
+            "algorithm, modes and batch are set"
+        )
         self.message = QLabel("")
         self.message.setObjectName(f"{prefix}.message")
         self.message.setWordWrap(True)
