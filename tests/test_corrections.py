@@ -108,3 +108,23 @@ def test_positions_that_do_not_fit_are_refused(
     unknown = refined.replace(nominal_positions_m=None)
     with pytest.raises(sc.InputError, match="measured positions"):
         reset_positions(unknown)
+
+
+def test_the_scale_of_refined_positions_and_how_well_it_is_known(
+    refined: sc.Snapshot,
+) -> None:
+    """Measured positions scatter about the true ones; the scale is pinned by all."""
+    true = np.random.default_rng(1).uniform(-50e-6, 50e-6, (400, 2))
+    sigma, scale, found = 1e-6, 1.02, []
+    for seed in range(40):
+        measured = true + np.random.default_rng(seed).normal(0, sigma, true.shape)
+        known = metrics.measured_scale(
+            refined.replace(positions_m=scale * true, nominal_positions_m=measured)
+        )
+        assert known is not None
+        found.append(known)
+    scales, errors = np.transpose(found)
+    assert scales.mean() == pytest.approx(scale, abs=5e-4)
+    assert scales.std() == pytest.approx(errors.mean(), rel=0.35)
+    same = refined.replace(nominal_positions_m=refined.positions_m)
+    assert metrics.measured_scale(same) is None

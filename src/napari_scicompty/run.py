@@ -294,7 +294,7 @@ class Run:
         then = snapshot.settings.get("algorithm", {}).get("name")
         if then != self.algorithm.described["name"]:
             return {}
-        return copied_state(snapshot.state["algorithm"], device)
+        return copied_state(snapshot.state.get("algorithm", {}), device)
 
     # -- changes under way ------------------------------------------------------------
     def _checked(

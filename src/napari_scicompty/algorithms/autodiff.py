@@ -77,7 +77,11 @@ class AutoDiff(Algorithm):
     rate_object: float = setting(0.2, "Step of the object; 1 is bold", gt=0, le=1)
     rate_probe: float = setting(0.2, "Step of the probe; 1 is bold", gt=0, le=1)
     rate_positions_px: float = setting(
-        1.5, "Pixels that a position moves in an epoch, at first", gt=0, le=10
+        1.5,
+        "Pixels that a position moves in an epoch, at first",
+        title="Rate positions (px)",
+        gt=0,
+        le=10,
     )
     rate_distance: float = setting(
         0.04, "Share of the distance that it moves in a step, at first", gt=0, le=0.2

@@ -24,6 +24,7 @@ from napari_scicompty.analysis.line_profile import LineProfile, line_profile
 from napari_scicompty.analysis.positions import (
     PositionError,
     displacements,
+    measured_scale,
     outliers,
     position_error,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "displacements",
     "fourier_ring_correlation",
     "line_profile",
+    "measured_scale",
     "outliers",
     "position_error",
     "principal_cosines",

@@ -90,6 +90,33 @@ def displacements(snapshot: Snapshot) -> NDArray[np.float64]:
     return np.asarray(moved - np.median(moved, axis=0))
 
 
+def measured_scale(snapshot: Snapshot) -> tuple[float, float] | None:
+    """Return the scale of the refined positions, and how well it is known.
+
+    In near field a common scale of positions, object and distance leaves all patterns
+    as they are: only the measured positions pin it. Errors of sigma a coordinate leave
+    a relative uncertainty of ``sigma / (s sqrt(2 n))``, with the rms spread s of the
+    positions in a coordinate.
+
+    Returns
+    -------
+    (float, float) or None
+        Refined over measured scale, and its standard error; None where positions were
+        not refined, or are too few.
+    """
+    nominal = snapshot.nominal_positions_m
+    if nominal is None or len(nominal) < FEWEST:
+        return None
+    if np.allclose(displacements(snapshot), 0, atol=1e-3 * min(snapshot.pixel_size_m)):
+        return None
+    found = position_error(snapshot.positions_m, nominal)
+    noise = (found.residuals_m**2).mean()
+    spread = max(((nominal - nominal.mean(0)) ** 2).mean() - noise, 1e-30)
+    error = np.sqrt(noise / (2 * len(nominal) * spread))
+    # A fit against positions that scatter comes out too small.
+    return float(found.map.magnification * (1 + noise / spread)), float(error)
+
+
 def outliers(snapshot: Snapshot, deviations: float = OUTLIER) -> NDArray[np.int64]:
     """Positions that refinement moved much further than the others.
 

@@ -9,6 +9,7 @@ import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
+from napari_scicompty.analysis.positions import measured_scale
 from napari_scicompty.refine import ValleyDistance
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.plots import ACCENT, GREY, WARM, empty_plot
@@ -86,7 +87,8 @@ class DistanceSection(QWidget):
         start, truth = snapshot.geometry.distance_m, self.controller.truth
         true = None if truth is None else truth.distance_m
         self.plot.show_curve(curve, start, true)
-        self.text.setText(_words(snapshot.distance_m, start, true))
+        words = _words(snapshot.distance_m, start, true)
+        self.text.setText(f"{words} {_scale_words(snapshot)}".rstrip())
 
 
 class DistancePlot(QWidget):
@@ -127,6 +129,19 @@ class DistancePlot(QWidget):
 def _curve(snapshot: Snapshot) -> list[tuple[int, float]]:
     refined = snapshot.history.refined
     return [(i.epoch, i.distance_m) for i in refined if i.quantity == "distance"]
+
+
+def _scale_words(snapshot: Snapshot) -> str:
+    """Say how well the distance is known where positions are free, too."""
+    known = measured_scale(snapshot)
+    if known is None:
+        return ""
+    scale, error = known
+    distance = snapshot.distance_m / scale
+    return (
+        "Free positions leave a common scale with the distance open; by the measured "
+        f"ones it is {distance * 1e3:.5g} ± {distance * error * 1e3:.2g} mm."
+    )
 
 
 def _words(found: float, start: float, true: float | None) -> str:
