@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -109,12 +110,17 @@ def measured_scale(snapshot: Snapshot) -> tuple[float, float] | None:
         return None
     if np.allclose(displacements(snapshot), 0, atol=1e-3 * min(snapshot.pixel_size_m)):
         return None
-    found = position_error(snapshot.positions_m, nominal)
-    noise = (found.residuals_m**2).mean()
-    spread = max(((nominal - nominal.mean(0)) ** 2).mean() - noise, 1e-30)
-    error = np.sqrt(noise / (2 * len(nominal) * spread))
+    residuals = position_error(snapshot.positions_m, nominal).residuals_m
+    away = np.hypot(*residuals.T)
+    kept = away < 4 * np.median(away)  # without stray views the plain fit is best
+    refined, measured = snapshot.positions_m[kept], nominal[kept]
+    refined, measured = refined - refined.mean(0), measured - measured.mean(0)
+    matrix = np.linalg.lstsq(measured, refined, rcond=None)[0]
+    scale = math.sqrt(abs(np.linalg.det(matrix)))
+    noise = ((refined - measured @ matrix) ** 2).mean() / scale**2
+    spread = max((measured**2).mean() - noise, 1e-30)
     # A fit against positions that scatter comes out too small.
-    return float(found.map.magnification * (1 + noise / spread)), float(error)
+    return scale * (1 + noise / spread), math.sqrt(noise / (2 * len(refined) * spread))
 
 
 def outliers(snapshot: Snapshot, deviations: float = OUTLIER) -> NDArray[np.int64]:
