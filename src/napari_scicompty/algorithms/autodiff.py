@@ -16,16 +16,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import numpy as np
 import torch
 
 from napari_scicompty.algorithms import _regularisers
-from napari_scicompty.algorithms._forward import Model, Parameters, model_of
+from napari_scicompty.algorithms._descent import Curvature, Descent, end_epoch
+from napari_scicompty.algorithms._forward import Parameters, model_of
 from napari_scicompty.algorithms._losses import LOSSES
-from napari_scicompty.algorithms._optimisers import OPTIMISERS, adam_of_rows, normalised
 from napari_scicompty.algorithms.base import Algorithm
-from napari_scicompty.optics import patches
-from napari_scicompty.optics.patches import intensity
 from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
@@ -36,9 +33,6 @@ if TYPE_CHECKING:
     from napari_scicompty.estimate import Estimate
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.measured import Measured
-
-LARGEST_MOVE_PX = 2.0
-"""Of a position, in one step."""
 
 
 class AutoDiff(Algorithm):
@@ -240,11 +234,9 @@ class AutoDiff(Algorithm):
         if free:
             leaves = [getattr(given, name) for name in free]
             gradients = torch.autograd.grad(outputs, leaves, weights, allow_unused=True)
-            found = dict(zip(free, gradients, strict=True))
-            _follow_canvas(estimate, state)
-            steepness = 2 * share * steepest
-            self._step_waves(estimate, batch, found, model, steepness, stiffness, state)
-            self._step_others(estimate, measured, batch, found, state)
+            curvature = Curvature(2 * share * steepest, stiffness)
+            descent = Descent(self, estimate, measured, batch, state)
+            descent.step(dict(zip(free, gradients, strict=True)), model, curvature)
         return error.sum((1, 2))
 
     def _free(self, state: dict[str, Any]) -> Iterator[str]:
@@ -291,105 +283,8 @@ class AutoDiff(Algorithm):
             total = value if total is None else total + value
         return total, curvature
 
-    def _step_waves(
-        self,
-        estimate: Estimate,
-        batch: Sequence[int],
-        gradients: dict[str, Tensor],
-        model: Model,
-        steepness: float | Tensor,
-        stiffness: float | Tensor,
-        state: dict[str, Any],
-    ) -> None:
-        """Take a step with object and probe.
-
-        Parameters
-        ----------
-        steepness, stiffness : float or Tensor
-            Curvature of the loss, for light of 1; of what the object pays beside it.
-        """
-        rate, optimiser = self._falling(state), OPTIMISERS[self.optimiser]
-        if "object" in gradients:
-            light = intensity(model.probes).sum(1).expand(len(batch), -1, -1)
-            seen = patches.put_back(
-                light, estimate.corners(batch), estimate.canvas.shape
-            )
-            curvature = seen.mul_(steepness) + stiffness * (seen > 0)
-            memory = _moments(state, "object")
-            step = optimiser(gradients["object"], curvature, memory, self.damping)
-            estimate.object.add_(step, alpha=rate * self.rate_object)
-        if "probe" in gradients:
-            power = intensity(model.views).sum(0).mul_(steepness)
-            memory, unit = _moments(state, "probe"), _typical_amplitude(estimate.probe)
-            step = optimiser(
-                gradients["probe"] * unit, power * unit**2, memory, self.damping
-            )
-            estimate.probe.add_(step.mul_(unit), alpha=rate * self.rate_probe)
-
-    def _step_others(
-        self,
-        estimate: Estimate,
-        measured: Measured,
-        batch: Sequence[int],
-        gradients: dict[str, Tensor],
-        state: dict[str, Any],
-    ) -> None:
-        """Take a step with what else belongs to these patterns; gather the rest."""
-        rate = self._falling(state)
-        if "background" in gradients:
-            counts = measured.power.mean() / measured.amplitudes[0].numel()
-            step = normalised(gradients["background"], _moments(state, "background"))
-            assert measured.background is not None
-            measured.background.add_(step, alpha=rate * self.rate_background * counts)
-            measured.background.clamp_(min=0)
-        if "brightness" in gradients:
-            step = self._rows("brightness", batch, gradients, estimate, state)
-            assert estimate.brightness is not None
-            estimate.brightness[list(batch)] += step.mul_(rate * self.rate_brightness)
-            estimate.brightness.clamp_(min=0.01)
-        if "positions" in gradients:
-            self._move(estimate, measured, batch, gradients, state)
-        if "distance" in gradients:
-            step = normalised(gradients["distance"], _moments(state, "distance"))
-            state.setdefault("distance_before", estimate.distance_m)
-            share = rate * self.rate_distance * float(step)
-            estimate.look_from(estimate.distance_m * (1 + share))
-        if "affine" in gradients:
-            state["affine"] = state.get("affine", 0) + gradients["affine"]
-
-    def _rows(
-        self,
-        name: str,
-        batch: Sequence[int],
-        gradients: dict[str, Tensor],
-        estimate: Estimate,
-        state: dict[str, Any],
-    ) -> Tensor:
-        """Return the step of what each pattern has of its own."""
-        count = len(estimate.positions_m)
-        return adam_of_rows(gradients[name], list(batch), count, _moments(state, name))
-
-    def _move(
-        self,
-        estimate: Estimate,
-        measured: Measured,
-        batch: Sequence[int],
-        gradients: dict[str, Tensor],
-        state: dict[str, Any],
-    ) -> None:
-        index = list(batch)
-        if self.position_pull:
-            correction = estimate.positions_m[index] - measured.positions_m[index]
-            side = torch.from_numpy(np.sign(correction)).to(gradients["positions"])
-            gradients["positions"] += self.position_pull / len(index) * side
-        change = self._rows("positions", batch, gradients, estimate, state)
-        change = change.mul_(self._falling(state) * self.rate_positions_px)
-        change = change.clamp_(-LARGEST_MOVE_PX, LARGEST_MOVE_PX)
-        state.setdefault("positions_before", estimate.positions_m)
-        estimate.move(batch, change)
-
-    def _falling(self, state: dict[str, Any]) -> float:
-        """Return what is left of the rates."""
+    def share_left(self, state: dict[str, Any]) -> float:
+        """Return what is left of the rates, which fall."""
         return max(self.floor, 0.5 ** (state.get("epochs", 0) / self.half_life))
 
     # -- an epoch ---------------------------------------------------------------------
@@ -403,54 +298,6 @@ class AutoDiff(Algorithm):
         dict
             Mean move of the positions in pixels, change of the distance as a share.
         """
-        done = {}
-        before = state.pop("positions_before", estimate.positions_m)
-        if "affine" in state:
-            change = normalised(state.pop("affine"), _moments(state, "affine"))
-            change.mul_(self._falling(state) * self.rate_affine)
-            away = estimate.positions_m - estimate.positions_m.mean(0)
-            estimate.place(estimate.positions_m + away @ change.cpu().numpy().T)
-        moved = estimate.positions_m - before
-        if moved.any():
-            # A move of all views together only moves the object.
-            moved = moved - moved.mean(0)
-            estimate.place(before + moved)
-            way = moved / estimate.canvas.pixel_size_m
-            done["positions"] = float(np.hypot(*way.T).mean())
-        if "distance_before" in state:
-            ratio = estimate.distance_m / state.pop("distance_before")
-            done["distance"] = abs(ratio - 1)
-        if estimate.brightness is not None:
-            mean = estimate.brightness.mean()
-            estimate.brightness.div_(mean)
-            estimate.probe.mul_(mean.sqrt())
+        done = end_epoch(self, estimate, state)
         state["epochs"] = state.get("epochs", 0) + 1
         return done
-
-
-def _typical_amplitude(probe: Tensor) -> Tensor:
-    """|P| where the light is: sqrt(sum |P|^4 / sum |P|^2)."""
-    light = intensity(probe)
-    return (light.square().sum() / light.sum().clamp(min=1e-30)).sqrt()
-
-
-def _moments(state: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return what the optimiser remembers of a parameter."""
-    moments: dict[str, Any] = state.setdefault("moments", {}).setdefault(name, {})
-    return moments
-
-
-def _follow_canvas(estimate: Estimate, state: dict[str, Any]) -> None:
-    """Bring the object's moments onto the canvas, where it has grown."""
-    canvas = estimate.canvas
-    before, state["origin_m"] = state.get("origin_m"), list(canvas.origin_m)
-    memory = _moments(state, "object")
-    for name, old in memory.items():
-        if name == "step" or old.shape == canvas.shape:
-            continue
-        assert before is not None
-        away = (np.array(before) - canvas.origin_m) / canvas.pixel_size_m
-        top, left = (round(value) for value in away)
-        H, W = old.shape
-        memory[name] = old.new_zeros(canvas.shape)
-        memory[name][top : top + H, left : left + W] = old
