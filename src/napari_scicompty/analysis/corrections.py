@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,11 +57,18 @@ def with_positions(snapshot: Snapshot, positions_m: ArrayLike, note: str) -> Sna
     check_span(positions, pixel, (h, w))
     both = np.concatenate([positions, snapshot.positions_m])
     check_span(both, pixel, (h, w))  # far from the object is a faulty frame, too
-    kept = snapshot.state.get("refine", {})
-    refine = {name: state for name, state in kept.items() if name != "positions"}
     # The error may rise far above the best so far, which is no divergence.
-    state = snapshot.state | {"refine": refine, "best": math.inf}
+    state = _without(snapshot.state, "positions") | {"best": math.inf}
     return _placed(snapshot, positions, note).replace(state=state)
+
+
+def _without(state: dict[str, Any], name: str) -> dict[str, Any]:
+    """Forget what refiners and algorithms remember of a quantity."""
+    return {
+        key: _without(value, name) if isinstance(value, dict) else value
+        for key, value in state.items()
+        if key != name
+    }
 
 
 def reset_positions(snapshot: Snapshot) -> Snapshot:
