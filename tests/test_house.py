@@ -21,13 +21,14 @@ FLOORS = {
     4: "controls refining run start search reconstruction halves refocusing simulation",
     3: "algorithms refine analysis",
     2: "held_out measured estimate snapshot run_settings formats prepare",
-    1: "affine errors files settings device geometry scan canvas optics",
+    1: "affine errors files settings host_memory device geometry stacks scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors settings geometry scan canvas",
     "errors optics",
     "errors device",
     "errors files",
+    "stacks scan",
     "snapshot estimate",
     "held_out measured estimate",
     "prepare formats",

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty import prepare
-from napari_scicompty.prepare import frames
+from napari_scicompty import prepare, stacks
 
 GEOMETRY = sc.Geometry(1e-10, 1.0, (50e-6, 60e-6))
 
@@ -81,7 +80,7 @@ def test_rebin_does_not_change_the_object_pixel():
 
 
 def test_dark_field_is_the_mean_of_a_stack_and_clips_at_zero(monkeypatch):
-    monkeypatch.setattr(frames, "_CHUNK_BYTES", 4 * 16 * 20 * 4)  # several chunks
+    monkeypatch.setattr(stacks, "_CHUNK_BYTES", 4 * 16 * 20 * 4)  # several chunks
     scan = make_scan()
     dark = np.random.default_rng(1).poisson(25, (3, 16, 20))
     done = prepare.dark_field(scan, dark)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.stacks import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from napari_scicompty.geometry import Geometry
+    from napari_scicompty.stacks import Stack
 
 LARGEST_OBJECT = 16_384
 """Pixels along one axis above which positions are taken to be in the wrong unit."""
-
-_CHUNK_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Scan:
     Parameters
     ----------
     patterns : array (n, h, w)
-        Intensities, any real dtype, may be a memory map. Far field: zero frequency at
-        pixel (h // 2, w // 2). Near field: as seen.
+        Intensities, any real dtype, may be a memory map or a `LazyStack`. Far field:
+        zero frequency at pixel (h // 2, w // 2). Near field: as seen.
     positions_m : array (n, 2)
         (y, x) in metres, probe relative to object; larger = larger row / column.
     geometry : Geometry
@@ -62,7 +62,7 @@ class Scan:
         or more than 16384 pixels, a dtype that is not a real number, an empty mask.
     """
 
-    patterns: NDArray[Any]
+    patterns: Stack
     positions_m: NDArray[np.float64]
     geometry: Geometry
     mask: NDArray[np.bool_] | None = None
@@ -155,11 +155,8 @@ class Scan:
 
     def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Yield (slice, float32 patterns as stored) in pieces that fit memory."""
-        n, h, w = self.patterns.shape
-        step = max(1, _CHUNK_BYTES // (4 * h * w))
-        for start in range(0, n, step):
-            part = slice(start, min(n, start + step))
-            yield part, np.asarray(self.patterns[part], np.float32)
+        for part, frames in chunks(self.patterns):
+            yield part, np.asarray(frames, np.float32)
 
     def _put(self, name: str, value: Any) -> None:
         """Set a field of this frozen object, while it is being made."""
@@ -249,7 +246,7 @@ def check_span(
         )
 
 
-def _check_patterns(patterns: NDArray[Any]) -> None:
+def _check_patterns(patterns: Stack) -> None:
     if patterns.dtype.kind not in "uif":
         raise InputError(
             f"patterns have dtype {patterns.dtype}; diffraction patterns are real "

@@ -155,7 +155,7 @@ def _prepared(
 ) -> RawFrames:
     """Apply the choices of preparation; the dark frame is turned and cut alike."""
     if choices.mask is not None:
-        stored = read(Path(choices.mask), OpenChoices()).patterns
+        stored = np.asarray(read(Path(choices.mask), OpenChoices()).patterns)
         good = (stored != 0) == (choices.mask_means == "good")
         name = Path(choices.mask).name
         frames = _naming(

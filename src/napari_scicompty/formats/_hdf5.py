@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -11,13 +12,17 @@ import numpy as np
 from scipy import constants
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._raw import check_file, reading
+from napari_scicompty.formats._raw import READ, check_file, reading
+from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.stacks import LazyStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from napari_scicompty.stacks import Stack
 
 SUFFIXES = (".cxi", ".h5", ".hdf5", ".hdf", ".nxs", ".mat")
 SI = {
@@ -33,6 +38,8 @@ _OTHER_NAMES = {
     "å": "angstrom", "a": "angstrom", "ang": "angstrom", "angstroms": "angstrom",
     "joule": "J", "pixel": "px", "pixels": "px", "px": "px",
 }  # fmt: skip
+_CACHE_BYTES = 64 * 2**20
+"""Chunks of a dataset that stay decompressed."""
 _NAMES = {name.lower(): name for name in SI} | _OTHER_NAMES
 
 
@@ -83,10 +90,34 @@ def in_si(
     return np.asarray(dataset[()], np.float64) * factor
 
 
-def load(data: h5py.Dataset) -> tuple[NDArray[Any], str]:
-    """Map a plain dataset into memory, read any other; and say which."""
+def load(data: h5py.Dataset) -> tuple[Stack, str]:
+    """Map a plain dataset into memory, read any other if it fits; and say which."""
     offset = None if data.external or data.is_virtual else data.id.get_offset()
-    if offset is None:
-        return data[()], "read into memory"
     name = data.file.filename
-    return np.memmap(name, data.dtype, "r", offset, data.shape), "memory-mapped"
+    if offset is not None:
+        return np.memmap(name, data.dtype, "r", offset, data.shape), "memory-mapped"
+    if data.ndim < 3 or data.nbytes <= room_for_a_stack():
+        return data[()], READ[False]
+    # A handle of its own: the file that is being looked at is closed soon.
+    frames = _Frames(h5py.File(name, rdcc_nbytes=_CACHE_BYTES)[data.name])
+    return LazyStack(frames.read, data.shape, data.dtype), READ[True]
+
+
+class _Frames:
+    """Frames of a dataset that is not mapped; its file stays open."""
+
+    def __init__(self, data: h5py.Dataset) -> None:
+        self._data = data
+
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        """Read frames (k, h, w), consecutive ones of a scan line at once."""
+        *lead, h, w = self._data.shape
+        frames = np.empty((len(numbers), h, w), self._data.dtype)
+        jumps = (np.diff(numbers) != 1) | (numbers[1:] % lead[-1] == 0)
+        starts = [0, *(np.flatnonzero(jumps) + 1), len(numbers)]
+        for begin, end in pairwise(starts):
+            if end > begin:
+                *line, first = np.unravel_index(numbers[begin], lead)
+                run = slice(first, first + end - begin)
+                frames[begin:end] = self._data[(*line, run)]
+        return frames

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_scicompty.geometry import Geometry
+    from napari_scicompty.stacks import Stack
 
 PositionUnit = Literal["m", "mm", "um", "nm", "angstrom", "px"]
 POSITION_UNITS = get_args(PositionUnit)
 """Units that positions may be in; px: object pixels."""
 
+READ = {False: "read into memory", True: "larger than memory, read as needed"}
+"""How frames were read, by whether they come as a `LazyStack`."""
 _HASH_ALL = 256 * 2**20
 _HASH_END = 64 * 2**20
 
@@ -43,8 +46,8 @@ class Positions:
 class Raw:
     """Patterns as a file holds them, with what else it says."""
 
-    patterns: NDArray[Any]
-    """(n, h, w), maybe a memory map."""
+    patterns: Stack
+    """(n, h, w), maybe a memory map or a `LazyStack`."""
     files: tuple[Path, ...]
     """The files that hold the patterns."""
     positions: Positions | None = None
@@ -62,7 +65,7 @@ class Raw:
 class RawFrames:
     """The part of a scan that preparation works on (see `prepare.frames.Frames`)."""
 
-    patterns: NDArray[Any]
+    patterns: Stack
     geometry: Geometry
     mask: NDArray[np.bool_] | None = None
     report: tuple[str, ...] = ()
@@ -119,7 +122,7 @@ def check_dtype(dtype: np.dtype[Any], path: Path) -> None:
         )
 
 
-def as_stack(array: NDArray[Any], path: Path) -> tuple[NDArray[Any], tuple[str, ...]]:
+def as_stack(array: Stack, path: Path) -> tuple[Stack, tuple[str, ...]]:
     """Bring frames to (n, h, w): one frame is a stack, a grid of frames is unrolled.
 
     Raises

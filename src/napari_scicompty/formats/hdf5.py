@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.formats.choices import OpenChoices
     from napari_scicompty.formats.datasets import DatasetRow
+    from napari_scicompty.stacks import Stack
 
 _KIND = "HDF5 file"
 _MATLAB = "MATLAB_class"
@@ -119,9 +120,7 @@ def _dataset(file: h5py.File, path: Path, choice: str, name: str) -> h5py.Datase
     raise InputError(f"{path}: {choice}={name!r} {what}; its datasets: {listed}")
 
 
-def _as_written(
-    dataset: h5py.Dataset, array: NDArray[Any]
-) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _as_written(dataset: h5py.Dataset, array: Stack) -> tuple[Stack, tuple[str, ...]]:
     """Swap rows and columns back where MATLAB wrote them: it stores axes reversed."""
     if _MATLAB not in dataset.attrs or array.ndim < 2:
         return array, ()
@@ -141,7 +140,7 @@ def _mask(
             f"{path}: mask_key={choices.mask_key!r} has shape {array.shape}, the "
             f"patterns {shape}; choose a mask of the same frames"
         )
-    marked = np.asarray(array != 0).reshape(-1, *shape)
+    marked = (np.asarray(array) != 0).reshape(-1, *shape)
     good = marked.all(0) if choices.mask_means == "good" else ~marked.any(0)
     note = f"mask from {dataset.name}, not zero = {choices.mask_means}"
     return np.asarray(good), (*turned, f"{note}: {good.mean():.2%} good pixels")

@@ -97,7 +97,8 @@ def stored_truth(path: StrPath) -> dict[str, Any]:
 def _save_detector(file: h5py.File, scan: Scan) -> None:
     h, w = scan.frame_shape
     detector = file.create_group(cxi.DETECTOR)
-    frames = max(1, min(len(scan), _CHUNK_BYTES // (h * w * scan.patterns.itemsize)))
+    frame_bytes = h * w * scan.patterns.dtype.itemsize
+    frames = max(1, min(len(scan), _CHUNK_BYTES // frame_bytes))
     data = detector.create_dataset(
         "data",
         scan.patterns.shape,

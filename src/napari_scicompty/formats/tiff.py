@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,20 @@ import numpy as np
 import tifffile
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._raw import Raw, as_stack, check_file, reading
+from napari_scicompty.formats._raw import READ, Raw, as_stack, check_file, reading
+from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.stacks import LazyStack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from napari_scicompty.stacks import Stack
+
+    _Layout = tuple[int, tuple[tuple[int, int], np.dtype[Any]]]
+    """Number of frames; their shape and dtype."""
 
 _KIND = "TIFF stack"
 _SUFFIXES = (".tif", ".tiff")
@@ -25,7 +33,7 @@ _DAMAGE = re.compile("page offset|series|corrupt", re.IGNORECASE)
 
 
 def read(path: Path) -> Raw:
-    """Read a stack: memory-mapped where the file allows, else once into memory.
+    """Read a stack: memory-mapped where the file allows, else once, if it fits.
 
     Parameters
     ----------
@@ -48,9 +56,14 @@ def read(path: Path) -> Raw:
 def _read_file(path: Path) -> Raw:
     with _opened(path) as series:
         mapped = series.dataoffset is not None
-        array = tifffile.memmap(path, mode="r") if mapped else series.asarray()
+        array: Stack
+        if mapped:
+            array, how = tifffile.memmap(path, mode="r"), "memory-mapped"
+        else:
+            array, how = _from_pages([path], [_layout_of(series)])
+            array = array.reshape(*series.shape)
     patterns, notes = as_stack(array, path)
-    return Raw(patterns, (path,), report=(*notes, _summary(path, patterns, mapped)))
+    return Raw(patterns, (path,), report=(*notes, _summary(path, patterns, how)))
 
 
 def _read_folder(folder: Path) -> Raw:
@@ -68,24 +81,82 @@ def _read_folder(folder: Path) -> Raw:
                 f"{path}: holds frames of {_named(layout)}, {files[0].name} of "
                 f"{_named(layouts[0])}; keep only patterns of one kind in the folder"
             )
-    shape, dtype = layouts[0]
-    patterns = np.empty((sum(counts), *shape), dtype)
-    ends = np.cumsum(counts)
-    for path, count, end in zip(files, counts, ends, strict=True):
-        with reading(path, _KIND), _opened(path) as series:
-            patterns[end - count : end] = series.asarray().reshape(-1, *shape)
-    stack, notes = as_stack(patterns, folder)
+    array, how = _from_pages(files, list(zip(counts, layouts, strict=True)))
+    stack, notes = as_stack(array, folder)
     order = f"{len(files)} files in natural order, {files[0].name} to {files[-1].name}"
-    return Raw(
-        stack, tuple(files), report=(*notes, order, _summary(folder, stack, False))
-    )
+    report = (*notes, order, _summary(folder, stack, how))
+    return Raw(stack, tuple(files), report=report)
 
 
-def _layout(path: Path) -> tuple[int, tuple[tuple[int, int], np.dtype[Any]]]:
-    """Count the frames, and tell what they must have in common."""
+def _layout(path: Path) -> _Layout:
+    """Count the frames of a file, and tell what they must have in common."""
     with reading(path, _KIND), _opened(path) as series:
-        h, w = (int(length) for length in series.shape[-2:])
-        return series.size // (h * w), ((h, w), series.dtype)
+        return _layout_of(series)
+
+
+def _layout_of(series: tifffile.TiffPageSeries) -> _Layout:
+    h, w = (int(length) for length in series.shape[-2:])
+    return series.size // (h * w), ((h, w), series.dtype)
+
+
+def _from_pages(files: list[Path], layouts: list[_Layout]) -> tuple[Stack, str]:
+    """Read the frames (n, h, w) of files if they fit, else when needed; say which."""
+    counts, ((shape, dtype), *_) = zip(*layouts, strict=True)
+    frames = _Frames(files, counts, shape, dtype)
+    stack = LazyStack(frames.read, (sum(counts), *shape), dtype)
+    is_large = stack.nbytes > room_for_a_stack()
+    return stack if is_large else stack[:], READ[is_large]
+
+
+class _Frames:
+    """Frames of TIFF files, one after the other; the last file read stays open."""
+
+    def __init__(
+        self,
+        files: list[Path],
+        counts: Sequence[int],
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self._files, self._counts = files, counts
+        self._shape, self._dtype = shape, dtype
+        self._ends = np.cumsum(counts)
+        self._at = -1
+        self._file: tifffile.TiffFile | None = None
+        self._reading = threading.Lock()
+
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        """Read frames (k, h, w)."""
+        frames = np.empty((len(numbers), *self._shape), self._dtype)
+        places = np.searchsorted(self._ends, numbers, "right")
+        with self._reading:
+            for at in np.unique(places):
+                here = places == at
+                within = numbers[here] - self._ends[at] + self._counts[at]
+                with reading(self._files[at], _KIND):
+                    one_by_one = self._of_file(int(at), within)
+                    for row, frame in zip(
+                        np.flatnonzero(here), one_by_one, strict=True
+                    ):
+                        frames[row] = frame
+        return frames
+
+    def _of_file(self, at: int, numbers: NDArray[np.int64]) -> Iterable[NDArray[Any]]:
+        """Read frames of one file, page by page where each page is one."""
+        if at != self._at or self._file is None:
+            if self._file is not None:
+                self._file.close()
+            self._at, self._file = at, tifffile.TiffFile(self._files[at])
+        series = self._file.series[0]
+        if len(series.pages) == self._counts[at]:
+            pages = (series.pages[int(j)] for j in numbers)
+            return (page.asarray() for page in pages if page is not None)
+        whole: NDArray[Any] = series.asarray()
+        return whole.reshape(-1, *self._shape)[numbers]
 
 
 @contextmanager
@@ -156,7 +227,6 @@ def _named(layout: tuple[tuple[int, int], np.dtype[Any]]) -> str:
     return f"{layout[0][0]} x {layout[0][1]} pixels, {layout[1]}"
 
 
-def _summary(path: Path, stack: NDArray[Any], mapped: bool) -> str:
+def _summary(path: Path, stack: Stack, how: str) -> str:
     n, h, w = stack.shape
-    how = "memory-mapped" if mapped else "read into memory"
     return f"{path.name}: {n} patterns of {h} x {w} pixels, {stack.dtype}, {how}"

@@ -9,7 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.prepare.frames import F, chunks, frame_shape
+from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.prepare.frames import F, frame_shape
+from napari_scicompty.stacks import changed, chunks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 def dark_field(scan: F, dark: ArrayLike) -> F:
     """Subtract a dark frame (h, w), or the mean of a stack of them; clip at zero.
 
-    Makes one new float32 array.
+    Makes float32 patterns: a new array, or as they are read where that is too large.
 
     Raises
     ------
@@ -36,9 +38,11 @@ def dark_field(scan: F, dark: ArrayLike) -> F:
     if not np.isfinite(frame).all():
         raise InputError("dark holds values that are not finite; mend the dark frame")
     frame = frame.astype(np.float32)
-    patterns = np.empty(scan.patterns.shape, np.float32)
-    for part, raw in chunks(scan.patterns):
-        np.maximum(raw - frame, 0, out=patterns[part])
+    patterns = changed(
+        scan.patterns,
+        lambda raw: np.maximum(np.subtract(raw, frame, dtype=np.float32), 0),
+        room_for_a_stack(),
+    )
     note = f"dark field subtracted (mean {frame.mean():.4g} counts), clipped at zero"
     return scan.replace(patterns=patterns, report=(*scan.report, note))
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.prepare.frames import F, chunks, frame_shape
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.prepare.frames import F, frame_shape
+from napari_scicompty.stacks import changed
 
 
 def orient(
@@ -41,9 +40,9 @@ def orient(
         slice(None, None, -1 if f else 1) for f in (flip_rows, flip_columns)
     )
 
-    def turned(array: NDArray[Any]) -> NDArray[Any]:
+    def turned(array: Any) -> Any:
         if transpose:
-            array = np.swapaxes(array, -1, -2)
+            array = array.swapaxes(-1, -2)
         return array[..., rows, columns]
 
     pixel = scan.geometry.detector_pixel_m
@@ -121,7 +120,7 @@ def crop(
 
 
 def rebin(scan: F, factor: int) -> F:
-    """Sum blocks of factor x factor detector pixels; one new array.
+    """Sum blocks of factor x factor detector pixels; one new array if it fits.
 
     Rows and columns that do not fill a block are cut off such that the zero frequency
     stays in the middle block. A block is good when all its pixels are.
@@ -147,12 +146,12 @@ def rebin(scan: F, factor: int) -> F:
         slice(columns[0], columns[0] + new[1] * factor),
     )
     blocks = (new[0], factor, new[1], factor)
-    patterns = np.empty((len(scan.patterns), *new), _sum_dtype(scan.patterns.dtype))
-    for part, raw in chunks(scan.patterns):
-        piece = raw[cut]
-        np.sum(
-            piece.reshape(len(piece), *blocks), (2, 4), patterns.dtype, patterns[part]
-        )
+    dtype = _sum_dtype(scan.patterns.dtype)
+    patterns = changed(
+        scan.patterns,
+        lambda raw: raw[cut].reshape(len(raw), *blocks).sum((2, 4), dtype),
+        room_for_a_stack(),
+    )
     pixel = scan.geometry.detector_pixel_m
     return scan.replace(
         patterns=patterns,
