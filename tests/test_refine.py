@@ -267,7 +267,9 @@ def test_a_lost_view_is_found_by_its_pattern(near: bool) -> None:
     run = Run(small.scan, sc.RPIE(), begun, settings())
     errors = run.full_error()[1]
     state: dict[str, Any] = {}
-    assert find_lost_views(run.estimate, run.measured, errors, 0.3, state) == 1
+    unknown = np.zeros(25, bool)
+    now = (run.estimate, run.measured, errors)
+    assert find_lost_views(*now, unknown, 0.3, state) == 1
     away = (run.estimate.positions_m - small.scan.positions_m) / small.scan.pixel_size_m
     assert np.hypot(*away[7]) < 1
     assert not np.delete(away, 7, axis=0).any()
@@ -286,8 +288,9 @@ def test_a_view_that_stays_is_not_searched_every_time(
         lambda *now: searched.append(now[2]),
     )
     state: dict[str, Any] = {}
+    unknown = np.zeros(16, bool)
     for _ in range(8):
-        find_lost_views(run.estimate, run.measured, errors, 0.2, state)
+        find_lost_views(run.estimate, run.measured, errors, unknown, 0.2, state)
     assert searched == [3, 3, 3]
 
 

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING
 from napari_scicompty.errors import InputError
 from napari_scicompty.refine.base import Refiner
 from napari_scicompty.refine.distance import ValleyDistance
-from napari_scicompty.refine.positions import (
-    CrossCorrelationShift,
-    LeastSquaresShift,
-    PositionRefiner,
-)
+from napari_scicompty.refine.positions import PositionRefiner
+from napari_scicompty.refine.shifts import CrossCorrelationShift, LeastSquaresShift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -85,3 +85,29 @@ class Refiner(Settings):
             How much was changed, in the unit of the quantity's curve (pixels).
         """
         raise NotImplementedError
+
+
+class FallingRate(Refiner):
+    """What refiners share that make one step an epoch, ever smaller."""
+
+    start_epoch: int = setting(
+        5, "Epochs that go before the first step, for a first picture", ge=0
+    )
+    half_life: float = setting(
+        25.0,
+        "Epochs in which the rate halves",
+        title="Half life",
+        gt=0,
+        advanced=True,
+    )
+    floor: float = setting(
+        0.05,
+        "Share of the rate that is never gone below",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+
+    def share_of_rate(self, step: int) -> float:
+        """Share of the first rate that is left at a step, counted from 1."""
+        return max(self.floor, 0.5 ** ((step - 1) / self.half_life))

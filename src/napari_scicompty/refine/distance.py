@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.refine.base import Refiner
+from napari_scicompty.refine.base import FallingRate
+from napari_scicompty.refine.survey import surveyed_distance
 from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.estimate import Estimate
@@ -32,33 +33,46 @@ BETAS = (0.5, 0.9)
 NUDGE = 0.01
 """Share of the distance by which it is moved to either side to find the slope."""
 
+LOOK_BACK = 10
+"""Epochs..."""
+
+FALLS = 0.95
+"""...in which the error falls to less than this share, while the low pass helps."""
+
 _AT_ONCE = 2**18
 """Wave pixels in one go: a working set that stays in the cache."""
 
 
-class ValleyDistance(Refiner):
+class ValleyDistance(FallingRate):
     """Sample to detector, in near field: one step of Adam an epoch along the valley."""
 
     rate: float = setting(
         0.03, "Share of the distance that a step has at first", gt=0, le=0.2
     )
-    start_epoch: int = setting(
-        5, "Epochs that go before the first step, for a first picture", ge=0
-    )
-    half_life: float = setting(
-        25.0, "Epochs in which the rate halves", title="Half life", gt=0
-    )
     floor: float = setting(
-        0.02, "Share of the rate that is never gone below", ge=0, le=1
+        0.02,
+        "Share of the rate that is never gone below",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    survey: bool = setting(
+        True,
+        "First try distances of 0.7 to 1.6 times the given one, and begin where "
+        "neighbouring patterns agree best on what both show",
     )
     literal_epochs: int = setting(
         60,
-        "Epochs in which light beside the detector counts as none: a low pass that "
-        "leads positions and distance through; what comes after is exact",
+        "Epochs at most in which light beside the detector counts as none: a low pass "
+        "that leads positions and distance through; what comes after is exact",
         ge=0,
+        advanced=True,
     )
     patterns: int = setting(
-        30, "Patterns that the slope is taken from, others each time", ge=1
+        30,
+        "Patterns that the slope is taken from, others each time",
+        ge=1,
+        advanced=True,
     )
 
     title: ClassVar[str] = "Along the valley"
@@ -72,21 +86,17 @@ class ValleyDistance(Refiner):
         InputError
             A far field, or a cone beam.
         """
-        if geometry.propagation == "far-field":
-            raise InputError(
-                "refine: in the far field another distance only rescales the object "
-                "pixel, and no pattern can tell; measure it, or refine positions only"
-            )
-        if geometry.focus_sample_m is not None:
-            raise InputError(
-                "refine: behind a point source the distance sets the magnification, "
-                "and the probe takes up the defocus, so that no pattern can tell it; "
-                "calibrate it, or refine positions only"
-            )
+        geometry.check_distance_shows()
 
     def wants_literal(self, state: dict[str, Any]) -> bool:
         """Whether light beside the detector should count as none in this epoch."""
-        return state.get("epochs", 0) < self.literal_epochs
+        return state.get("epochs", 0) < self.literal_epochs and not self._led(state)
+
+    def _led(self, state: dict[str, Any]) -> bool:
+        """Whether the low pass has done its work: the error no longer falls by it."""
+        errors = state.get("errors", ())
+        half = state.get("epochs", 0) >= self.literal_epochs / 2
+        return half and len(errors) > LOOK_BACK and errors[-1] > FALLS * errors[0]
 
     def before_step(
         self, estimate: Estimate, measured: Measured, batch: Sequence[int]
@@ -111,21 +121,41 @@ class ValleyDistance(Refiner):
         state: dict[str, Any],
     ) -> float:
         """Move the distance; return by which share of it."""
+        squared = errors.cpu().numpy()
+        seen = np.flatnonzero(squared > 0)
+        if self.wants_literal(state):
+            error = squared.sum(dtype=float) / measured.power[seen].sum()
+            last = state.get("errors", np.zeros(0))[-LOOK_BACK:]
+            state["errors"] = np.append(last, error)
         state["epochs"] = state.get("epochs", 0) + 1
-        if state["epochs"] <= self.start_epoch:
+        if state["epochs"] == 1 and self.survey:
+            share = (
+                surveyed_distance(estimate, measured, seen) / estimate.distance_m - 1
+            )
+        elif state["epochs"] > self.start_epoch:
+            share = self._step(estimate, measured, seen, state)
+        else:
             return 0.0
+        estimate.become(estimate.along_valley(share * estimate.distance_m))
+        return abs(share)
+
+    def _step(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        seen: NDArray[np.int64],
+        state: dict[str, Any],
+    ) -> float:
+        """Share of the distance by which Adam moves it."""
         step = state["step"] = state.get("step", 0) + 1
-        seen = np.flatnonzero(errors.cpu().numpy() > 0)
         chosen = np.random.default_rng([step, len(seen)]).permutation(seen)
         slope = valley_slope(estimate, measured, chosen[: self.patterns].tolist())
         b1, b2 = BETAS
         state["mean"] = b1 * state.get("mean", 0.0) + (1 - b1) * slope
         state["square"] = b2 * state.get("square", 0.0) + (1 - b2) * slope**2
-        rate = self.rate * max(self.floor, 0.5 ** ((step - 1) / self.half_life))
+        rate = self.rate * self.share_of_rate(step)
         spread = math.sqrt(state["square"] / (1 - b2**step))
-        share = -rate * state["mean"] / (1 - b1**step) / (spread + 1e-30)
-        estimate.become(estimate.along_valley(share * estimate.distance_m))
-        return abs(share)
+        return float(-rate * state["mean"] / (1 - b1**step) / (spread + 1e-30))
 
 
 def valley_slope(

@@ -49,6 +49,7 @@ def find_lost_views(
     estimate: Estimate,
     measured: Measured,
     errors: Tensor,
+    known: NDArray[np.bool_],
     reach: float,
     state: dict[str, Any],
 ) -> int:
@@ -58,6 +59,8 @@ def find_lost_views(
     ----------
     errors : Tensor (n,)
         Squared error of each pattern; zero where it took no part.
+    known : (n,)
+        Views that are known to be where they belong.
     reach : float
         How far, as a share of the view.
     state : dict
@@ -71,7 +74,7 @@ def find_lost_views(
     shares = errors.cpu().numpy() / np.maximum(measured.power, 1e-30)
     positions = estimate.positions_m.copy()
     found = 0
-    for j in suspects(np.where(waits > 0, 0, shares), shares):
+    for j in suspects(np.where(known | (waits > 0), 0, shares), shares):
         place = _best_place(estimate, measured, int(j), reach)
         if place is None:
             stayed[j] += 1

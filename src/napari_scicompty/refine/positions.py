@@ -1,4 +1,4 @@
-"""Refining positions: a signal from every step, a gain, and a move once an epoch."""
+"""Refining positions: from signals of every step, a move once an epoch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 
 from napari_scicompty.affine import fit_map
 from napari_scicompty.optics.patches import intensity
-from napari_scicompty.refine import signals
-from napari_scicompty.refine.base import Refiner
+from napari_scicompty.refine.base import FallingRate
 from napari_scicompty.refine.gains import GAINS
 from napari_scicompty.refine.lost_views import find_lost_views
+from napari_scicompty.refine.mosaic import place_by_neighbours
 from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     Moves = NDArray[np.float64]
 
 
-class PositionRefiner(Refiner):
+FIRST_SEARCH = 2
+"""Epoch in which views are first placed by their neighbours: the distance is surveyed
+one before, and nothing has been drawn in a wrong place yet."""
+
+LONGEST_PAUSE = 2
+"""Searches that moved nothing are followed by pauses of 2, then 4 times as long."""
+
+
+class PositionRefiner(FallingRate):
     """What all refiners of positions share: gain, schedule, limits, lost views."""
 
     gain: Literal["adam", "constant", "feedback"] = setting(
@@ -35,23 +43,6 @@ class PositionRefiner(Refiner):
     )
     rate_px: float = setting(
         1.5, "Adam: pixels an epoch at first; else times the signal", gt=0, le=1000
-    )
-    start_epoch: int = setting(
-        5, "Epochs that go before the first move, for a first picture", ge=0
-    )
-    half_life: float = setting(
-        25.0,
-        "Adam: epochs in which the rate halves",
-        title="Half life",
-        gt=0,
-        advanced=True,
-    )
-    floor: float = setting(
-        0.05,
-        "Adam: share of the rate that is never gone below",
-        ge=0,
-        le=1,
-        advanced=True,
     )
     largest_px: float = setting(
         2.0, "Largest move of a position in an epoch", unit="px", gt=0, advanced=True
@@ -88,12 +79,19 @@ class PositionRefiner(Refiner):
         return self.enabled and state.get("epochs", 0) >= self.start_epoch
 
     # -- the signal -------------------------------------------------------------------
-    def _take(
-        self, state: dict[str, Any], name: str, batch: Sequence[int], values: Tensor
+    def _keep(
+        self,
+        estimate: Estimate,
+        batch: Sequence[int],
+        values: Tensor,
+        state: dict[str, Any],
     ) -> None:
-        """Keep a value of each pattern of a batch until the end of the epoch."""
+        """Keep what was seen of each pattern of a batch until the end of the epoch."""
+        if "seen" not in state:
+            count = len(estimate.positions_m)
+            state["seen"] = values.new_zeros((count, *values.shape[1:]))
         index = batch[0] if len(batch) == 1 else list(batch)
-        state[name][index] = values[0] if len(batch) == 1 else values
+        state["seen"][index] = values[0] if len(batch) == 1 else values
 
     def _weight(self, estimate: Estimate, state: dict[str, Any]) -> Tensor:
         """|P|^2 of the beam (h, w), as it was when the epoch began."""
@@ -102,12 +100,9 @@ class PositionRefiner(Refiner):
         weight: Tensor = state["weight"]
         return weight
 
-    def _signal(self, state: dict[str, Any]) -> Moves | None:
-        """Corrections (n, 2) in pixels, up to a gain; None where nothing was seen.
-
-        What was kept is used up.
-        """
-        raise NotImplementedError
+    def _corrections(self, seen: NDArray[np.float64]) -> Moves:
+        """Corrections (n, 2) in pixels, up to a gain, from what was kept (n, ...)."""
+        return seen
 
     # -- the move ---------------------------------------------------------------------
     def end_epoch(
@@ -119,12 +114,27 @@ class PositionRefiner(Refiner):
     ) -> float:
         """Move the positions; return the mean move in pixels."""
         state["epochs"] = state.get("epochs", 0) + 1
-        signal = self._signal(state)
-        state.pop("weight", None)
-        if signal is None:
-            return 0.0
-        step = state["step"] = state.get("step", 0) + 1
+        before, pixel = estimate.positions_m, np.array(estimate.canvas.pixel_size_m)
         seen = errors.cpu().numpy() > 0
+        kept = state.pop("seen", None)
+        state.pop("weight", None)
+        if kept is not None:
+            signal = self._corrections(kept.double().cpu().numpy())
+            self._move(estimate, signal, seen, state)
+        if self._search_is_due(estimate, state, stepped=kept is not None):
+            self._search(estimate, measured, errors, state)
+        way = (estimate.positions_m - before)[seen] / pixel
+        return float(np.hypot(*way.T).mean())
+
+    def _move(
+        self,
+        estimate: Estimate,
+        signal: Moves,
+        seen: NDArray[np.bool_],
+        state: dict[str, Any],
+    ) -> None:
+        """Follow the signals (n, 2) of the views that were seen (n,)."""
+        step = state["step"] = state.get("step", 0) + 1
         signal = np.where(seen[:, None], signal, 0)
         memory = state.setdefault("gain", {})
         move = GAINS[self.gain](signal, step, self._rate(step), memory)
@@ -134,22 +144,50 @@ class PositionRefiner(Refiner):
         move *= np.minimum(1, self.largest_px / np.maximum(length, 1e-30))
         # A move of all views together only moves the object.
         move -= move[seen].mean(0) * seen[:, None]
-        pixel = np.array(estimate.canvas.pixel_size_m)
-        moved = estimate.positions_m + move * pixel
+        moved = estimate.positions_m + move * np.array(estimate.canvas.pixel_size_m)
         if self.model == "affine":
             moved = self._affine(estimate.positions_m, moved, seen)
-        before = estimate.positions_m
         estimate.place(moved)
-        if self.search_every and step % self.search_every == 0:
-            find_lost_views(estimate, measured, errors, self.search_reach, state)
-        way = (estimate.positions_m - before)[seen] / pixel
-        return float(np.hypot(*way.T).mean())
+
+    # -- lost views -------------------------------------------------------------------
+    def _search_is_due(
+        self, estimate: Estimate, state: dict[str, Any], *, stepped: bool
+    ) -> bool:
+        """Neighbours can tell from the first epochs on, patterns after some steps."""
+        if not self.search_every or self.model == "affine":
+            return False
+        if estimate.propagator.sees_shifts and state["epochs"] == FIRST_SEARCH:
+            return True
+        searches, over = divmod(state.get("step", 0), self.search_every)
+        pause = 2 ** min(state.get("quiet", 0), LONGEST_PAUSE)
+        return stepped and not over and not searches % pause
+
+    def _search(
+        self,
+        estimate: Estimate,
+        measured: Measured,
+        errors: Tensor,
+        state: dict[str, Any],
+    ) -> None:
+        """Ask the neighbours of a view where they can tell; its pattern elsewhere."""
+        seen = errors.cpu().numpy() > 0
+        if not estimate.propagator.sees_shifts:
+            known = np.zeros_like(seen)
+            find_lost_views(estimate, measured, errors, known, self.search_reach, state)
+            return
+        known, moved = place_by_neighbours(estimate, measured, seen, self.search_reach)
+        if known.any():
+            found = find_lost_views(
+                estimate, measured, errors, known | moved, self.search_reach, state
+            )
+            quiet = not moved.any() and not found
+            state["quiet"] = state.get("quiet", 0) + 1 if quiet else 0
 
     def _rate(self, step: int) -> float:
         """Adam's pixels an epoch, which fall; a plain factor does not."""
         if self.gain != "adam":
             return self.rate_px
-        return self.rate_px * max(self.floor, 0.5 ** ((step - 1) / self.half_life))
+        return self.rate_px * self.share_of_rate(step)
 
     def _affine(self, before: Moves, after: Moves, seen: NDArray[np.bool_]) -> Moves:
         found = fit_map(after[seen], before[seen])
@@ -169,88 +207,3 @@ def _density(estimate: Estimate) -> Moves:
     )
     share = views.cpu().numpy().astype(float)
     return np.asarray(np.minimum(1, share / np.median(share)))
-
-
-class LeastSquaresShift(PositionRefiner):
-    """The shift that best explains a view's update by the view's own gradient.
-
-    Cheap and accurate: one pass over the view, no Fourier transform.
-    """
-
-    title: ClassVar[str] = "Least-squares shift"
-
-    def before_step(
-        self, estimate: Estimate, measured: Measured, batch: Sequence[int]
-    ) -> Tensor:
-        """Copy the views (B, h, w)."""
-        del measured
-        return estimate.views(batch).clone()
-
-    def after_step(
-        self,
-        estimate: Estimate,
-        measured: Measured,
-        batch: Sequence[int],
-        before: Tensor,
-        state: dict[str, Any],
-    ) -> None:
-        """Keep the products that the shift follows from."""
-        del measured
-        if "products" not in state:
-            count = len(estimate.positions_m)
-            state["products"] = before.real.new_zeros((count, 2, 3))
-        weight = self._weight(estimate, state)
-        products = signals.gradient_products(before, estimate.views(batch), weight)
-        self._take(state, "products", batch, products)
-
-    def _signal(self, state: dict[str, Any]) -> Moves | None:
-        products = state.pop("products", None)
-        if products is None:
-            return None
-        return signals.least_squares_corrections(products.double().cpu().numpy())
-
-
-class CrossCorrelationShift(PositionRefiner):
-    """The peak of a cross-correlation: the signal of the SciComPty paper."""
-
-    plane: Literal["object", "detector"] = setting(
-        "object",
-        "Object: a view against its update (XCORR_A); detector: the modelled pattern "
-        "against the measured one (XCORR_B), which diverges",
-        advanced=True,
-    )
-
-    title: ClassVar[str] = "Cross-correlation"
-
-    def before_step(
-        self, estimate: Estimate, measured: Measured, batch: Sequence[int]
-    ) -> Tensor:
-        """Copy the views, or take the signal at the detector, (B, ...)."""
-        if self.plane == "object":
-            return estimate.views(batch).clone()
-        model = intensity(estimate.waves(batch)).sum(1).sqrt_()
-        return signals.detector_correlation(model, measured.pattern(batch))
-
-    def after_step(
-        self,
-        estimate: Estimate,
-        measured: Measured,
-        batch: Sequence[int],
-        before: Tensor,
-        state: dict[str, Any],
-    ) -> None:
-        """Keep the shifts."""
-        del measured
-        if "shifts" not in state:
-            count = len(estimate.positions_m)
-            state["shifts"] = before.new_zeros((count, 2), dtype=torch.float32)
-        shifts = before
-        if self.plane == "object":
-            weight = self._weight(estimate, state)
-            after = estimate.views(batch)
-            shifts = signals.object_correlation(before, after, weight)
-        self._take(state, "shifts", batch, shifts)
-
-    def _signal(self, state: dict[str, Any]) -> Moves | None:
-        shifts = state.pop("shifts", None)
-        return None if shifts is None else shifts.double().cpu().numpy()

@@ -1,0 +1,71 @@
+"""The distance, surveyed before anything is reconstructed.
+
+At the true distance what neighbouring views show alone agrees best. It takes neither
+their positions nor an object, only that they overlap, and so it leads through where
+slopes do not: while positions are far off, the object explains any distance.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scicompty.refine.mosaic import arranged
+from napari_scicompty.refine.overlaps import overlaps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_scicompty.estimate import Estimate
+    from napari_scicompty.measured import Measured
+
+RUNG = 1.15
+"""Between two distances that are tried."""
+
+LADDER = 0.68 * RUNG ** np.arange(7)
+"""Distances that are tried, over the present one: 0.68 to 1.57."""
+
+VIEWS = 36
+"""Views that are compared: those nearest to the middle of the scan."""
+
+REACH = 0.25
+"""How far the distance of two neighbours may be wrong, as a share of the view."""
+
+CLEARLY = 1.03
+"""Times the evidence at the present distance that another one must have."""
+
+
+def surveyed_distance(
+    estimate: Estimate, measured: Measured, seen: NDArray[np.int64]
+) -> float:
+    """Return the distance at which neighbours agree best; the present one if unclear.
+
+    Parameters
+    ----------
+    seen : (m,)
+        Views that take part.
+    """
+    here = estimate.canvas.to_pixels(estimate.positions_m)
+    away = np.linalg.norm(here[seen] - here[seen].mean(0), axis=1)
+    chosen = np.sort(seen[np.argsort(away, kind="stable")[:VIEWS]])
+    present = estimate.distance_m
+    evidence = []
+    for factor in LADDER:
+        other = estimate.along_valley((factor - 1) * present)
+        pairs = overlaps(other, measured, chosen, REACH)
+        if not len(pairs.first):
+            return present
+        evidence.append(arranged(pairs, here, here).evidence)
+    best = int(np.argmax(evidence))
+    if evidence[best] < CLEARLY * np.interp(0, np.log(LADDER), evidence):
+        return present
+    return float(present * LADDER[best] * RUNG ** _top(evidence, best))
+
+
+def _top(values: list[float], best: int) -> float:
+    """Return the steps from the best value to the top of the parabola through it."""
+    if not 0 < best < len(values) - 1:
+        return 0.0
+    before, middle, after = values[best - 1 : best + 2]
+    return 0.5 * (before - after) / (before - 2 * middle + after)
