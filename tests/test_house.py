@@ -20,7 +20,7 @@ FLOORS = {
     5: "recipe results figures",
     4: "controls refining run start search reconstruction halves refocusing simulation",
     3: "algorithms refine analysis",
-    2: "held_out measured estimate snapshot run_settings formats prepare",
+    2: "held_out storage measured estimate snapshot run_settings formats prepare",
     1: "affine errors files settings host_memory device geometry stacks scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
@@ -31,6 +31,7 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "stacks scan",
     "snapshot estimate",
     "held_out measured estimate",
+    "storage measured",
     "prepare formats",
     "controls refining run start search reconstruction halves",
     "start refocusing",

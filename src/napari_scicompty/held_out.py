@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
+from napari_scicompty.optics.propagators import detector_order
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from napari_scicompty.scan import Scan
 
 _SALT = 0x68656C64
 
@@ -33,25 +37,23 @@ class HeldOut:
     """Squared error (n,) of each pattern there, as it was visited last."""
 
     @classmethod
-    def choose(
-        cls, amplitudes: Tensor, good: NDArray[np.bool_], share: float, seed: int
-    ) -> Self:
-        """Choose a share of the good pixels, and take them out of the amplitudes.
-
-        Parameters
-        ----------
-        amplitudes : Tensor (n, h, w)
-            Zero at the chosen pixels afterwards.
-        good : (h, w)
-        share : float
-        seed : int
-        """
+    def choose(cls, scan: Scan, share: float, seed: int) -> Self:
+        """Choose a share of the good pixels, and read what was measured there."""
+        good = detector_order(scan.good, scan.geometry)
         draw = np.random.default_rng([seed, _SALT]).random(good.shape)
-        pixels = torch.from_numpy(np.flatnonzero((draw < share) & good))
-        flat = amplitudes.flatten(1)
-        kept = flat[:, pixels]
-        flat[:, pixels] = 0
-        return cls(pixels, kept, torch.zeros(len(flat)))
+        pixels = np.flatnonzero((draw < share) & good)
+        kept = np.empty((len(scan), len(pixels)), np.float32)
+        for part, raw in scan.chunks():
+            frames = detector_order(raw, scan.geometry).reshape(len(raw), -1)
+            kept[part] = np.sqrt(np.maximum(frames[:, pixels], 0))
+        return cls(
+            torch.from_numpy(pixels), torch.from_numpy(kept), torch.zeros(len(scan))
+        )
+
+    @property
+    def power(self) -> NDArray[np.float64]:
+        """Counts of each pattern there, shape (n,)."""
+        return self.amplitudes.double().square().sum(1).numpy(force=True)
 
     def to(self, device: torch.device) -> Self:
         """Move everything to a device."""

@@ -10,7 +10,8 @@ import torch
 
 from napari_scicompty.held_out import HeldOut
 from napari_scicompty.optics.patches import intensity
-from napari_scicompty.optics.propagators import detector_order
+from napari_scicompty.optics.propagators import detector_order, scan_order
+from napari_scicompty.storage import Keeping, stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_scicompty.scan import Scan
+    from napari_scicompty.storage import Storage
 
 
 @dataclass
@@ -29,8 +31,8 @@ class Measured:
     pixels hold zero.
     """
 
-    amplitudes: Tensor
-    """sqrt(max(I, 0)) on good pixels, shape (n, h, w), float32."""
+    storage: Storage
+    """sqrt(max(I, 0)) on good pixels; see `pattern`."""
     good: Tensor | None
     """1 on good pixels, 0 elsewhere, shape (h, w), float32; None when all are good."""
     power: NDArray[np.float64]
@@ -52,8 +54,9 @@ class Measured:
         included: NDArray[np.bool_],
         held_out: float = 0.0,
         seed: int = 0,
+        keeping: Keeping | None = None,
     ) -> Self:
-        """Take the square root once and move everything to the device.
+        """Keep the amplitudes, on the device if nothing else is said.
 
         Parameters
         ----------
@@ -63,25 +66,20 @@ class Measured:
             Share of the good pixels that take no part, chosen at random.
         seed : int
             Of that choice.
+        keeping : Keeping, optional
+            Where and how they are kept.
         """
-        amplitudes = torch.empty((len(scan), *scan.frame_shape), dtype=torch.float32)
-        for part, patterns in scan.chunks():
-            root = np.sqrt(np.maximum(np.where(scan.good, patterns, 0), 0))
-            amplitudes[part] = torch.from_numpy(detector_order(root, scan.geometry))
-        good, power, held = (
-            detector_order(scan.good, scan.geometry),
-            scan.pattern_sum,
-            None,
-        )
+        good = detector_order(scan.good, scan.geometry).copy()
+        power, held = scan.pattern_sum, None
         if held_out:
-            held = HeldOut.choose(amplitudes, good, held_out, seed)
-            good = good.copy()
+            held = HeldOut.choose(scan, held_out, seed)
             good.flat[held.pixels.numpy()] = False
-            power = power - held.amplitudes.double().square().sum(1).numpy()
+            power = power - held.power
         level = scan.pattern_sum[included].mean() / np.count_nonzero(scan.good)
         smallest = 1e-6 * float(np.sqrt(level))
+        fitted = scan_order(good, scan.geometry)
         return cls(
-            amplitudes.to(device),
+            stored(scan, fitted, keeping or Keeping(), device),
             None if good.all() else torch.from_numpy(good.astype("f4")).to(device),
             power,
             smallest,
@@ -132,6 +130,4 @@ class Measured:
 
     def pattern(self, batch: Sequence[int]) -> Tensor:
         """Measured amplitudes, shape (B, h, w); zero where masked."""
-        if len(batch) == 1:
-            return self.amplitudes[batch[0]].unsqueeze(0)
-        return self.amplitudes[torch.as_tensor(batch, device=self.amplitudes.device)]
+        return self.storage[batch]

@@ -333,7 +333,7 @@ class Run:
     # -- errors -----------------------------------------------------------------------
     def _begin_errors(self, start: Snapshot) -> None:
         """Take up the errors of the start; measure them by a full pass at epoch 0."""
-        device = self.measured.amplitudes.device
+        device = self.estimate.object.device
         self._errors = torch.zeros(len(self.scan), device=device)
         self._visited[self._order[: self.batch]] = True
         self._visited_before = np.isfinite(start.pattern_error)
@@ -420,7 +420,7 @@ class Run:
 
     def _take_up_beside(self, snapshot: Snapshot) -> None:
         kept = {
-            name: snapshot.state[name].to(self.measured.amplitudes.device, copy=True)
+            name: snapshot.state[name].to(self.estimate.object.device, copy=True)
             for name in ("brightness", "background")
             if name in snapshot.state
         }

@@ -54,7 +54,8 @@ class Parameters:
                 len(estimate.positions_m), device=device
             )
         if "background" in free and background is None:
-            background = measured.background = torch.zeros_like(measured.amplitudes[0])
+            background = torch.zeros(estimate.canvas.view, device=device)
+            measured.background = background
         found = cls(
             estimate.object.detach(),
             estimate.probe.detach(),
