@@ -5,7 +5,7 @@
 positions with gaussian errors, followed epoch by epoch.
 
 ``distance.py table SIGMA_PX EPOCHS``: all distances, both signs and three seeds, by
-every way of ``--columns``. Each run adds a line to ``--rows``; what is there is not run
+every way of ``--columns`` (``recipe``, ``published``, ``valley``, ``after``). Each run adds a line to ``--rows``; what is there is not run
 again, so that a table can be made in parts. Medians over the seeds come last.
 
 The scaled distance is what is left after the common scale of positions and distance,
@@ -51,7 +51,42 @@ def recipe(epochs: int) -> list[Stage]:
     return [Stage(sc.RPIE(), BOTH, epochs)]
 
 
-COLUMNS: dict[str, Callable[[int], list[Stage]]] = {"recipe": recipe}
+def published(epochs: int) -> list[Stage]:
+    """Plain joint Adam on the intensities, as the AD paper has it (eqs. 6 and 11)."""
+    algorithm = sc.AutoDiff(
+        free_positions=True,
+        free_distance=True,
+        loss="intensity",
+        view="bilinear",
+        optimiser="adam",
+        rate_object=0.08,  # 0.02 of the amplitude a step
+        rate_probe=0.04,
+        rate_distance=0.001,
+        position_pull=1e-4,
+        start_positions=0,
+        start_distance=0,
+        half_life=1000,
+    )
+    return [Stage(algorithm, (), epochs)]
+
+
+def valley(epochs: int) -> list[Stage]:
+    """AD by momentum, positions free, the distance along its valley."""
+    return [Stage(sc.AutoDiff(free_positions=True), ("distance",), epochs)]
+
+
+def after(epochs: int) -> list[Stage]:
+    """AD with free positions for the last 30 epochs, after the recipe."""
+    polish = Stage(sc.AutoDiff(free_positions=True), (), 30)
+    return [Stage(sc.RPIE(), BOTH, epochs - 30), polish]
+
+
+COLUMNS: dict[str, Callable[[int], list[Stage]]] = {
+    "recipe": recipe,
+    "published": published,
+    "valley": valley,
+    "after": after,
+}
 """Name -> stages of a run of so many epochs in all."""
 
 
@@ -105,11 +140,17 @@ def follow(preset: str, sigma_px: float, sign: int, seed: int, epochs: int) -> N
             print(json.dumps(row), flush=True)
 
 
-def table(sigma_px: float, epochs: int, columns: list[str], rows: Path) -> None:
+def table(
+    sigma_px: float,
+    epochs: int,
+    columns: list[str],
+    distances_mm: list[int],
+    rows: Path,
+) -> None:
     """Run what is not there yet, and print the medians over the seeds."""
     done = read(rows)
     for column, mm, sign, seed in itertools.product(
-        columns, DISTANCES_MM, SIGNS, SEEDS
+        columns, distances_mm, SIGNS, SEEDS
     ):
         key = (column, sigma_px, epochs, mm, sign, seed)
         if key in done:
@@ -123,7 +164,7 @@ def table(sigma_px: float, epochs: int, columns: list[str], rows: Path) -> None:
             file.write(json.dumps([key, seen]) + "\n")
         print(*key, json.dumps(rounded(seen)), flush=True)
     for column in columns:
-        show(column, sigma_px, epochs, done)
+        show(column, sigma_px, epochs, distances_mm, done)
 
 
 def read(rows: Path) -> dict[tuple[Any, ...], dict[str, float]]:
@@ -138,6 +179,7 @@ def show(
     column: str,
     sigma_px: float,
     epochs: int,
+    distances_mm: list[int],
     done: dict[tuple[Any, ...], dict[str, float]],
 ) -> None:
     """Print a way's medians over the seeds; of distances, the sizes are taken."""
@@ -148,7 +190,7 @@ def show(
     names = *names, "lost (%)", "error", "seconds"
     print("|", " | ".join(names), "|")
     print("|---" * len(names) + "|")
-    for mm, sign in itertools.product(DISTANCES_MM, SIGNS):
+    for mm, sign in itertools.product(distances_mm, SIGNS):
         seen = [done[column, sigma_px, epochs, mm, sign, seed] for seed in SEEDS]
         middle = {k: statistics.median(abs(s[k]) for s in seen) for k in seen[0]}
         *numbers, error, seconds = middle.values()
@@ -170,13 +212,16 @@ def main() -> None:
     every.add_argument("sigma_px", type=float)
     every.add_argument("epochs", type=int)
     every.add_argument("--columns", default=",".join(COLUMNS))
+    every.add_argument("--distances", default=",".join(map(str, DISTANCES_MM)))
     every.add_argument("--rows", type=Path, default=Path("build/distance.jsonl"))
     given = vars(parser.parse_args())
     if given.pop("way") == "run":
         follow(**given)
         return
     given["rows"].parent.mkdir(parents=True, exist_ok=True)
-    table(**given | {"columns": given["columns"].split(",")})
+    distances = [int(mm) for mm in given.pop("distances").split(",")]
+    columns = given.pop("columns").split(",")
+    table(**given, columns=columns, distances_mm=distances)
 
 
 if __name__ == "__main__":
