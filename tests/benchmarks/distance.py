@@ -6,8 +6,8 @@ positions with gaussian errors, followed epoch by epoch.
 
 ``distance.py table SIGMA_PX EPOCHS``: all distances, both signs and three seeds, by
 every way of ``--columns`` (``recipe,published,valley,after``). Each run adds a line to
-``--rows``; what is there is not run again, so that a table can be made in parts. Medians
-over the seeds come last.
+``--rows``; what is there is not run again, so that a table can be made in parts.
+Medians over the seeds come last.
 
 The scaled distance is what is left after the common scale of positions and distance,
 which the patterns cannot fix, is taken off.
