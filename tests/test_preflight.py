@@ -57,6 +57,19 @@ def test_a_step_needs_the_memory_that_its_algorithm_says(
     assert 0.65 * told < measured < 1.15 * told
 
 
+@pytest.mark.parametrize("batch", [2, 10])
+def test_what_autodiff_frees_needs_memory_too(batch: int) -> None:
+    small = small_scan(view=(64, 64), grid=(6, 6), modes=2, near=True)
+    free = {f"free_{name}": True for name in ("positions", "distance", "background")}
+    starts = {f"start_{name}": 0 for name in ("positions", "distance", "others")}
+    algorithm = ALGORITHMS["autodiff"](**free, **starts)
+    run = begun(small, algorithm, batch)
+    grid = math.prod(wave_grid(small.scan.geometry, (64, 64)))
+    canvas = run.estimate.object.numel()
+    told = algorithm.step_bytes(batch, 2, 64 * 64, grid, canvas)
+    assert told / 1.5 < peak(lambda: run.advance(0)) < 1.5 * told
+
+
 @pytest.mark.parametrize("modes", [1, 3])
 @fields
 def test_a_whole_run_needs_what_is_told(modes: int, near: bool) -> None:

@@ -195,7 +195,8 @@ class AutoDiff(Algorithm):
         self, batch: int, modes: int, view: int, grid: int, canvas: int
     ) -> int:
         """Return the memory of a step: waves, gradients and moments, as measured."""
-        waves = 7 * view if grid == view else 3.4 * grid
+        on_grid = 4.5 if self.free_distance else 3.4
+        waves = 7 * view if grid == view else on_grid * grid
         return 8 * round(batch * (7 * view + modes * waves) + 5 * canvas)
 
     # -- a batch ----------------------------------------------------------------------
