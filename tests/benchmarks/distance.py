@@ -150,8 +150,8 @@ def table(
 ) -> None:
     """Run what is not there yet, and print the medians over the seeds."""
     done = read(rows)
-    for column, mm, sign, seed in itertools.product(
-        columns, distances_mm, SIGNS, SEEDS
+    for column, seed, mm, sign in itertools.product(
+        columns, SEEDS, distances_mm, SIGNS
     ):
         key = (column, sigma_px, epochs, mm, sign, seed)
         if key in done:
@@ -188,15 +188,21 @@ def show(
         f"\n{column}, sigma {sigma_px:g} px, {epochs} epochs: medians over the seeds\n"
     )
     names = "z (mm)", "told", "z (%)", "scaled (%)", "median (px)", "mean (px)"
-    names = *names, "lost (%)", "error", "seconds"
+    names = *names, "lost (%)", "error", "seconds", "seeds"
     print("|", " | ".join(names), "|")
     print("|---" * len(names) + "|")
     for mm, sign in itertools.product(distances_mm, SIGNS):
-        seen = [done[column, sigma_px, epochs, mm, sign, seed] for seed in SEEDS]
+        keys = [(column, sigma_px, epochs, mm, sign, seed) for seed in SEEDS]
+        seen = [done[key] for key in keys if key in done]
+        if not seen:
+            continue
         middle = {k: statistics.median(abs(s[k]) for s in seen) for k in seen[0]}
         *numbers, error, seconds = middle.values()
         cells = " | ".join(f"{value:.2f}" for value in numbers)
-        print(f"| {mm} | {30 * sign:+d} % | {cells} | {error:.2g} | {seconds:.0f} |")
+        print(
+            f"| {mm} | {30 * sign:+d} % | {cells} | {error:.2g} | {seconds:.0f} "
+            f"| {len(seen)} |"
+        )
 
 
 def main() -> None:
