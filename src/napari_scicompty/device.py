@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.host_memory import available_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,25 @@ def pick_device(name: str) -> torch.device:
             "Choose one of these or 'auto', or install a build of PyTorch for your GPU"
         )
     return torch.device(name)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of a device that is free, what torch holds in reserve included."""
+    if device.type == "cuda":
+        reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
+            device
+        )
+        return int(torch.cuda.mem_get_info(device)[0]) + reserve
+    if device.type == "mps":
+        most = torch.mps.recommended_max_memory()
+        return int(most - torch.mps.driver_allocated_memory())
+    return available_bytes()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short, on a device or on the host."""
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
 
 def fitting_threads(wave_size: int) -> int:

@@ -87,6 +87,15 @@ class Measured:
             held_out=None if held is None else held.to(device),
         )
 
+    def keep(self, scan: Scan, keeping: Keeping, device: torch.device) -> None:
+        """Keep the amplitudes in another way; the memory they took is freed first."""
+        good = np.ones(scan.frame_shape, bool)
+        if self.good is not None:
+            good = scan_order(self.good.numpy(force=True) > 0, scan.geometry)
+        del self.storage
+        torch.cuda.empty_cache()
+        self.storage = stored(scan, good, keeping, device)
+
     def correct(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
         """Replace waves Psi by Psi' - Psi of the modulus step, in place.
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
@@ -17,12 +18,14 @@ from napari_scicompty.device import (
     copied_state,
     cpu_threads,
     fitting_threads,
+    is_out_of_memory,
     pick_device,
 )
 from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.estimate import Estimate
 from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
+from napari_scicompty.plan import Plan, plan, smaller
 from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import AT_ONCE, RunSettings, included
 from napari_scicompty.snapshot import Change, Refined, Snapshot
@@ -106,14 +109,14 @@ class Run:
             torch.from_numpy(start.probe.copy()).to(device),
         )
         self.estimate.place(start.positions_m)
-        self.measured = Measured.of(
-            scan, device, self._included, settings.held_out, settings.seed
-        )
+        self.plan = plan(scan, algorithm, settings, len(start.probe))
+        self.measured = self._kept(device)
         self.measured.smallest = start.state.get("smallest", self.measured.smallest)
         self._take_up_beside(start)
         self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
         self._order = self._order_of(self.epoch)
+        self._expect()
         self._begin_errors(start)
         self.controls.bind(self._checked)
         self._good = self.snapshot()
@@ -146,16 +149,11 @@ class Run:
                             break
                         began += self.controls.wait_while_paused()
                         continue
-                    self.step()
+                    self._step_within_memory()
                     if seconds is None and self.epoch > first:
                         break
                     if seconds is not None and time.perf_counter() - began > seconds:
                         break
-        except torch.OutOfMemoryError:
-            raise EngineError(
-                f"The device {self._errors.device} ran out of memory at epoch "
-                f"{self.epoch}; use fewer modes, a smaller batch or crop the patterns"
-            ) from None
         except RuntimeError as error:
             raise EngineError(
                 f"The engine failed at epoch {self.epoch}: {error}"
@@ -190,10 +188,13 @@ class Run:
         settings = self.settings
         return not settings.freeze_probe and self.epoch >= settings.hold_probe
 
+    @property
+    def _batch_size(self) -> int:
+        return self.settings.batch or self.algorithm.default_batch
+
     def _next_batch(self) -> list[int]:
-        size = self.settings.batch or self.algorithm.default_batch
         batch: list[int] = []
-        while len(batch) < size and self.batch < len(self._order):
+        while len(batch) < self._batch_size and self.batch < len(self._order):
             j = self._order[self.batch]
             self.batch += 1
             if self._included[j]:
@@ -238,6 +239,7 @@ class Run:
     def _begin_epoch(self) -> None:
         self.batch = 0
         self._order = self._order_of(self.epoch)
+        self._expect()
         self._visited_before = self._visited
         self._visited = np.zeros(len(self.scan), bool)
 
@@ -295,6 +297,78 @@ class Run:
         if then != self.algorithm.described["name"]:
             return {}
         return copied_state(snapshot.state.get("algorithm", {}), device)
+
+    # -- memory -----------------------------------------------------------------------
+    def _kept(self, device: torch.device) -> Measured:
+        """Keep the patterns as planned, or nearest to it."""
+        while True:
+            try:
+                measured = Measured.of(
+                    self.scan,
+                    device,
+                    self._included,
+                    self.settings.held_out,
+                    self.settings.seed,
+                    self.plan.keeping,
+                )
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                break
+            self.plan = self._less() or self._give_up()
+        if not self.plan.is_plain and str(self.plan) not in self.history.notes:
+            self.history = self.history.add(notes=[str(self.plan)])
+        return measured
+
+    def _expect(self) -> None:
+        """Tell the storage what comes next."""
+        order = [j for j in self._order[self.batch :] if self._included[j]]
+        self.measured.storage.expect(order, self._batch_size)
+
+    def _step_within_memory(self) -> None:
+        """Do a step; where it does not fit, go back and on with less memory."""
+        try:
+            self.step()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return
+        # Only here, after the traceback, is the memory of the step free again.
+        good, device = self._good, self._errors.device
+        less = self._less()
+        if less is not None:
+            self.plan = less
+            self.measured.keep(self.scan, less.keeping, device)
+            how = str(less)
+        elif self._batch_size > 1:
+            self._apply([("run.batch", self._batch_size // 2)])
+            how = f"batches of {self._batch_size}"
+        else:
+            self._give_up()
+        note = (
+            f"epoch {self.epoch + 1}: {device} ran out of memory; went back to epoch "
+            f"{good.epoch} and on with less: {how}"
+        )
+        self._go_back_to(good)
+        self.epoch = good.epoch
+        self.history = dataclasses.replace(
+            good.history,
+            changes=self.history.changes,
+            notes=(*self.history.notes, note),
+        )
+        self._begin_epoch()
+
+    def _less(self) -> Plan | None:
+        modes = len(self.estimate.probe)
+        return smaller(self.plan, self.scan, self.algorithm, self.settings, modes)
+
+    def _give_up(self) -> NoReturn:
+        raise EngineError(
+            f"The device {self.estimate.object.device} ran out of memory at epoch "
+            f"{self.epoch}; use fewer modes, a smaller batch or crop the patterns"
+        )
 
     # -- changes under way ------------------------------------------------------------
     def _checked(

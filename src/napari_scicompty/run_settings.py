@@ -61,6 +61,14 @@ class RunSettings(Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "Where to compute; auto takes a GPU when there is one", live=False
     )
+    memory_gb: float = setting(
+        0.0,
+        "Most memory of the device that a run may take; 0 is what is free",
+        unit="GB",
+        ge=0,
+        live=False,
+        advanced=True,
+    )
     seed: int = setting(
         0,
         "Of the random order and the weak modes: same seed, same numbers",

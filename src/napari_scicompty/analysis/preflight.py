@@ -84,10 +84,9 @@ def preflight(scan: Scan, geometry: Geometry | None = None) -> Preflight:
 def memory_bytes(
     scan: Scan, algorithm: Algorithm, modes: int = 1, batch: int | None = None
 ) -> int:
-    """Estimate the memory that a run needs on its device.
+    """Estimate the memory that a run needs whose patterns are all on its device.
 
-    Amplitudes, object and probe, and the larger of a step and of the pass over all
-    patterns at the end.
+    Amplitudes (float32) and `working_bytes`.
 
     Parameters
     ----------
@@ -99,14 +98,25 @@ def memory_bytes(
     InputError
         Positions that do not fit the object pixel.
     """
+    amplitudes = 4 * len(scan) * math.prod(scan.frame_shape)
+    return amplitudes + working_bytes(scan, algorithm, modes, batch)
+
+
+def working_bytes(
+    scan: Scan, algorithm: Algorithm, modes: int = 1, batch: int | None = None
+) -> int:
+    """Estimate what a run needs on its device beside the patterns.
+
+    Object and probe, and the larger of a step and of the pass over all patterns at the
+    end; parameters as of `memory_bytes`.
+    """
     view, canvas = math.prod(scan.frame_shape), math.prod(Canvas.of(scan).shape)
     grid = math.prod(wave_grid(scan.geometry, scan.frame_shape))
     size = min(batch or algorithm.default_batch, len(scan))
     step = algorithm.step_bytes(size, modes, view, grid, canvas)
     at_once = min(len(scan) * modes * view, max(AT_ONCE, modes * view))
     whole = 8 * at_once * 4 * grid // view
-    held = 4 * len(scan) * view + 8 * (canvas + modes * view)
-    return held + max(step, whole)
+    return 8 * (canvas + modes * view) + max(step, whole)
 
 
 def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:

@@ -61,6 +61,7 @@ class RunChoices(Settings):
     excluded: tuple[int, ...] = _of_run("excluded")
     held_out: float = _of_run("held_out")
     device: Literal["auto", "cpu", "cuda", "mps"] = _of_run("device")
+    memory_gb: float = _of_run("memory_gb")
     seed: int = _of_run("seed")
     threads: int = _of_run("threads")
 
