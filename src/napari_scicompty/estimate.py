@@ -11,6 +11,7 @@ import torch
 from napari_scicompty.canvas import WHOLE, Canvas
 from napari_scicompty.optics import patches
 from napari_scicompty.optics.propagators import angular_spectrum_kernel, propagator_for
+from napari_scicompty.optics.two_spaces import TwoSpaces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ class Estimate:
     ) -> None:
         self.canvas = canvas
         self.object = object
-        self.probe = probe
+        self._probe = TwoSpaces(probe)
         self._look_through(geometry)
         self.probe_is_known = False
         self.brightness: Tensor | None = None
@@ -59,6 +60,20 @@ class Estimate:
         self._corners: list[Corner] = []
         self._probe_ramps: tuple[Tensor, Tensor] | None = None
         self._object_ramps: tuple[Tensor, Tensor] | None = None
+
+    @property
+    def probe(self) -> Tensor:
+        """P: the modes themselves, which may be changed in place."""
+        return self._probe.field
+
+    @probe.setter
+    def probe(self, modes: Tensor) -> None:
+        self._probe = TwoSpaces(modes)
+
+    @property
+    def probe_kept(self) -> TwoSpaces:
+        """The modes in the space where they were stepped last; to look at them."""
+        return self._probe
 
     def place(self, positions_m: NDArray[np.float64]) -> None:
         """Put the views at these positions (n, 2), fractions of a pixel kept.
@@ -125,8 +140,8 @@ class Estimate:
     def _ramps(self, shifts: Tensor) -> tuple[Tensor, Tensor]:
         h, w = self.canvas.view
         return (
-            patches.shift_ramp(shifts[:, 0], h).to(self.probe.device),
-            patches.shift_ramp(shifts[:, 1], w).to(self.probe.device),
+            patches.shift_ramp(shifts[:, 0], h).to(self.object.device),
+            patches.shift_ramp(shifts[:, 1], w).to(self.object.device),
         )
 
     def restore(self, good: Snapshot) -> None:
@@ -180,66 +195,72 @@ class Estimate:
         views = patches.take(self.object, self.corners(batch), self.canvas.view)
         if self._object_ramps is None:
             return views
-        ramp_y, ramp_x = self._of(self._object_ramps, batch)
-        return patches.fourier_shift(views, ramp_y, ramp_x)
+        y, x = self._object_ramps
+        index = patches.rows(batch)
+        return patches.fourier_shift(views, y[index], x[index])
 
     def probes(self, batch: Sequence[int]) -> Tensor:
         """P_p at each position, shape (B, modes, h, w); B = 1 when all are alike."""
-        probes = self.probe.unsqueeze(0)
-        if self._probe_ramps is not None:
-            ramp_y, ramp_x = self._of(self._probe_ramps, batch)
-            probes = patches.fourier_shift(self.probe, ramp_y[:, None], ramp_x[:, None])
+        if self._probe_ramps is None:
+            probes = self.probe.unsqueeze(0)
+        else:
+            probes = torch.fft.ifft2(self._probe.spectrum * self._ramp(batch))
         return probes if self.brightness is None else probes * self._amplitude(batch)
 
-    def probe_frame(self, fields: Tensor, batch: Sequence[int]) -> Tensor:
-        """Shift fields (B, modes, h, w) back by the fractions; sum over the batch."""
+    def add_to_probe(self, update: Tensor, batch: Sequence[int], alpha: float) -> None:
+        """Add alpha times updates (B, modes, h, w) of the probes of a batch, in place.
+
+        Where the probes are shifted by fractions of a pixel, their updates are shifted
+        back, and the probe stays in Fourier space.
+        """
         if self.brightness is not None:
-            fields = fields * self._amplitude(batch)
-        if self._probe_ramps is not None:
-            ramp_y, ramp_x = self._of(self._probe_ramps, batch)
-            fields = patches.fourier_shift(
-                fields, ramp_y[:, None].conj(), ramp_x[:, None].conj()
-            )
-        return fields.sum(0)
+            update = update * self._amplitude(batch)
+        if self._probe_ramps is None:
+            self.probe.add_(patches.total(update, 0), alpha=alpha)
+            return
+        back = torch.fft.fft2(update).mul_(self._ramp(batch).conj())
+        self._probe.add_spectrum(patches.total(back, 0), alpha)
+
+    def _ramp(self, batch: Sequence[int]) -> Tensor:
+        """Factors (B, 1, h, w) that shift the spectra of the probes of a batch."""
+        assert self._probe_ramps is not None
+        y, x = self._probe_ramps
+        index = patches.rows(batch)
+        return (y[index, :, None] * x[index, None, :])[:, None]
 
     def object_frame(self, fields: Tensor, batch: Sequence[int]) -> Tensor:
         """Shift fields (B, h, w) of the views back to whole pixels of the canvas."""
         if self._object_ramps is None:
             return fields
-        ramp_y, ramp_x = self._of(self._object_ramps, batch)
-        return patches.fourier_shift(fields, ramp_y.conj(), ramp_x.conj())
+        y, x = self._object_ramps
+        index = patches.rows(batch)
+        return patches.fourier_shift(fields, y[index].conj(), x[index].conj())
 
     def corners(self, batch: Sequence[int]) -> list[Corner]:
         """Whole-pixel top-left corners of the views of a batch."""
         return [self._corners[j] for j in batch]
 
-    def add_to_object(self, corner: Corner, update: Tensor) -> None:
-        """Add an update (h', w') to the object at `corner`, in place."""
+    def add_to_object(self, update: Tensor, corner: Corner, alpha: float) -> None:
+        """Add alpha times an update (h', w') to the object at `corner`, in place."""
         y, x = corner
         h, w = update.shape
-        self.object[y : y + h, x : x + w].add_(update)
+        self.object[y : y + h, x : x + w].add_(update, alpha=alpha)
 
     def _amplitude(self, batch: Sequence[int]) -> Tensor:
         assert self.brightness is not None
-        return self.brightness[list(batch)].sqrt()[:, None, None, None]
-
-    def _of(
-        self, ramps: tuple[Tensor, Tensor], batch: Sequence[int]
-    ) -> tuple[Tensor, Tensor]:
-        index = list(batch)
-        return ramps[0][index], ramps[1][index]
+        return self.brightness[patches.rows(batch)].sqrt()[:, None, None, None]
 
     # -- ambiguities kept in place ----------------------------------------------------
     @property
     def power(self) -> float:
         """Power of all probe modes: sum |P|^2."""
-        return float(patches.intensity(self.probe).sum())
+        return float(patches.intensity(self._probe.copied()).sum())
 
     def rescale(self, power: float) -> None:
         """Give the probe this power and the object the inverse factor."""
         factor = math.sqrt(power / max(self.power, 1e-30))
         self.probe.mul_(factor)
-        self.object.div_(factor)
+        self.object.mul_(1 / factor)
 
     def recentre(self) -> tuple[int, int]:
         """Roll probe and object together so that the probe is in the middle again.

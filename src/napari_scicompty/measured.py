@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from napari_scicompty.held_out import HeldOut
-from napari_scicompty.optics.patches import intensity
+from napari_scicompty.optics.patches import total_intensity
 from napari_scicompty.optics.propagators import detector_order, scan_order
 from napari_scicompty.storage import Keeping, stored
 
@@ -128,7 +128,7 @@ class Measured:
 
     def _difference(self, waves: Tensor, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Model amplitude, and measured minus model on good pixels, both (B, h, w)."""
-        model = intensity(waves).sum(1)
+        model = total_intensity(waves)
         if self.background is not None:
             model.add_(self.background)
         model.sqrt_()

@@ -426,7 +426,7 @@ class Run:
     def full_error(self) -> tuple[float, Tensor]:
         """Error by a full pass, and the squared error of each pattern, shape (n,)."""
         errors = torch.zeros_like(self._errors)
-        size = max(1, AT_ONCE // self.estimate.probe.numel())
+        size = max(1, AT_ONCE // self._start.probe.size)
         indices = [int(j) for j in np.flatnonzero(self._included)]
         with torch.no_grad(), cpu_threads(self._threads):
             for first in range(0, len(indices), size):
@@ -459,7 +459,7 @@ class Run:
             epoch=self.epoch,
             error=error,
             object=_copied(self.estimate.object),
-            probe=_copied(self.estimate.probe),
+            probe=self.estimate.probe_kept.copied().cpu().numpy(),
             positions_m=self.estimate.positions_m,
             origin_m=canvas.origin_m,
             pixel_size_m=canvas.pixel_size_m,
@@ -485,21 +485,24 @@ class Run:
         )
 
     def _beside(self) -> dict[str, Any]:
-        """Brightness of the beam and background, where they were refined."""
+        """Brightness, background and the probe in Fourier space, where they are."""
         known = {
             "brightness": self.estimate.brightness,
             "background": self.measured.background,
+            "probe_spectrum": self.estimate.probe_kept.stepped,
         }
         return {k: v.cpu().clone() for k, v in known.items() if v is not None}
 
     def _take_up_beside(self, snapshot: Snapshot) -> None:
         kept = {
             name: snapshot.state[name].to(self.estimate.object.device, copy=True)
-            for name in ("brightness", "background")
+            for name in ("brightness", "background", "probe_spectrum")
             if name in snapshot.state
         }
         self.estimate.brightness = kept.get("brightness")
         self.measured.background = kept.get("background")
+        if "probe_spectrum" in kept:
+            self.estimate.probe_kept.take_up(kept["probe_spectrum"])
 
     def _described(self) -> dict[str, Any]:
         run = self.settings.model_dump(mode="json")
@@ -507,7 +510,7 @@ class Run:
             **self._start.settings,
             **self.refining.described,
             "algorithm": self.algorithm.described,
-            "run": run | {"modes": len(self.estimate.probe)},
+            "run": run | {"modes": len(self._start.probe)},
         }
 
 

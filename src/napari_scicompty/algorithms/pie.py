@@ -21,10 +21,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import torch
-
 from napari_scicompty.algorithms.base import Algorithm
-from napari_scicompty.optics import patches
+from napari_scicompty.optics.patches import gather_sum, total, total_intensity
 from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
@@ -82,27 +80,23 @@ class _PIE(Algorithm):
             change = estimate.propagator.backward(waves)
 
         corners = estimate.corners(batch)
-        update = estimate.object_frame((probes.conj() * change).sum(1), batch)
-        corner, object_update = patches.gather_sum(update, corners)
-        lit = patches.intensity(probes).sum(1)
-        lit = lit.expand(len(corners), -1, -1)
-        _weigh(object_update, patches.gather_sum(lit, corners)[1], gamma)
+        update = estimate.object_frame(total(probes.conj() * change, 1), batch)
+        corner, update = gather_sum(update, corners)
+        lit = total_intensity(probes).expand(len(corners), -1, -1)
+        _weigh(update, gather_sum(lit, corners)[1], gamma)
 
         if state["update_probe"]:
-            probe_update = views.conj()[:, None] * change
-            seen = patches.intensity(views).sum(0)
-            _weigh(probe_update, seen, beta)
-            estimate.probe.add_(
-                estimate.probe_frame(probe_update, batch), alpha=self.alpha_probe
-            )
-        estimate.add_to_object(corner, object_update.mul_(self.alpha_object))
+            probe_update = change.mul_(views.conj_physical()[:, None])
+            _weigh(probe_update, total_intensity(views), beta)
+            estimate.add_to_probe(probe_update, batch, self.alpha_probe)
+        estimate.add_to_object(update, corner, self.alpha_object)
         return error
 
 
 def _weigh(update: Tensor, power: Tensor, share: float) -> None:
     """Divide an update in place by share max(power) + (1 - share) power."""
-    weight = torch.add(power.amax().mul_(share), power, alpha=1 - share)
-    update.mul_(weight.add_(1e-30).reciprocal_())
+    weight = power.lerp(power.amax().add_(1e-30), max(share, 1e-9))
+    update.mul_(weight.reciprocal_())
 
 
 class EPIE(_PIE):
