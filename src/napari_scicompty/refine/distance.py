@@ -58,7 +58,7 @@ class ValleyDistance(FallingRate):
     )
     survey: bool = setting(
         True,
-        "First try distances of 0.7 to 1.6 times the given one, and begin where "
+        "First try distances of 0.7 to 1.7 times the given one, and begin where "
         "neighbouring patterns agree best on what both show",
     )
     literal_epochs: int = setting(

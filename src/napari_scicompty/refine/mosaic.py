@@ -80,7 +80,7 @@ class Arrangement(NamedTuple):
     """Mean of all pairs that do not contradict."""
 
 
-class _Distances(NamedTuple):
+class Distances(NamedTuple):
     """How far pairs of views are apart."""
 
     first: NDArray[np.int64]
@@ -147,7 +147,7 @@ def as_they_are(pairs: Overlaps, here: Places) -> Arrangement:
     return _judged(pairs, _most_evident(pairs, np.zeros(here.shape, int)), here)
 
 
-def _judged(pairs: Overlaps, distances: _Distances, places: Places) -> Arrangement:
+def _judged(pairs: Overlaps, distances: Distances, places: Places) -> Arrangement:
     close = distances.off(places) < AGREED
     best = pairs.evidence.max((1, 2))
     agree = close & (distances.evidence >= NEARLY * best)
@@ -160,7 +160,7 @@ def _judged(pairs: Overlaps, distances: _Distances, places: Places) -> Arrangeme
     return Arrangement(places, asked, agreeing, float(agree.mean()), float(evidence))
 
 
-def _most_evident(pairs: Overlaps, cells: NDArray[np.int64]) -> _Distances:
+def _most_evident(pairs: Overlaps, cells: NDArray[np.int64]) -> Distances:
     """Take the most evident displacement of each pair near that of its views.
 
     Parameters
@@ -179,12 +179,10 @@ def _most_evident(pairs: Overlaps, cells: NDArray[np.int64]) -> _Distances:
     highest = near.reshape(len(near), -1).argmax(1)
     y, x = np.unravel_index(highest, near.shape[1:])
     best = pairs.best[pair, rows[pair, y, 0], columns[pair, 0, x]]
-    return _Distances(
-        pairs.first, pairs.second, pairs.supposed + best, near[pair, y, x]
-    )
+    return Distances(pairs.first, pairs.second, pairs.supposed + best, near[pair, y, x])
 
 
-def solved(distances: _Distances, start: Places) -> Places:
+def solved(distances: Distances, start: Places) -> Places:
     """Places (n, 2) in pixels that agree best with distances of which some are wrong.
 
     Parameters

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 RUNG = 1.15
 """Between two distances that are tried."""
 
-LADDER = 0.68 * RUNG ** np.arange(7)
-"""Distances that are tried, over the present one: 0.68 to 1.57."""
+PRESENT = 3
+"""Rung of the present distance."""
+
+LADDER = RUNG ** np.arange(-PRESENT, 5.0)
+"""Distances that are tried, over the present one: 0.66 to 1.75."""
 
 VIEWS = 36
 """Views that are compared: those nearest to the middle of the scan."""
@@ -58,14 +61,13 @@ def surveyed_distance(
             return present
         evidence.append(arranged(pairs, here, here).evidence)
     best = int(np.argmax(evidence))
-    if evidence[best] < CLEARLY * np.interp(0, np.log(LADDER), evidence):
+    # Without a top in between, it is no distance that makes the difference.
+    if best in (0, len(LADDER) - 1) or evidence[best] < CLEARLY * evidence[PRESENT]:
         return present
-    return float(present * LADDER[best] * RUNG ** _top(evidence, best))
+    return float(present * LADDER[best] * RUNG ** _top(evidence[best - 1 : best + 2]))
 
 
-def _top(values: list[float], best: int) -> float:
-    """Return the steps from the best value to the top of the parabola through it."""
-    if not 0 < best < len(values) - 1:
-        return 0.0
-    before, middle, after = values[best - 1 : best + 2]
+def _top(values: list[float]) -> float:
+    """Return the steps from the second of three values to the top of their parabola."""
+    before, middle, after = values
     return 0.5 * (before - after) / (before - 2 * middle + after)
