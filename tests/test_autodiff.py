@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
+from napari_scicompty.algorithms import _optimisers
 from napari_scicompty.errors import InputError
 from napari_scicompty.run import Run
 from small_scans import SmallScan, settings, small_scan
@@ -206,3 +207,24 @@ def test_one_quantity_is_refined_once() -> None:
     far = small_scan()
     with pytest.raises(InputError, match="far field"):
         run(far.scan, sc.AutoDiff(free_distance=True), far.start(), 1)
+
+
+def test_without_momentum_a_step_is_that_of_rpie(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_optimisers, "MOMENTUM", 0.0)
+    monkeypatch.setattr(_optimisers, "LIT", 0.0)
+    small = small_scan((32, 32), (4, 4), step=4)
+    same: dict[str, Any] = {"batch": 1, "freeze_probe": True}
+    plain = sc.AutoDiff(rate_object=0.4, damping=0.3, half_life=1e9)
+    ours = run(small.scan, plain, small.start(), 2, **same)
+    *_, theirs = sc.reconstruct(
+        small.scan,
+        sc.RPIE(alpha_object=0.4, gamma=0.3),
+        epochs=2,
+        start=small.start(),
+        device="cpu",
+        **same,
+    )
+    assert np.abs(theirs.object - 1).max() > 0.1
+    assert np.allclose(ours.object, theirs.object, atol=1e-4)
