@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import h5py
 
+from napari_scicompty.algorithms import RPIE
 from napari_scicompty.analysis.preflight import preflight
+from napari_scicompty.device import free_bytes, pick_device
 from napari_scicompty.formats import list_datasets, read_patterns
 from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
+from napari_scicompty.plan import plan, size
+from napari_scicompty.run_settings import RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +43,10 @@ def describe_scan(scan: Scan) -> Iterator[Line]:
     yield "canvas", f"{view.canvas_shape[0]} x {view.canvas_shape[1]} pixels"
     yield "step", f"{view.step_px:.3g} object pixels"
     yield "overlap", f"{view.window_overlap:.0%} of the frame"
+    settings = RunSettings()
+    free = size(free_bytes(pick_device(settings.device)))
+    words = f"{plan(scan, RPIE(), settings)} (M-rPIE, one mode; {free} free)"
+    yield "memory", words
     for note in scan.report:
         yield "note", note
 

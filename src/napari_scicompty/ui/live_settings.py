@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_scicompty.analysis.preflight import memory_bytes
 from napari_scicompty.errors import InputError
+from napari_scicompty.plan import Plan, plan
+from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui.sections import CollapsibleSection
 from napari_scicompty.ui.stage_list import StageList
 
@@ -69,18 +70,24 @@ class LiveSettings(QObject):
         return recipe.replace(stages=recipe.stages[self._first_row :])
 
     @property
-    def memory_bytes(self) -> int | None:
+    def memory(self) -> Plan | None:
         """Memory that the stages need; None without a scan or valid fields."""
         scan, result = self._controller.scan, self._controller.snapshot
         if scan is None:
             return None
-        modes = self._fields.run_values["modes"]
-        modes = modes or (1 if result is None else len(result.probe))
+        values = self._fields.run_values
+        modes = values["modes"] or (1 if result is None else len(result.probe))
         with contextlib.suppress(InputError):
-            return max(
-                memory_bytes(scan, stage.algorithm, modes, stage.batch)
+            plans = [
+                plan(
+                    scan,
+                    stage.algorithm,
+                    RunSettings(**values | {"batch": stage.batch}),
+                    modes,
+                )
                 for stage in self.stages.with_fields(self._fields.stage)
-            )
+            ]
+            return max(plans, key=lambda each: each.needed)
         return None
 
     # -- the run under way ------------------------------------------------------------

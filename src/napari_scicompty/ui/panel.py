@@ -277,7 +277,7 @@ class Reconstruction(QWidget):
 
     def _show_memory(self) -> None:
         """Say what memory the stages need, as the fields are set now."""
-        self.bar.show_memory(self.live.memory_bytes, self.controller)
+        self.bar.show_memory(self.live.memory, self.controller)
 
     def _view_chosen(self, name: str) -> None:
         viewer = self._viewer()

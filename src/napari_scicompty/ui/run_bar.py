@@ -25,6 +25,7 @@ from napari_scicompty.ui.layers import VIEWS
 from napari_scicompty.ui.plots import ErrorPlot
 
 if TYPE_CHECKING:
+    from napari_scicompty.plan import Plan
     from napari_scicompty.run import Run
     from napari_scicompty.snapshot import Snapshot
     from napari_scicompty.ui.controller import RunController
@@ -173,9 +174,9 @@ class RunBar(QWidget):
         self.progress.setValue((run.epoch - job.first_epoch) * size + run.batch)
         self.numbers.setText(_running_line(job, run))
 
-    def show_memory(self, needed: int | None, controller: RunController) -> None:
-        """Show what memory the next run needs, in bytes, where that is known."""
-        self._memory = "" if needed is None else f"needs {_size(needed)}"
+    def show_memory(self, plan: Plan | None, controller: RunController) -> None:
+        """Show what memory the next run needs, where that is known."""
+        self._memory = "" if plan is None else str(plan)
         if not controller.busy:
             self.show_progress(controller)
 
@@ -217,13 +218,6 @@ def _running_line(job: Job, run: Run) -> str:
 def _result_line(snapshot: Snapshot) -> str:
     shown = f" · error {snapshot.error:.4g}" if math.isfinite(snapshot.error) else ""
     return f"epoch {snapshot.epoch}{shown} · {_clock(snapshot.elapsed_s)} of computing"
-
-
-def _size(count: int) -> str:
-    """Write 1.5e9 bytes as 1.4 GiB."""
-    if count < 2**30:
-        return f"{max(1, round(count / 2**20))} MiB"
-    return f"{count / 2**30:.1f} GiB"
 
 
 def _clock(seconds: float) -> str:
