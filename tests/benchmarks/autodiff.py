@@ -41,7 +41,7 @@ SEIFERT = {
     "AutoDiff, amplitude": sc.AutoDiff(),
     "AutoDiff, intensity": sc.AutoDiff(loss="intensity"),
 }
-LOOKED_AT = (1, 2, 3, 5, 7, 10, 14, 20, 30, 40, 60)
+LOOKED_AT = (1, 2, 4, 7, 10, 14, 20, 30, 40)
 """Epochs: to compare with the truth takes longer than an epoch."""
 
 
