@@ -216,10 +216,10 @@ class Estimate:
         if self.brightness is not None:
             update = update * self._amplitude(batch)
         if self._probe_ramps is None:
-            self.probe.add_(patches.total(update, 0), alpha=alpha)
+            self.probe.add_(patches.total(update, 0)[0], alpha=alpha)
             return
         back = torch.fft.fft2(update).mul_(self._ramp(batch).conj())
-        self._probe.add_spectrum(patches.total(back, 0), alpha)
+        self._probe.add_spectrum(patches.total(back, 0)[0], alpha)
 
     def _ramp(self, batch: Sequence[int]) -> Tensor:
         """Factors (B, 1, h, w) that shift the spectra of the probes of a batch."""

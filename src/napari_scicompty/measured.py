@@ -118,7 +118,7 @@ class Measured:
         if self.held_out is not None:
             self.held_out.record(model, batch)
         error = difference.square().sum((-2, -1))
-        factor = difference.div_(model.add_(self.smallest))
+        factor = difference.div_(model.clamp_(min=self.smallest))
         waves.mul_(factor[:, None])
         return error
 
@@ -128,7 +128,7 @@ class Measured:
 
     def _difference(self, waves: Tensor, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Model amplitude, and measured minus model on good pixels, both (B, h, w)."""
-        model = total_intensity(waves)
+        model = total_intensity(waves)[:, 0]
         if self.background is not None:
             model.add_(self.background)
         model.sqrt_()

@@ -22,7 +22,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from napari_scicompty.algorithms.base import Algorithm
-from napari_scicompty.optics.patches import gather_sum, total, total_intensity
+from napari_scicompty.optics.patches import (
+    gather_sum,
+    intensity,
+    total,
+    total_intensity,
+)
 from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
@@ -68,34 +73,56 @@ class _PIE(Algorithm):
         Returns the squared error of each pattern before the step, shape (B,).
         """
         beta, gamma = self.weights
-        views, probes = estimate.views(batch), estimate.probes(batch)
-        exit_waves = probes * views[:, None]
-        waves = estimate.propagator.forward(exit_waves)
-        if state.get("literal", False):
-            seen = waves.clone()
-            error = measured.correct(waves, batch)
-            change = estimate.propagator.backward(seen.add_(waves)).sub_(exit_waves)
-        else:
-            error = measured.correct(waves, batch)
-            change = estimate.propagator.backward(waves)
+        views, probes = estimate.views(batch)[:, None], estimate.probes(batch)
+        improved = _literally if state.get("literal", False) else _improved
+        change, error = improved(probes, views, estimate, measured, batch)
 
         corners = estimate.corners(batch)
-        update = estimate.object_frame(total(probes.conj() * change, 1), batch)
+        update = total(probes.conj() * change, 1)[:, 0]
+        update = estimate.object_frame(update, batch)
         corner, update = gather_sum(update, corners)
-        lit = total_intensity(probes).expand(len(corners), -1, -1)
+        lit = total_intensity(probes)[:, 0]
         _weigh(update, gather_sum(lit, corners)[1], gamma)
 
         if state["update_probe"]:
-            probe_update = change.mul_(views.conj_physical()[:, None])
-            _weigh(probe_update, total_intensity(views), beta)
+            probe_update = change.mul_(views.conj_physical())
+            _weigh(probe_update, total(intensity(views), 0), beta)
             estimate.add_to_probe(probe_update, batch, self.alpha_probe)
         estimate.add_to_object(update, corner, self.alpha_object)
         return error
 
 
+def _improved(
+    probes: Tensor,
+    views: Tensor,
+    estimate: Estimate,
+    measured: Measured,
+    batch: Sequence[int],
+) -> tuple[Tensor, Tensor]:
+    """Return psi' - psi, shape (B, modes, h, w), and the squared errors (B,) of psi."""
+    waves = estimate.propagator.forward(probes * views)
+    error = measured.correct(waves, batch)
+    return estimate.propagator.backward(waves), error
+
+
+def _literally(
+    probes: Tensor,
+    views: Tensor,
+    estimate: Estimate,
+    measured: Measured,
+    batch: Sequence[int],
+) -> tuple[Tensor, Tensor]:
+    """Return the same with no light beside the detector."""
+    waves = estimate.propagator.forward(probes * views)
+    seen = waves.clone()
+    error = measured.correct(waves, batch)
+    after = estimate.propagator.backward(seen.add_(waves))
+    return after.sub_(probes * views), error
+
+
 def _weigh(update: Tensor, power: Tensor, share: float) -> None:
     """Divide an update in place by share max(power) + (1 - share) power."""
-    weight = power.lerp(power.amax().add_(1e-30), max(share, 1e-9))
+    weight = power.lerp(power.amax().clamp_(min=1e-30), max(share, 1e-9))
     update.mul_(weight.reciprocal_())
 
 

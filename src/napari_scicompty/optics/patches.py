@@ -50,7 +50,7 @@ def intensity(fields: Tensor) -> Tensor:
 
 
 def total_intensity(fields: Tensor) -> Tensor:
-    """sum_p |field_p|^2 over modes: (..., modes, h, w) to (..., h, w)."""
+    """sum_p |field_p|^2 over modes: (..., modes, h, w) to (..., 1, h, w)."""
     return _over_parts(total(torch.view_as_real(fields).square(), -4))
 
 
@@ -61,8 +61,8 @@ def _over_parts(squares: Tensor) -> Tensor:
 
 
 def total(fields: Tensor, dim: int) -> Tensor:
-    """Sum over a dimension; where it has one entry only, its memory is shared."""
-    return fields.squeeze(dim) if fields.shape[dim] == 1 else fields.sum(dim)
+    """Sum over a dimension, which stays; fields with one entry there are not copied."""
+    return fields if fields.shape[dim] == 1 else fields.sum(dim, keepdim=True)
 
 
 def rows(batch: Sequence[int]) -> slice | list[int]:
@@ -80,12 +80,13 @@ def take(canvas: Tensor, corners: Sequence[Corner], view: tuple[int, int]) -> Te
 
 
 def gather_sum(patches: Tensor, corners: Sequence[Corner]) -> tuple[Corner, Tensor]:
-    """Sum patches (B, h, w) where they lie; return (corner, sum) of their bounding box.
+    """Sum patches (B or 1, h, w) where they lie; return (corner, sum) of their bounds.
 
     A single patch is returned as it is.
     """
     if len(corners) == 1:
         return corners[0], patches[0]
+    patches = patches.expand(len(corners), -1, -1)
     h, w = patches.shape[-2:]
     top = min(y for y, _ in corners)
     left = min(x for _, x in corners)
