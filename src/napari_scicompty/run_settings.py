@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
 
 
-AT_ONCE = 2**20
+AT_ONCE = 2**18
 """Wave pixels that a pass over all patterns takes at once."""
 
 
