@@ -88,7 +88,7 @@ class Algorithm(Settings):
             view itself), and of the object.
         """
         del canvas
-        waves = 7 * view if grid == view else 3 * grid
+        waves = 4 * view if grid == view else 3 * grid
         return 8 * batch * (4 * view + modes * waves)
 
 
