@@ -21,7 +21,8 @@ FLOORS = {
     4: "controls refining run start search reconstruction halves refocusing simulation",
     3: "algorithms refine analysis plan",
     2: "held_out storage measured estimate snapshot run_settings formats prepare",
-    1: "affine errors files settings host_memory device geometry stacks scan canvas optics",
+    1: "affine errors files settings host_memory device geometry stacks scan canvas "
+    "optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors settings geometry scan canvas",
