@@ -49,7 +49,7 @@ def gradient_products(before: Tensor, after: Tensor, weight: Tensor) -> Tensor:
     torch.sub(old[:, 1:-1, 2:], old[:, 1:-1, :-2], out=parts[:, 1])
     new = torch.view_as_real(after)
     torch.sub(new[:, 1:-1, 1:-1], old[:, 1:-1, 1:-1], out=parts[:, 2])
-    # Times a complex view: a weight that is repeated for both parts takes ten times that.
+    # As complex numbers: a weight broadcast over both parts takes four times that.
     gradients = torch.view_as_complex(parts[:, :2])
     weighted = torch.view_as_real(gradients * weight[1:-1, 1:-1])
     return torch.bmm(weighted.flatten(2), parts.flatten(2).transpose(1, 2))
