@@ -113,7 +113,7 @@ def test_brightness_of_every_pattern_is_found() -> None:
     start = at_truth(small)
     plain = run(scan, sc.AutoDiff(), start, 40)
     last = run(scan, sc.AutoDiff(free_brightness=True), start, 40)
-    found = last.state["brightness"].numpy()
+    found = last.state["brightness"]
     assert np.corrcoef(found, true)[0, 1] > 0.99
     assert np.abs(found - true).mean() < 0.02
     assert last.error < 0.1 * plain.error
@@ -127,7 +127,7 @@ def test_a_background_is_found_and_kept_in_a_file(tmp_path: Any) -> None:
     plain = run(scan, sc.AutoDiff(), at_truth(small), 60)
     algorithm = sc.AutoDiff(free_background=True, start_others=0)
     last = run(scan, algorithm, at_truth(small), 60)
-    found = np.fft.fftshift(last.state["background"].numpy()).mean(1)
+    found = np.fft.fftshift(last.state["background"]).mean(1)
     assert np.corrcoef(found, true[0, :, 0])[0, 1] > 0.9
     assert last.error < 0.3 * plain.error
     sc.save_result(tmp_path / "with.h5", last)

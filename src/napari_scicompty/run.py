@@ -491,11 +491,11 @@ class Run:
             "background": self.measured.background,
             "probe_spectrum": self.estimate.probe_kept.stepped,
         }
-        return {k: v.cpu().clone() for k, v in known.items() if v is not None}
+        return {name: _copied(v) for name, v in known.items() if v is not None}
 
     def _take_up_beside(self, snapshot: Snapshot) -> None:
         kept = {
-            name: snapshot.state[name].to(self.estimate.object.device, copy=True)
+            name: torch.tensor(snapshot.state[name], device=self.estimate.object.device)
             for name in ("brightness", "background", "probe_spectrum")
             if name in snapshot.state
         }
