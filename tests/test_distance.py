@@ -8,6 +8,7 @@ import torch
 
 import napari_scicompty as sc
 from napari_scicompty.errors import InputError
+from napari_scicompty.optics import propagators
 from napari_scicompty.refine.distance import valley_slope
 from napari_scicompty.run import Run
 from small_scans import NEAR, SmallScan, settings, small_scan
@@ -47,6 +48,30 @@ def test_the_valley_is_flat_and_a_plain_change_of_distance_is_not() -> None:
     back = original.along_valley(2e-4).along_valley(-2e-4)
     assert torch.allclose(back.probe, original.probe, atol=1e-3)
     assert back.distance_m == pytest.approx(original.distance_m)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "refine"),
+    [
+        (sc.RPIE(), [sc.ValleyDistance(start_epoch=0, rate=0.2)]),
+        (sc.RPIE(), [sc.ValleyDistance(start_epoch=0, rate=0.2, survey=False)]),
+        (sc.AutoDiff(free_distance=True, start_distance=0, rate_distance=0.2), []),
+    ],
+)
+def test_a_distance_next_to_the_far_field_stays_in_near_field(
+    algorithm: object, refine: list[object]
+) -> None:
+    small = small_scan((24, 24), (4, 4), step=4, near=True)
+    farthest = propagators.farthest_m(NEAR, (24, 24))
+    scan = told(small, 0.95 * farthest / NEAR.distance_m)
+    snapshots = sc.reconstruct(scan, algorithm, epochs=6, refine=refine, device="cpu")
+    z = np.array([snapshot.distance_m for snapshot in snapshots])
+    assert len(z) == 7
+    assert (z > 0).all()
+    assert (z <= farthest).all()
+    assert z[-1] != z[0]
+    with pytest.raises(InputError, match="far field"):
+        propagators.check_carried(NEAR.replace(distance_m=1.01 * farthest), (24, 24))
 
 
 @pytest.mark.parametrize("factor", [0.85, 1.2])

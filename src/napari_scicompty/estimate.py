@@ -10,7 +10,11 @@ import torch
 
 from napari_scicompty.canvas import WHOLE, Canvas
 from napari_scicompty.optics import patches
-from napari_scicompty.optics.propagators import angular_spectrum_kernel, propagator_for
+from napari_scicompty.optics.propagators import (
+    angular_spectrum_kernel,
+    farthest_m,
+    propagator_for,
+)
 from napari_scicompty.optics.two_spaces import TwoSpaces
 
 if TYPE_CHECKING:
@@ -161,6 +165,11 @@ class Estimate:
     def distance_m(self) -> float:
         """Sample to detector."""
         return self.geometry.distance_m
+
+    @property
+    def farthest_m(self) -> float:
+        """Largest effective distance at which this is a near field; far field: none."""
+        return farthest_m(self.geometry, self.canvas.view)
 
     def along_valley(self, change_m: float) -> Estimate:
         """Return the estimate for another distance, refocused by the change.

@@ -114,7 +114,8 @@ class Descent:
         step = float(normalised(gradient, moments(self.state, "distance")))
         distance = self.estimate.distance_m
         self.state.setdefault("distance_before", distance)
-        self.estimate.look_from(distance * (1 + self._rate("distance") * step))
+        moved = distance * (1 + self._rate("distance") * step)
+        self.estimate.look_from(min(moved, self.estimate.farthest_m))
 
     def _affine(self, gradient: Tensor) -> None:
         """Gather: a map of all positions is stepped when an epoch ends."""

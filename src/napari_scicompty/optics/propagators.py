@@ -340,9 +340,7 @@ def check_carried(geometry: Geometry, shape: Shape) -> None:
     share = carried_share(geometry, shape)
     if share >= LEAST_CARRIED:
         return
-    pixel = geometry.pixel_size_m(shape)
-    side = min(n * p**2 for n, p in zip(shape, pixel, strict=True))
-    largest = 2 * side / (LEAST_CARRIED * geometry.wavelength_m)
+    largest = farthest_m(geometry, shape)
     raise InputError(
         f"Geometry.propagation is 'near-field', but at the effective distance of "
         f"{geometry.effective_distance_m:.4g} m only {share:.1%} of the object's "
@@ -351,6 +349,18 @@ def check_carried(geometry: Geometry, shape: Shape) -> None:
         f"propagation='far-field'; near field works up to an effective distance of "
         f"{largest:.3g} m, or check wavelength, distances and pixel"
     )
+
+
+def farthest_m(geometry: Geometry, shape: Shape) -> float:
+    """Largest effective distance at which near field works for views of `shape`.
+
+    It is the one of `check_carried`, less a little that rounding may take.
+    """
+    if geometry.propagation == "far-field":
+        return math.inf
+    pixel = geometry.pixel_size_m(shape)
+    side = min(n * p**2 for n, p in zip(shape, pixel, strict=True))
+    return 0.999 * 2 * side / (LEAST_CARRIED * geometry.wavelength_m)
 
 
 def detector_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:

@@ -155,7 +155,10 @@ class ValleyDistance(FallingRate):
         state["square"] = b2 * state.get("square", 0.0) + (1 - b2) * slope**2
         rate = self.rate * self.share_of_rate(step)
         spread = math.sqrt(state["square"] / (1 - b2**step))
-        return float(-rate * state["mean"] / (1 - b1**step) / (spread + 1e-30))
+        share = -rate * state["mean"] / (1 - b1**step) / (spread + 1e-30)
+        # The next slope is taken a nudge further.
+        farthest = estimate.farthest_m / (1 + 2 * NUDGE)
+        return float(min(share, farthest / estimate.distance_m - 1))
 
 
 def valley_slope(

@@ -53,8 +53,9 @@ def surveyed_distance(
     away = np.linalg.norm(here[seen] - here[seen].mean(0), axis=1)
     chosen = np.sort(seen[np.argsort(away, kind="stable")[:VIEWS]])
     present = estimate.distance_m
+    ladder = LADDER[LADDER * present <= estimate.farthest_m]
     evidence = []
-    for factor in LADDER:
+    for factor in ladder:
         other = estimate.along_valley((factor - 1) * present)
         pairs = overlaps(other, measured, chosen, REACH)
         if not len(pairs.first):
@@ -62,9 +63,9 @@ def surveyed_distance(
         evidence.append(arranged(pairs, here, here).evidence)
     best = int(np.argmax(evidence))
     # Without a top in between, it is no distance that makes the difference.
-    if best in (0, len(LADDER) - 1) or evidence[best] < CLEARLY * evidence[PRESENT]:
+    if best in (0, len(ladder) - 1) or evidence[best] < CLEARLY * evidence[PRESENT]:
         return present
-    return float(present * LADDER[best] * RUNG ** _top(evidence[best - 1 : best + 2]))
+    return float(present * ladder[best] * RUNG ** _top(evidence[best - 1 : best + 2]))
 
 
 def _top(values: list[float]) -> float:
