@@ -12,6 +12,12 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.geometry import Geometry
 from napari_scicompty.optics import patches, probes
 from napari_scicompty.optics.modes import orthogonal_modes, with_weak_modes
+from napari_scicompty.optics.places import (
+    DevicePlaces,
+    HostPlaces,
+    OnePlace,
+    Places,
+)
 from napari_scicompty.optics.propagators import (
     PROPAGATORS,
     AngularSpectrum,
@@ -23,7 +29,9 @@ from napari_scicompty.optics.propagators import (
     propagator_for,
     scan_order,
 )
+from napari_scicompty.optics.scratch import Scratch
 
+CPU = torch.device("cpu")
 FAR = Geometry(1e-10, 1.0, 50e-6)
 SHAPES = [(8, 8), (7, 9), (9, 8), (16, 11)]
 
@@ -34,12 +42,10 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def shift(field: np.ndarray, y: float, x: float) -> np.ndarray:
-    ramps = [
-        patches.shift_ramp(torch.tensor([by]), size)[0]
-        for by, size in zip((y, x), field.shape[-2:], strict=True)
-    ]
-    moved = patches.fourier_shift(torch.from_numpy(field.astype("c8")), *ramps)
-    return moved.numpy()
+    view = (field.shape[-2], field.shape[-1])
+    ramps = patches.Ramps(torch.tensor([[y, x]]), view, CPU)
+    ramp = ramps.of([0], Scratch(CPU))[0, 0]
+    return patches.fourier_shift(torch.from_numpy(field.astype("c8")), ramp).numpy()
 
 
 # -- propagators ----------------------------------------------------------------------
@@ -267,6 +273,46 @@ def test_patches_are_taken_and_summed_where_they_lie(
     placed = np.zeros((12, 14), complex)
     placed[top : top + total.shape[0], left : left + total.shape[1]] = total
     assert np.allclose(placed, by_hand)
+
+
+@pytest.mark.parametrize("corners", [[(3, 1)], [(0, 0), (2, 3), (1, 1)]])
+def test_places_of_the_host_and_of_the_device_are_the_same(
+    corners: list[tuple[int, int]],
+) -> None:
+    view, shape = (5, 6), (12, 14)
+    canvas = torch.from_numpy(noise(*shape).astype("c8"))
+    first = torch.tensor([y * shape[1] + x for y, x in corners])
+    known = (
+        OnePlace(corners[0], view, shape)
+        if len(corners) == 1
+        else HostPlaces(corners, view)
+    )
+    places: list[Places] = [known, DevicePlaces(first, view, shape)]
+    fields = torch.from_numpy(noise(len(corners), 1, *view, seed=1).astype("c8"))
+    taken, added = [], []
+    for each in places:
+        copy = canvas.clone()
+        taken.append(each.take(copy).clone())
+        each.add(copy, each.total(fields.clone()), alpha=0.5)
+        added.append(copy)
+    by_hand = canvas.numpy().copy()
+    for field, (y, x) in zip(fields, corners, strict=True):
+        by_hand[y : y + 5, x : x + 6] += 0.5 * field[0].numpy()
+    assert taken[0].shape == (len(corners), 1, *view)
+    assert torch.equal(*taken)
+    assert all(np.allclose(one, by_hand, atol=1e-6) for one in added)
+
+
+@pytest.mark.parametrize("modes", [1, 3, 10])
+def test_sums_in_scratch_memory_are_plain_sums(modes: int) -> None:
+    waves = torch.from_numpy(noise(2, modes, 7, 6).astype("c8"))
+    power = patches.intensity(waves).sum(1, keepdim=True)
+    scratch = Scratch(CPU)
+    assert torch.allclose(patches.total_intensity(waves, scratch), power)
+    halved = waves.clone()
+    patches.scale(halved, torch.full((2, 1, 7, 6), 0.5), scratch)
+    assert torch.allclose(halved, waves / 2)
+    assert torch.allclose(patches.total(waves.clone(), 1)[:, 0], waves.sum(1))
 
 
 # -- modes ----------------------------------------------------------------------------

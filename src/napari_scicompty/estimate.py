@@ -6,26 +6,30 @@ import copy
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from napari_scicompty.canvas import WHOLE, Canvas
 from napari_scicompty.optics import patches
+from napari_scicompty.optics.patches import Ramps
+from napari_scicompty.optics.places import DevicePlaces, HostPlaces, OnePlace
 from napari_scicompty.optics.propagators import (
     angular_spectrum_kernel,
     farthest_m,
     propagator_for,
 )
+from napari_scicompty.optics.scratch import Scratch
 from napari_scicompty.optics.two_spaces import TwoSpaces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.geometry import Geometry
-    from napari_scicompty.optics.patches import Corner
+    from napari_scicompty.optics.patches import Batch, Corner
+    from napari_scicompty.optics.places import Places
     from napari_scicompty.snapshot import Snapshot
 
 
@@ -44,6 +48,8 @@ class Estimate:
         As it is taken to be now; `along_valley` changes its distance.
     propagator : Propagator
         D of that geometry.
+    scratch : Scratch
+        Memory for what a step needs on its way.
     probe_is_known : bool
         Whether the probe is calibrated and stays as it is.
     brightness : Tensor (n,), optional
@@ -57,13 +63,15 @@ class Estimate:
         self.object = object
         self._probe = TwoSpaces(probe)
         self._look_through(geometry)
+        self.scratch = Scratch(object.device)
         self.probe_is_known = False
         self.brightness: Tensor | None = None
         self.positions_m: NDArray[np.float64]
         self._exact: Tensor
         self._corners: list[Corner] = []
-        self._probe_ramps: tuple[Tensor, Tensor] | None = None
-        self._object_ramps: tuple[Tensor, Tensor] | None = None
+        self._places: dict[int, OnePlace] = {}
+        self._first_pixels: Tensor
+        self._ramps: Ramps | None = None
 
     @property
     def probe(self) -> Tensor:
@@ -90,6 +98,9 @@ class Estimate:
         self.positions_m = positions_m
         self._exact = torch.from_numpy(self.canvas.to_pixels(positions_m))
         self._corners = _whole(self._exact)
+        count, device = len(self._corners), self.object.device
+        self._first_pixels = torch.empty(count, dtype=torch.int64, device=device)
+        self._set_places(range(count))
         self._set_ramps()
 
     def move(self, batch: Sequence[int], change_px: Tensor) -> None:
@@ -103,15 +114,18 @@ class Estimate:
         self.positions_m = positions
         for j, corner in zip(index, _whole(moved), strict=True):
             self._corners[j] = corner
-        ramps = self._object_ramps or self._probe_ramps
-        if ramps is None:
+        self._set_places(batch)
+        if self._ramps is None:
             self._set_ramps()
-            return
-        sign = -1 if self.propagator.sees_shifts else 1
-        for ramp, new in zip(
-            ramps, self._ramps(sign * self.fraction(batch)), strict=True
-        ):
-            ramp[index] = new
+        else:
+            self._ramps.replace(batch, self._shifts(batch))
+
+    def _set_places(self, batch: Sequence[int]) -> None:
+        view, shape = self.canvas.view, self.canvas.shape
+        for j in batch:
+            self._places[j] = OnePlace(self._corners[j], view, shape)
+        first = [y * shape[1] + x for y, x in self.corners(batch)]
+        self._first_pixels[list(batch)] = torch.tensor(first).to(self._first_pixels)
 
     def fraction(self, batch: Sequence[int]) -> Tensor:
         """Pixels (B, 2) by which views lie beyond their whole-pixel corners."""
@@ -123,14 +137,15 @@ class Estimate:
         return self._exact[list(batch)] - self._exact.mean(0)
 
     def _set_ramps(self) -> None:
-        self._probe_ramps = self._object_ramps = None
-        fraction = self.fraction(range(len(self._exact)))
-        if not bool((fraction.abs() > WHOLE).any()):
-            return
-        if self.propagator.sees_shifts:
-            self._object_ramps = self._ramps(-fraction)
-        else:
-            self._probe_ramps = self._ramps(fraction)
+        self._ramps = None
+        shifts = self._shifts(range(len(self._exact)))
+        if bool((shifts.abs() > WHOLE).any()):
+            self._ramps = Ramps(shifts, self.canvas.view, self.object.device)
+
+    def _shifts(self, batch: Sequence[int]) -> Tensor:
+        """Pixels (B, 2) by which views of the object, or the probes, are shifted."""
+        fraction = self.fraction(batch)
+        return -fraction if self.propagator.sees_shifts else fraction
 
     def _make_room(self, positions_m: NDArray[np.float64]) -> None:
         canvas, (top, left) = self.canvas.grown_for(positions_m)
@@ -140,13 +155,6 @@ class Estimate:
         vacuum = self.object.new_ones(canvas.shape)
         vacuum[top : top + H, left : left + W] = self.object
         self.canvas, self.object = canvas, vacuum
-
-    def _ramps(self, shifts: Tensor) -> tuple[Tensor, Tensor]:
-        h, w = self.canvas.view
-        return (
-            patches.shift_ramp(shifts[:, 0], h).to(self.object.device),
-            patches.shift_ramp(shifts[:, 1], w).to(self.object.device),
-        )
 
     def restore(self, good: Snapshot) -> None:
         """Go back to a snapshot: object, probe, positions and canvas."""
@@ -199,24 +207,36 @@ class Estimate:
         """Psi_p = D{P_p o_j}: waves on the detector, shape (B, modes, h, w)."""
         return self.propagator.forward(self.probes(batch) * self.views(batch)[:, None])
 
+    def places(self, batch: Batch) -> Places:
+        """Where the views of a batch lie on the canvas, to whole pixels."""
+        if isinstance(batch, torch.Tensor):
+            first = self._first_pixels[batch]
+            return DevicePlaces(first, self.canvas.view, self.canvas.shape)
+        if len(batch) == 1:
+            return self._places[batch[0]]
+        return HostPlaces(self.corners(batch), self.canvas.view)
+
     def views(self, batch: Sequence[int]) -> Tensor:
         """o_j: the object under each view, shape (B, h, w)."""
-        views = patches.take(self.object, self.corners(batch), self.canvas.view)
-        if self._object_ramps is None:
-            return views
-        y, x = self._object_ramps
-        index = patches.rows(batch)
-        return patches.fourier_shift(views, y[index], x[index])
+        return self.views_at(self.places(batch), batch)[:, 0]
 
-    def probes(self, batch: Sequence[int]) -> Tensor:
+    def views_at(self, places: Places, batch: Batch) -> Tensor:
+        """o_j, shape (B, 1, h, w), where the places of a batch are known already."""
+        views = places.take(self.object)
+        if self._ramps is None or not self.propagator.sees_shifts:
+            return views
+        return patches.fourier_shift(views, self._ramps.of(batch, self.scratch))
+
+    def probes(self, batch: Batch) -> Tensor:
         """P_p at each position, shape (B, modes, h, w); B = 1 when all are alike."""
-        if self._probe_ramps is None:
-            probes = self.probe.unsqueeze(0)
+        if self._ramps is None or self.propagator.sees_shifts:
+            probes = self._probe.as_batch
         else:
-            probes = torch.fft.ifft2(self._probe.spectrum * self._ramp(batch))
+            ramp = self._ramps.of(batch, self.scratch)
+            probes = torch.fft.ifft2(self._probe.spectrum * ramp)
         return probes if self.brightness is None else probes * self._amplitude(batch)
 
-    def add_to_probe(self, update: Tensor, batch: Sequence[int], alpha: float) -> None:
+    def add_to_probe(self, update: Tensor, batch: Batch, alpha: float) -> None:
         """Add alpha times updates (B, modes, h, w) of the probes of a batch, in place.
 
         Where the probes are shifted by fractions of a pixel, their updates are shifted
@@ -224,38 +244,24 @@ class Estimate:
         """
         if self.brightness is not None:
             update = update * self._amplitude(batch)
-        if self._probe_ramps is None:
-            self.probe.add_(patches.total(update, 0)[0], alpha=alpha)
+        if self._ramps is None or self.propagator.sees_shifts:
+            self._probe.as_batch.add_(patches.total(update, 0), alpha=alpha)
             return
-        back = torch.fft.fft2(update).mul_(self._ramp(batch).conj())
-        self._probe.add_spectrum(patches.total(back, 0)[0], alpha)
+        back = self._ramps.of(batch, self.scratch).conj_physical_()
+        self._probe.add_products(torch.fft.fft2(update), back, alpha)
 
-    def _ramp(self, batch: Sequence[int]) -> Tensor:
-        """Factors (B, 1, h, w) that shift the spectra of the probes of a batch."""
-        assert self._probe_ramps is not None
-        y, x = self._probe_ramps
-        index = patches.rows(batch)
-        return (y[index, :, None] * x[index, None, :])[:, None]
-
-    def object_frame(self, fields: Tensor, batch: Sequence[int]) -> Tensor:
-        """Shift fields (B, h, w) of the views back to whole pixels of the canvas."""
-        if self._object_ramps is None:
+    def object_frame(self, fields: Tensor, batch: Batch) -> Tensor:
+        """Shift fields (B, 1, h, w) of the views back to whole pixels of the canvas."""
+        if self._ramps is None or not self.propagator.sees_shifts:
             return fields
-        y, x = self._object_ramps
-        index = patches.rows(batch)
-        return patches.fourier_shift(fields, y[index].conj(), x[index].conj())
+        back = self._ramps.of(batch, self.scratch).conj_physical_()
+        return patches.fourier_shift(fields, back)
 
     def corners(self, batch: Sequence[int]) -> list[Corner]:
         """Whole-pixel top-left corners of the views of a batch."""
         return [self._corners[j] for j in batch]
 
-    def add_to_object(self, update: Tensor, corner: Corner, alpha: float) -> None:
-        """Add alpha times an update (h', w') to the object at `corner`, in place."""
-        y, x = corner
-        h, w = update.shape
-        self.object[y : y + h, x : x + w].add_(update, alpha=alpha)
-
-    def _amplitude(self, batch: Sequence[int]) -> Tensor:
+    def _amplitude(self, batch: Batch) -> Tensor:
         assert self.brightness is not None
         return self.brightness[patches.rows(batch)].sqrt()[:, None, None, None]
 
@@ -280,12 +286,8 @@ class Estimate:
         light = patches.intensity(self.probe).sum(0)
         drift = []
         for axis, size in enumerate(light.shape):
-            profile = light.sum(1 - axis)
-            turn = torch.arange(size, device=profile.device) * (2 * math.pi / size)
-            angle = torch.atan2(
-                (profile * torch.sin(turn)).sum(), (profile * torch.cos(turn)).sum()
-            )
-            offset = float(angle) / (2 * math.pi) * size - size // 2
+            profile = light.sum(1 - axis).cpu().numpy()
+            offset = -np.angle(np.fft.rfft(profile)[1]) / (2 * np.pi) * size - size // 2
             drift.append((offset + size / 2) % size - size / 2)
         move = tuple(-round(d) if abs(d) > 1 else 0 for d in drift)
         assert len(move) == 2

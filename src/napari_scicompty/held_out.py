@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
+from napari_scicompty.optics.patches import rows
 from napari_scicompty.optics.propagators import detector_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_scicompty.optics.patches import Batch
     from napari_scicompty.scan import Scan
 
 _SALT = 0x68656C64
@@ -60,9 +60,9 @@ class HeldOut:
         parts = (self.pixels, self.amplitudes, self.squared)
         return type(self)(*(part.to(device) for part in parts))
 
-    def record(self, model: Tensor, batch: Sequence[int]) -> None:
-        """Note how far model amplitudes (B, h, w) are from what was measured."""
-        index = list(batch)
+    def record(self, model: Tensor, batch: Batch) -> None:
+        """Note how far model amplitudes (B, ..., h, w) are from what was measured."""
+        index = rows(batch)
         off = model.flatten(1)[:, self.pixels] - self.amplitudes[index]
         self.squared[index] = off.square().sum(1)
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from napari_scicompty.held_out import HeldOut
-from napari_scicompty.optics.patches import total_intensity
+from napari_scicompty.optics.patches import scale, total_intensity
 from napari_scicompty.optics.propagators import detector_order, scan_order
+from napari_scicompty.optics.scratch import Scratch
 from napari_scicompty.storage import Keeping, stored
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_scicompty.optics.patches import Batch
     from napari_scicompty.scan import Scan
     from napari_scicompty.storage import Storage
 
@@ -96,7 +98,7 @@ class Measured:
         torch.cuda.empty_cache()
         self.storage = stored(scan, good, keeping, device)
 
-    def correct(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
+    def correct(self, waves: Tensor, batch: Batch, scratch: Scratch) -> Tensor:
         """Replace waves Psi by Psi' - Psi of the modulus step, in place.
 
         ``Psi'_p = sqrt(I) Psi_p / sqrt(sum_n |Psi_n|^2)`` ([S1] eq. 7, the sum running
@@ -106,37 +108,49 @@ class Measured:
         ----------
         waves : Tensor (B, modes, h, w)
             Overwritten.
-        batch : sequence of int
+        batch : sequence of int or Tensor (B,)
             The patterns they belong to; one pattern may stand for all waves.
+        scratch : Scratch
+            Memory for what is needed on the way.
 
         Returns
         -------
         Tensor (B,)
             Sum over good pixels of (sqrt(I_model) - sqrt(I))^2.
         """
-        model, difference = self._difference(waves, batch)
+        model, difference = self._difference(waves, batch, scratch)
         if self.held_out is not None:
             self.held_out.record(model, batch)
-        error = difference.square().sum((-2, -1))
-        factor = difference.div_(model.clamp_(min=self.smallest))
-        waves.mul_(factor[:, None])
+        error = _squared(difference)
+        factors = difference.div_(model.clamp_min_(self.smallest))
+        scale(waves, factors, scratch)
         return error
 
     def error(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
         """Sum over good pixels of (sqrt(I_model) - sqrt(I))^2, shape (B,)."""
-        return self._difference(waves, batch)[1].square().sum((-2, -1))
+        _, difference = self._difference(waves, batch, Scratch(waves.device))
+        return _squared(difference)
 
-    def _difference(self, waves: Tensor, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Model amplitude, and measured minus model on good pixels, both (B, h, w)."""
-        model = total_intensity(waves)[:, 0]
+    def _difference(
+        self, waves: Tensor, batch: Batch, scratch: Scratch
+    ) -> tuple[Tensor, Tensor]:
+        """Model amplitude, and measured minus model on good pixels: (B, 1, h, w)."""
+        model = total_intensity(waves, scratch)
         if self.background is not None:
             model.add_(self.background)
         model.sqrt_()
-        measured = self.pattern(batch)
+        measured = self.storage[batch]
+        out = scratch("difference", model.shape)
         if self.good is None:
-            return model, measured - model
-        return model, torch.addcmul(measured, model, self.good, value=-1)
+            return model, torch.sub(measured, model, out=out)
+        return model, torch.addcmul(measured, model, self.good, value=-1, out=out)
 
-    def pattern(self, batch: Sequence[int]) -> Tensor:
+    def pattern(self, batch: Batch) -> Tensor:
         """Measured amplitudes, shape (B, h, w); zero where masked."""
-        return self.storage[batch]
+        return self.storage[batch][:, 0]
+
+
+def _squared(difference: Tensor) -> Tensor:
+    """Sum of squares (B,) of (B, 1, h, w)."""
+    rows = difference.flatten(1)
+    return torch.linalg.vecdot(rows, rows)

@@ -76,6 +76,8 @@ class Refining:
         batch: Sequence[int],
     ) -> Tensor:
         """Do the algorithm's step while the refiners watch; return what it returns."""
+        if not self.refiners:
+            return step()
         now = (estimate, measured, batch)
         watching = [
             (refiner, state, refiner.before_step(*now))

@@ -117,6 +117,7 @@ class Run:
         self._power: float = start.state.get("power", self.estimate.power)
         self._order = self._order_of(self.epoch)
         self._expect()
+        self._tell()
         self._begin_errors(start)
         self.controls.bind(self._checked)
         self._good = self.snapshot()
@@ -169,17 +170,13 @@ class Run:
                 return
         batch = self._next_batch()
         if batch:
-            self._state["epoch"] = self.epoch
-            self._state["update_probe"] = self._updates_probe
-            self._state["literal"] = self.refining.literal
-            self.estimate.probe_is_known = self.settings.freeze_probe
             now = (self.estimate, self.measured, batch)
             errors = self.refining.step(
                 lambda: self.algorithm.step(*now, self._state), *now
             )
-            where = batch[0] if len(batch) == 1 else self._indices(batch)
+            where = batch[0] if len(batch) == 1 else batch
             self._errors[where] = errors
-            self._visited[batch] = True
+            self._visited[where] = True
         if self.batch >= len(self._order):
             self._end_epoch()
 
@@ -194,17 +191,25 @@ class Run:
 
     def _next_batch(self) -> list[int]:
         batch: list[int] = []
-        while len(batch) < self._batch_size and self.batch < len(self._order):
-            j = self._order[self.batch]
+        order, included, size = self._order, self._included, self._batch_size
+        while len(batch) < size and self.batch < len(order):
+            j = order[self.batch]
             self.batch += 1
-            if self._included[j]:
+            if included[j]:
                 batch.append(j)
         return batch
+
+    def _tell(self) -> None:
+        """Tell the algorithm what holds until the epoch ends or settings change."""
+        self._state["epoch"] = self.epoch
+        self._state["update_probe"] = self._updates_probe
+        self._state["literal"] = self.refining.literal
+        self.estimate.probe_is_known = self.settings.freeze_probe
 
     def _order_of(self, epoch: int) -> list[int]:
         """Random order of an epoch; a function of the seed, so that runs continue."""
         rng = np.random.default_rng([self.settings.seed, epoch])
-        return [int(j) for j in rng.permutation(len(self.scan))]
+        return rng.permutation(len(self.scan)).tolist()
 
     def _end_epoch(self) -> None:
         error = self._summed(self._errors)
@@ -240,6 +245,7 @@ class Run:
         self.batch = 0
         self._order = self._order_of(self.epoch)
         self._expect()
+        self._tell()
         self._visited_before = self._visited
         self._visited = np.zeros(len(self.scan), bool)
 
@@ -403,6 +409,7 @@ class Run:
         self.last_epoch = self._start.epoch + self.settings.epochs
         if type(self.algorithm) is not kind:
             self._state, self._fell_back = {}, False
+        self._tell()
 
     # -- errors -----------------------------------------------------------------------
     def _begin_errors(self, start: Snapshot) -> None:

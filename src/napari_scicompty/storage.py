@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from napari_scicompty.errors import EngineError
+from napari_scicompty.optics.patches import rows
 from napari_scicompty.optics.propagators import detector_order
 from napari_scicompty.stacks import chunks, release
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_scicompty.optics.patches import Batch
     from napari_scicompty.scan import Scan
 
     Fetch = Callable[[NDArray[np.int64]], NDArray[Any]]
@@ -94,8 +96,8 @@ class Keeping:
 class Storage(Protocol):
     """Amplitudes of the patterns, in the propagator's order."""
 
-    def __getitem__(self, batch: Sequence[int]) -> Tensor:
-        """Amplitudes (B, h, w), float32, on the device; not to be written into."""
+    def __getitem__(self, batch: Batch) -> Tensor:
+        """Amplitudes (B, 1, h, w), float32, on the device; not to be written into."""
 
     def expect(self, order: Sequence[int], batch: int) -> None:
         """Take note of the order in which patterns will be asked for, by batches."""
@@ -114,12 +116,9 @@ class Kept:
         self.packed = packed
         self.packing = packing
 
-    def __getitem__(self, batch: Sequence[int]) -> Tensor:
-        """Amplitudes (B, h, w), float32; not to be written into."""
-        if len(batch) == 1:
-            return self.packing.unpack(self.packed[batch[0]].unsqueeze(0))
-        index = torch.as_tensor(batch, device=self.packed.device)
-        return self.packing.unpack(self.packed[index])
+    def __getitem__(self, batch: Batch) -> Tensor:
+        """Amplitudes (B, 1, h, w), float32; not to be written into."""
+        return self.packing.unpack(self.packed[rows(batch)].unsqueeze(1))
 
     def expect(self, order: Sequence[int], batch: int) -> None:
         """Nothing has to be fetched."""
@@ -153,8 +152,10 @@ class Fetched:
         self._places: dict[int, int] = {}
         self._coming: dict[int, Future[Tensor]] = {}
 
-    def __getitem__(self, batch: Sequence[int]) -> Tensor:
-        """Amplitudes (B, h, w), float32."""
+    def __getitem__(self, batch: Batch) -> Tensor:
+        """Amplitudes (B, 1, h, w), float32."""
+        if isinstance(batch, torch.Tensor):
+            batch = batch.tolist()
         places = [divmod(self._places.get(j, -1), self._size) for j in batch]
         if all(block in self._coming for block, _ in places):
             rows = [self._coming[block].result()[row] for block, row in places]
@@ -163,7 +164,8 @@ class Fetched:
             self._go_on(min(blocks), max(blocks))
         else:
             packed = self._read(np.asarray(batch))
-        return self._packing.unpack(packed.to(self._device, non_blocking=True))
+        packed = packed.to(self._device, non_blocking=True)
+        return self._packing.unpack(packed.unsqueeze(1))
 
     def expect(self, order: Sequence[int], batch: int) -> None:
         """Begin to fetch in this order, a batch or more at a time."""

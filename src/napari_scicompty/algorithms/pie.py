@@ -23,20 +23,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.optics.patches import (
-    gather_sum,
     intensity,
+    scale,
     total,
     total_intensity,
 )
 from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
     from napari_scicompty.estimate import Estimate
     from napari_scicompty.measured import Measured
+    from napari_scicompty.optics.patches import Batch
+    from napari_scicompty.optics.scratch import Scratch
 
 
 class _PIE(Algorithm):
@@ -65,7 +65,7 @@ class _PIE(Algorithm):
         self,
         estimate: Estimate,
         measured: Measured,
-        batch: Sequence[int],
+        batch: Batch,
         state: dict[str, Any],
     ) -> Tensor:
         """Improve the estimate in place with the patterns of a batch.
@@ -73,22 +73,24 @@ class _PIE(Algorithm):
         Returns the squared error of each pattern before the step, shape (B,).
         """
         beta, gamma = self.weights
-        views, probes = estimate.views(batch)[:, None], estimate.probes(batch)
+        places, scratch = estimate.places(batch), estimate.scratch
+        views, probes = estimate.views_at(places, batch), estimate.probes(batch)
         improved = _literally if state.get("literal", False) else _improved
         change, error = improved(probes, views, estimate, measured, batch)
 
-        corners = estimate.corners(batch)
-        update = total(probes.conj() * change, 1)[:, 0]
-        update = estimate.object_frame(update, batch)
-        corner, update = gather_sum(update, corners)
-        lit = total_intensity(probes)[:, 0]
-        _weigh(update, gather_sum(lit, corners)[1], gamma)
+        conj = probes.conj_physical()
+        update = conj.mul_(change) if len(conj) == len(change) else conj * change
+        update = places.total(estimate.object_frame(total(update, 1), batch))
+        lit = places.total(total_intensity(probes, scratch))
+        _weigh(update, lit, gamma, scratch)
 
         if state["update_probe"]:
-            probe_update = change.mul_(views.conj_physical())
-            _weigh(probe_update, total(intensity(views), 0), beta)
+            conj = views.conj_physical()
+            probe_update = change.mul_(conj)
+            seen = total(intensity(conj, scratch), 0)
+            _weigh(probe_update, seen, beta, scratch)
             estimate.add_to_probe(probe_update, batch, self.alpha_probe)
-        estimate.add_to_object(update, corner, self.alpha_object)
+        places.add(estimate.object, update, self.alpha_object)
         return error
 
 
@@ -97,11 +99,11 @@ def _improved(
     views: Tensor,
     estimate: Estimate,
     measured: Measured,
-    batch: Sequence[int],
+    batch: Batch,
 ) -> tuple[Tensor, Tensor]:
     """Return psi' - psi, shape (B, modes, h, w), and the squared errors (B,) of psi."""
     waves = estimate.propagator.forward(probes * views)
-    error = measured.correct(waves, batch)
+    error = measured.correct(waves, batch, estimate.scratch)
     return estimate.propagator.backward(waves), error
 
 
@@ -110,20 +112,21 @@ def _literally(
     views: Tensor,
     estimate: Estimate,
     measured: Measured,
-    batch: Sequence[int],
+    batch: Batch,
 ) -> tuple[Tensor, Tensor]:
     """Return the same with no light beside the detector."""
     waves = estimate.propagator.forward(probes * views)
     seen = waves.clone()
-    error = measured.correct(waves, batch)
+    error = measured.correct(waves, batch, estimate.scratch)
     after = estimate.propagator.backward(seen.add_(waves))
     return after.sub_(probes * views), error
 
 
-def _weigh(update: Tensor, power: Tensor, share: float) -> None:
-    """Divide an update in place by share max(power) + (1 - share) power."""
-    weight = power.lerp(power.amax().clamp_(min=1e-30), max(share, 1e-9))
-    update.mul_(weight.reciprocal_())
+def _weigh(update: Tensor, power: Tensor, share: float, scratch: Scratch) -> None:
+    """Divide an update by share max(power) + (1 - share) power, both in place."""
+    most = power.amax().clamp_min_(1e-30)
+    weight = power.lerp_(most, max(share, 1e-9))
+    scale(update, weight.reciprocal_(), scratch)
 
 
 class EPIE(_PIE):

@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from napari_scicompty.optics.scratch import Parts, Scratch
+
+    Batch = Sequence[int] | Tensor
+    """Numbers of patterns: known to the host, or (B,) on the device alone."""
+
 Corner = tuple[int, int]
+
+_FEW = 8
+"""Entries up to which adding one by one is faster than a sum over their dimension."""
 
 
 def shift_ramp(
@@ -38,35 +46,110 @@ def shift_ramp(
     return torch.polar(torch.ones_like(angle), angle).to(dtype)
 
 
-def fourier_shift(fields: Tensor, ramp_y: Tensor, ramp_x: Tensor) -> Tensor:
-    """Shift fields (..., h, w) by ramps (..., h) and (..., w); exact and unitary."""
-    ramp = ramp_y[..., :, None] * ramp_x[..., None, :]
+class Ramps:
+    """Fourier factors that shift what belongs to each position.
+
+    Parameters
+    ----------
+    shifts : Tensor (n, 2)
+        Pixels (y, x); positive moves content to larger indices.
+    view : (h, w)
+    device : torch.device
+    """
+
+    def __init__(
+        self, shifts: Tensor, view: tuple[int, int], device: torch.device
+    ) -> None:
+        self._rows, self._columns = _ramps(shifts, view, device)
+
+    def replace(self, batch: Sequence[int], shifts: Tensor) -> None:
+        """Give the positions of a batch other shifts (B, 2)."""
+        view = (self._rows.shape[2], self._columns.shape[3])
+        new, index = _ramps(shifts, view, self._rows.device), list(batch)
+        self._rows[index], self._columns[index] = new
+
+    def of(self, batch: Batch, scratch: Scratch) -> Tensor:
+        """Return the factors (B, 1, h, w) of a batch, in scratch memory."""
+        along, across = self._rows[rows(batch)], self._columns[rows(batch)]
+        shape = (*along.shape[:3], across.shape[3])
+        return torch.mul(along, across, out=scratch("ramp", shape, torch.complex64))
+
+
+def _ramps(
+    shifts: Tensor, view: tuple[int, int], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Factors along rows (n, 1, h, 1) and columns (n, 1, 1, w)."""
+    along, across = (
+        shift_ramp(shifts[:, axis], size).to(device) for axis, size in enumerate(view)
+    )
+    return along[:, None, :, None], across[:, None, None, :]
+
+
+def fourier_shift(fields: Tensor, ramp: Tensor) -> Tensor:
+    """Shift fields (..., h, w) by Fourier factors that broadcast; exact and unitary."""
     return torch.fft.ifft2(torch.fft.fft2(fields).mul_(ramp))
 
 
-def intensity(fields: Tensor) -> Tensor:
-    """|fields|^2 without a square root: many times faster than ``abs() ** 2``."""
-    return _over_parts(torch.view_as_real(fields).square())
+def intensity(fields: Tensor, scratch: Scratch | None = None) -> Tensor:
+    """|fields|^2 without a square root: many times faster than ``abs() ** 2``.
+
+    With `scratch` in its memory: the result is there until the next call.
+    """
+    parts = torch.view_as_real(fields)
+    if scratch is None:
+        real, imag = parts.square().unbind(-1)
+        return real + imag
+    squares = scratch.parts(fields.shape)
+    torch.mul(parts, parts, out=squares.both)
+    return _over_parts(squares, scratch)
 
 
-def total_intensity(fields: Tensor) -> Tensor:
-    """sum_p |field_p|^2 over modes: (..., modes, h, w) to (..., 1, h, w)."""
-    return _over_parts(total(torch.view_as_real(fields).square(), -4))
+def total_intensity(fields: Tensor, scratch: Scratch) -> Tensor:
+    """sum_p |field_p|^2: (B, modes, h, w) to (B, 1, h, w), in scratch memory.
+
+    Mode after mode: what fits a cache is not fetched again.
+    """
+    if fields.shape[1] == 1:
+        return intensity(fields, scratch)
+    first, *others = torch.view_as_real(fields).chunk(fields.shape[1], 1)
+    squares = scratch.parts(first.shape[:-1])
+    torch.mul(first, first, out=squares.both)
+    for other in others:
+        squares.both.addcmul_(other, other)
+    return _over_parts(squares, scratch)
 
 
-def _over_parts(squares: Tensor) -> Tensor:
+def _over_parts(squares: Parts, scratch: Scratch) -> Tensor:
     """Real part's plus imaginary part's: faster than a sum over the last dimension."""
-    real, imag = squares.unbind(-1)
-    return real + imag
+    out = scratch("intensity", squares.real.shape)
+    return torch.add(squares.real, squares.imag, out=out)
+
+
+def scale(fields: Tensor, factors: Tensor, scratch: Scratch) -> None:
+    """Multiply complex fields in place by real factors that broadcast.
+
+    As complex numbers: of two kinds of numbers the product takes three times as long.
+    """
+    fields.mul_(scratch.parts(factors.shape).complex.copy_(factors))
 
 
 def total(fields: Tensor, dim: int) -> Tensor:
-    """Sum over a dimension, which stays; fields with one entry there are not copied."""
-    return fields if fields.shape[dim] == 1 else fields.sum(dim, keepdim=True)
+    """Sum over a dimension, which stays; the first of its entries is overwritten."""
+    count = fields.shape[dim]
+    if count == 1:
+        return fields
+    if count > _FEW:
+        return fields.sum(dim, keepdim=True)
+    first, *others = fields.chunk(count, dim)
+    for other in others:
+        first.add_(other)
+    return first
 
 
-def rows(batch: Sequence[int]) -> slice | list[int]:
+def rows(batch: Batch) -> slice | list[int] | Tensor:
     """Index of what each pattern of a batch has; a single one is not copied."""
+    if isinstance(batch, torch.Tensor):
+        return batch
     return slice(batch[0], batch[0] + 1) if len(batch) == 1 else list(batch)
 
 
@@ -74,8 +157,9 @@ def take(canvas: Tensor, corners: Sequence[Corner], view: tuple[int, int]) -> Te
     """Return views (B, h, w) of a canvas (H, W); a single one shares its memory."""
     h, w = view
     if len(corners) == 1:
-        y, x = corners[0]
-        return canvas[None, y : y + h, x : x + w]
+        (y, x), (row, column) = corners[0], canvas.stride()
+        first = canvas.storage_offset() + y * row + x * column
+        return canvas.as_strided((1, h, w), (0, row, column), first)
     return torch.stack([canvas[y : y + h, x : x + w] for y, x in corners])
 
 

@@ -19,17 +19,24 @@ class TwoSpaces:
 
     def __init__(self, field: Tensor) -> None:
         self._field = field
+        self._as_batch = field.unsqueeze(0)
         self._spectrum: Tensor | None = None
         self._field_is_old = False
 
     @property
     def field(self) -> Tensor:
         """The field itself; whoever gets it may change it in place."""
+        return self.as_batch[0]
+
+    @property
+    def as_batch(self) -> Tensor:
+        """The field itself as a batch of one, (1, ..., h, w), in the same memory."""
         if self._field_is_old:
             self._field = self.copied()
+            self._as_batch = self._field.unsqueeze(0)
             self._field_is_old = False
         self._spectrum = None
-        return self._field
+        return self._as_batch
 
     @property
     def spectrum(self) -> Tensor:
@@ -49,9 +56,19 @@ class TwoSpaces:
             return torch.fft.ifft2(self.spectrum)
         return self._field.clone()
 
-    def add_spectrum(self, update: Tensor, alpha: float) -> None:
-        """Add alpha times an update to F{field}, in place."""
-        self.spectrum.add_(update, alpha=alpha)
+    def add_products(self, updates: Tensor, factors: Tensor, alpha: float) -> None:
+        """Add alpha sum_j u_j f_j to F{field}, in place; the updates are used up.
+
+        Parameters
+        ----------
+        updates : Tensor (B, ..., h, w)
+        factors : Tensor (B, ..., h, w) that broadcasts
+        """
+        spectrum = self.spectrum
+        if len(updates) == 1:
+            spectrum.addcmul_(updates[0], factors[0], value=alpha)
+        else:
+            spectrum.add_(updates.mul_(factors).sum(0), alpha=alpha)
         self._field_is_old = True
 
     def take_up(self, stepped: Tensor) -> None:

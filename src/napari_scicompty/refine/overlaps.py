@@ -136,7 +136,7 @@ def own_pictures(
         for begin in range(0, len(views), size):
             batch, part = views[begin : begin + size], pictures[begin : begin + size]
             waves = estimate.propagator.forward(probe * part[:, None])
-            measured.correct(waves, batch)
+            measured.correct(waves, batch, estimate.scratch)
             change = estimate.propagator.backward(waves)
             update += (part.conj()[:, None] * change).sum(0)
             seen += intensity(part).sum(0)

@@ -1,0 +1,142 @@
+"""Where views lie on a canvas: known to the host, or to the device alone.
+
+Slices are the fastest way where the host knows the corners. Steps that are recorded
+once and replayed (see `recorded`) know their positions on the device only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from napari_scicompty.optics.patches import gather_sum, take
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.optics.patches import Corner
+
+
+class Places(Protocol):
+    """Where the views of a batch lie."""
+
+    def take(self, canvas: Tensor) -> Tensor:
+        """Return the views (B, 1, h, w); they may share the memory of the canvas."""
+        ...
+
+    def total(self, fields: Tensor) -> Tensor:
+        """Sum fields (B or 1, 1, h, w) where they lie; the result is for `add`."""
+        ...
+
+    def add(self, canvas: Tensor, total: Tensor, alpha: float) -> None:
+        """Add alpha times what `total` has returned to the canvas."""
+        ...
+
+
+class OnePlace:
+    """A single view, known to the host: a slice, nothing is copied or summed.
+
+    Parameters
+    ----------
+    corner : (int, int)
+        Top-left pixel.
+    view : (h, w)
+    canvas : (H, W)
+        Of canvases whose rows follow each other in memory.
+    """
+
+    def __init__(
+        self, corner: Corner, view: tuple[int, int], canvas: tuple[int, int]
+    ) -> None:
+        self._slice = (
+            (1, 1, *view),
+            (0, 0, canvas[1], 1),
+            corner[0] * canvas[1] + corner[1],
+        )
+
+    def take(self, canvas: Tensor) -> Tensor:
+        """Return the view (1, 1, h, w), which shares the memory of the canvas."""
+        return canvas.as_strided(*self._slice)
+
+    def total(self, fields: Tensor) -> Tensor:
+        """Return the field (1, 1, h, w) itself."""
+        return fields
+
+    def add(self, canvas: Tensor, total: Tensor, alpha: float) -> None:
+        """Add alpha times a field to the canvas."""
+        canvas.as_strided(*self._slice).add_(total, alpha=alpha)
+
+
+class HostPlaces:
+    """Several views, their top-left corners known to the host.
+
+    Parameters
+    ----------
+    corners : sequence of (int, int)
+    view : (h, w)
+    """
+
+    def __init__(self, corners: Sequence[Corner], view: tuple[int, int]) -> None:
+        self._corners = corners
+        self._view = view
+
+    def take(self, canvas: Tensor) -> Tensor:
+        """Return the views (B, 1, h, w), copied."""
+        return take(canvas, self._corners, self._view)[:, None]
+
+    def total(self, fields: Tensor) -> Tensor:
+        """Sum fields over the bounds of all views."""
+        return gather_sum(fields[:, 0], self._corners)[1]
+
+    def add(self, canvas: Tensor, total: Tensor, alpha: float) -> None:
+        """Add alpha times a total to the canvas."""
+        rows, columns = zip(*self._corners, strict=True)
+        h, w = total.shape
+        bounds = take(canvas, [(min(rows), min(columns))], (h, w))
+        bounds.add_(total, alpha=alpha)
+
+
+class DevicePlaces:
+    """Views whose corners are known to the device alone.
+
+    Parameters
+    ----------
+    first : Tensor (B,)
+        Number of the first pixel of each view, the canvas being flattened.
+    view : (h, w)
+    canvas : (H, W)
+    """
+
+    def __init__(
+        self, first: Tensor, view: tuple[int, int], canvas: tuple[int, int]
+    ) -> None:
+        h, w = view
+        rows = torch.arange(h, device=first.device) * canvas[1]
+        within = rows[:, None] + torch.arange(w, device=first.device)
+        self._pixels = (first[:, None, None] + within).flatten()
+        self._shape = (len(first), 1, h, w)
+        self._canvas = canvas
+
+    def take(self, canvas: Tensor) -> Tensor:
+        """Return the views (B, 1, h, w), copied."""
+        return canvas.view(-1).index_select(0, self._pixels).view(self._shape)
+
+    def total(self, fields: Tensor) -> Tensor:
+        """Sum fields on a canvas of their own; a single one stays as it is."""
+        if self._shape[0] == 1:
+            return fields
+        total = fields.new_zeros(self._canvas)
+        spread = fields.expand(self._shape).reshape(-1)
+        total.view(-1).index_add_(0, self._pixels, spread)
+        return total
+
+    def add(self, canvas: Tensor, total: Tensor, alpha: float) -> None:
+        """Add alpha times a total to the canvas."""
+        if self._shape[0] == 1:
+            flat = total.reshape(-1)
+            canvas.view(-1).index_add_(0, self._pixels, flat, alpha=alpha)
+        else:
+            canvas.add_(total, alpha=alpha)
