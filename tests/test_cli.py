@@ -107,6 +107,8 @@ def test_keys_of_a_recipe_are_not_called_options(folder: Path) -> None:
         ("FileInput.rebin: must be", "--rebin: must be"),
         ("positions_key='xy_m' fits", "--positions-key='xy_m' fits"),
         ("choose propagation='near-field'", "choose --propagation='near-field'"),
+        ("a smaller positions.start_epoch", "a smaller --set positions.start_epoch"),
+        ("positions.txt, distance.csv", "positions.txt, distance.csv"),
         ("FigureOptions.dpi: must be", "--set figure.dpi: must be"),
         ("/data/energy_ev/run.h5: damaged", "/data/energy_ev/run.h5: damaged"),
         ("it holds 'distance_m', mask", "it holds 'distance_m', mask"),
