@@ -107,6 +107,8 @@ def test_keys_of_a_recipe_are_not_called_options(folder: Path) -> None:
         ("FileInput.rebin: must be", "--rebin: must be"),
         ("positions_key='xy_m' fits", "--positions-key='xy_m' fits"),
         ("choose propagation='near-field'", "choose --propagation='near-field'"),
+        ("a smaller positions.start_epoch", "a smaller --set positions.start_epoch"),
+        ("positions.txt, distance.csv", "positions.txt, distance.csv"),
         ("FigureOptions.dpi: must be", "--set figure.dpi: must be"),
         ("/data/energy_ev/run.h5: damaged", "/data/energy_ev/run.h5: damaged"),
         ("it holds 'distance_m', mask", "it holds 'distance_m', mask"),
@@ -154,14 +156,45 @@ def test_info_tells_of_a_refined_distance(folder: Path) -> None:
     further = result.replace(distance_m=1.1 * result.distance_m)
     sc.save_result(folder / "r.h5", further)
     (line,) = [s for s in _call("info", "r.h5").splitlines() if "refined dist" in s]
-    assert line.endswith("(+10.00%)")
+    told = GEOMETRY["distance_m"] * 1e3
+    assert line.endswith(f" {told:g} mm told -> {1.1 * told:g} mm (+10.00%)")
+
+
+def test_info_says_what_a_scan_still_needs() -> None:
+    said = _call("info", "stack.tif")
+    assert "16 x 32 x 32, float32" in said
+    assert "still needed:        stack.tif: holds no positions; give" in said
+    said = _call("info", "stack.tif", "--positions=positions.txt")
+    assert "the geometry lacks --wavelength-m (or --energy-ev), --distance-m" in said
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--refine=positions,cross-correlation-shift"],
+        ["--refine=positions", "--refine=cross-correlation-shift"],
+        ["--set=stage.refine=positions,cross-correlation-shift"],
+    ],
+)
+def test_several_are_refined_by_one_option_or_by_more(flags: list[str]) -> None:
+    said = _call("reconstruct", *SHORT, *flags, code=2)
+    assert "positions are refined twice" in said
+
+
+def test_one_name_by_set_is_a_list_of_one() -> None:
+    sets = ["--set=stage.refine=positions", "--set=positions.rate_px=0.6"]
+    said = _call("reconstruct", *SHORT, *sets, "--save-recipe=r.toml")
+    assert "too few for a step of the positions" in said
+    assert "a smaller --set positions.start_epoch" in said
+    refine = (sc.LeastSquaresShift(rate_px=0.6),)
+    assert sc.Recipe.load("r.toml").stages[0].refine == refine
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["info", "none.tif"], "none.tif"),
-        (["info", "stack.tif"], "16 x 32 x 32, float32"),
+        (["info", "stack.tif", "--energy-ev=8keV"], "--energy-ev: must be a number"),
         (["reconstruct"], "no input"),
         (["reconstruct", "stack.tif", "--positions=positions.txt"], "--energy-ev"),
         (["reconstruct", *SHORT, "--epochs=-1"], "--epochs: must be"),

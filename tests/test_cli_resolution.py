@@ -80,6 +80,20 @@ def test_compares_a_result_with_its_truth() -> None:
     numbers = json.loads(Path("judged.json").read_text(encoding="utf-8"))
     assert numbers["ssim_phase"] == pytest.approx(judged.ssim.phase)
     assert numbers["ring_correlation"]["against_truth"] is True
+    assert "refined distance" not in said
+
+
+def test_compares_a_refined_distance_with_the_true_one() -> None:
+    result = sc.open_result("r.h5")
+    found = 0.9 * result.distance_m
+    sc.save_result("further.h5", result.replace(distance_m=found))
+    said = _call("compare", "further.h5", "scan.cxi", "--save=judged.json")
+    told = f"{result.distance_m * 1e3:g} mm"
+    assert (
+        f"{told} told -> {found * 1e3:g} mm (-10.00%); the true one is {told}" in said
+    )
+    numbers = json.loads(Path("judged.json").read_text(encoding="utf-8"))
+    assert numbers["distance"]["found_m"] == pytest.approx(found)
 
 
 @pytest.mark.parametrize(

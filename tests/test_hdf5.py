@@ -285,8 +285,10 @@ def test_the_command_line_lists_opens_and_keeps_the_names(write, monkeypatch):
 
     path = write()
     monkeypatch.chdir(path.parent)
-    said = call("info", path, code=2)
+    said = call("info", path)
     assert "/camera/counts:" in said and "fits --data-key" in said
+    assert "still needed:" in said and "give --positions-key='scan/xy'" in said
+    assert "is not in the file" in call("info", path, "--data-key=frames", code=2)
     names = [f"--{k.replace('_', '-')}={v}" for k, v in KEYS.items()]
     names.append("--data-key=camera/counts")
     assert "12 of 16 x 20 pixels" in call("info", path, *names)

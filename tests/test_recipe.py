@@ -236,17 +236,20 @@ def test_refiners_go_through_toml_and_python(tmp_path: Path) -> None:
         again.to_dict() | {"stage": [{"epochs": 1, "refine": ["positions"]}]}
     )
     assert by_hand.stages[0].refine == (sc.LeastSquaresShift(),)
+    alone = again.to_dict() | {"stage": [{"refine": "positions"}]}
+    assert sc.Recipe.from_dict(alone).stages[0].refine == by_hand.stages[0].refine
 
 
 @pytest.mark.parametrize(
     ("refine", "says"),
     [
         (["angle"], "'angle' is not known"),
+        (3, "'3' is not known"),
         ([{"name": "least"}], "stage.refine.name is 'least'"),
         ([{"name": "least-squares-shift", "rate_px": 0}], "stage.refine.rate_px"),
     ],
 )
-def test_refiners_that_cannot_be_are_named(refine: list[Any], says: str) -> None:
+def test_refiners_that_cannot_be_are_named(refine: Any, says: str) -> None:
     data = sc.Recipe(input=EXPERIMENT, start=DISC).to_dict()
     with pytest.raises(sc.InputError, match=says):
         sc.Recipe.from_dict(data | {"stage": [{"refine": refine}]})

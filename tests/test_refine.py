@@ -343,7 +343,8 @@ def test_names_lead_to_refiners() -> None:
     assert refiners(["positions"]) == (LeastSquaresShift(),)
     assert refiners("positions") == (LeastSquaresShift(),)
     assert refiners(["cross-correlation-shift"]) == (sc.CrossCorrelationShift(),)
-    assert refiners([QUICK]) == (QUICK,)
+    assert refiners([QUICK]) == refiners(QUICK) == (QUICK,)
+    assert refiners(None) == ()
 
 
 @pytest.mark.parametrize(
@@ -351,9 +352,47 @@ def test_names_lead_to_refiners() -> None:
     [
         (["angle"], "'angle' is not known"),
         ([3], "3 is not known"),
+        (3, "3 is not known"),
+        ({"positions": {"rate_px": 1}}, "'rate_px': 1.* is not known"),
         (["positions", QUICK], "positions are refined twice"),
+        (
+            type(QUICK),
+            r"is a class; give an object of it, such as LeastSquaresShift\(\)",
+        ),
     ],
 )
-def test_refiners_that_cannot_be_are_refused(chosen: list[Any], says: str) -> None:
+def test_refiners_that_cannot_be_are_refused(chosen: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
         refiners(chosen)
+
+
+# -- too few epochs -------------------------------------------------------------------
+LATE = sc.LeastSquaresShift(start_epoch=2)
+
+
+@pytest.mark.parametrize(
+    ("refiner", "epochs", "says"),
+    [
+        (LATE, [1], ["1 epoch(s) are too few for a step of the positions, as 2 go"]),
+        (LATE, [2], ["a smaller positions.start_epoch"]),
+        (LATE, [3], []),
+        (LATE, [0], []),
+        (LATE.replace(enabled=False), [1], []),
+        (LATE, [1, 1], ["as 2 go before it", "as 1 go before it"]),
+        (LATE, [1, 2], ["as 2 go before it"]),
+    ],
+)
+def test_what_will_take_no_step_is_noted(
+    refiner: Any, epochs: list[int], says: list[str]
+) -> None:
+    small = small_scan(grid=(3, 3))
+    last: Any = small.start()
+    for more in epochs:
+        *_, last = sc.reconstruct(
+            small.scan, sc.RPIE(), epochs=more, start=last, refine=refiner, device="cpu"
+        )
+    notes = last.history.notes
+    assert len(notes) == len(says)
+    assert all(text in note for text, note in zip(says, notes, strict=True))
+    moved = not np.array_equal(last.positions_m, small.scan.positions_m)
+    assert moved == (sum(epochs) > 2)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+import types
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -11,9 +13,15 @@ import pytest
 import napari_scicompty as sc
 from napari_scicompty import metrics
 from napari_scicompty.algorithms import EPIE, RPIE
+from napari_scicompty.analysis.ring_correlation import FourierRingCorrelation
 from napari_scicompty.controls import Controls
 from napari_scicompty.errors import InputError
-from napari_scicompty.halves import HalvesProgress, half_scans, run_halves
+from napari_scicompty.halves import (
+    HalvesProgress,
+    Resolution,
+    half_scans,
+    run_halves,
+)
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.start import AutoStart, DiscProbe
 from small_scans import small_scan
@@ -178,6 +186,32 @@ def test_more_photons_resolve_more_and_the_sentence_says_so() -> None:
         crossings.append(found.frc.one_bit_crossing.frequency)
         assert f"1-bit {found.frc.one_bit_crossing} " in found.sentence
     assert 0 < crossings[0] < 0.8 * crossings[1]
+
+
+@pytest.mark.parametrize(
+    ("correlation", "says"),
+    [
+        ((0, 0, 0, 0), "nothing resolved after 3 epochs: two halves .* in no detail"),
+        (
+            (0.3, 0.3, 0.3, 0),
+            r"half-bit \S+ nm \(half period\), 1-bit nothing resolved after 3 epochs",
+        ),
+        (
+            (1, 1, 1, 0),
+            r"half-bit \S+ nm, 1-bit \S+ nm \(half period\) after 3 epochs: up",
+        ),
+    ],
+)
+def test_the_sentence_says_what_is_resolved_and_what_is_not(
+    correlation: tuple[float, ...], says: str
+) -> None:
+    rings = np.arange(1, 5) * 1e6
+    flat = np.ones(4)
+    frc = FourierRingCorrelation(
+        rings, np.array(correlation), 0.2 * flat, 0.4 * flat, 100 * flat, 1e-7
+    )
+    done: Any = types.SimpleNamespace(epoch=3)
+    assert re.match(says, Resolution(done, done, frc).sentence)
 
 
 def test_progress_runs_to_the_end_of_all_stages() -> None:

@@ -149,6 +149,33 @@ def test_bad_scan_is_refused_with_a_sentence(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("geometry", "suspects"),
+    [
+        (
+            Geometry.from_energy(12, 1.0, 50e-6),
+            r"1.033e-07 \(12 eV\) times distance_m=1 over 16 x 12 pixels of "
+            "detector_pixel_m=5e-05",
+        ),
+        (
+            Geometry(1e-10, 2.0, (6e-6, 8e-6), 1e-8, "near-field"),
+            r"detector_pixel_m=6e-06 x 8e-06 over the magnification of 2e\+08 by "
+            "distance_m=2 and focus_sample_m=1e-08",
+        ),
+        (
+            Geometry(1e-10, 2.0, 1e-2, propagation="near-field"),
+            "that of detector_pixel_m, as no focus_sample_m magnifies it",
+        ),
+    ],
+)
+def test_a_wrong_pixel_is_told_with_what_it_follows_from(
+    geometry: Geometry, suspects: str
+) -> None:
+    says = rf"position_unit when opening\), or a number is wrong .*{suspects}"
+    with pytest.raises(InputError, match=says):
+        Scan(PATTERNS, POSITIONS, geometry)
+
+
 def test_what_is_masked_or_excluded_need_not_be_finite() -> None:
     mask = np.ones((16, 12), bool)
     mask[3, 4] = False

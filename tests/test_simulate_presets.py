@@ -129,6 +129,16 @@ def test_a_scan_is_saved_with_its_truth() -> None:
     np.testing.assert_array_equal(sc.open_truth("s.cxi").probe, truth.probe)
 
 
+def test_a_scan_named_h5_is_cxi_and_other_names_are_refused_at_once() -> None:
+    said = _call("simulate", *_sets(*SMALL), "--save=s.h5")
+    assert "saved as CXI: s.h5" in said
+    assert "patterns" in _call("info", "s.h5")
+    assert len(sc.open_scan("s.h5")) == len(sc.open_truth("s.h5").positions_m) == 9
+    for name in ("--save=s.tif", "--save-recipe=r.txt", "--save=none/s.cxi"):
+        said = _call("simulate", *_sets(*SMALL), name, code=2)
+        assert "overlap" not in said  # nothing was simulated
+
+
 def test_the_recipe_of_a_simulation_reconstructs_it() -> None:
     # The other kind of path begins with that kind's own defaults.
     changes = ("detector.frame=32", "path.kind=fermat", "path.points=9")

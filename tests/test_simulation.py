@@ -291,6 +291,16 @@ def test_a_report_says_both_overlaps() -> None:
     assert any("60% of the lit diameter, 80% of the view" in s for s in layout.report)
 
 
+@pytest.mark.parametrize(
+    ("overlap", "warns"), [(0.0, True), (0.02, True), (0.39, True), (0.41, False)]
+)
+def test_little_overlap_is_warned_of(overlap: float, warns: bool) -> None:
+    path = {"kind": "raster", "overlap": overlap, "rows": 2, "columns": 2}
+    report = lay_out(VirtualExperiment(path=path)).report
+    said = f"an overlap of {overlap:.0%} of the lit diameter is little"
+    assert any(said in line for line in report) == warns
+
+
 def test_a_measured_path_is_read_as_its_file_says(tmp_path: Any) -> None:
     np.savetxt(tmp_path / "p.txt", [[1.0, 2.0], [3.0, 5.0]])
     path = {"kind": "file", "path": tmp_path / "p.txt", "unit": "um"}
@@ -439,6 +449,11 @@ def test_a_change_of_one_part_leaves_the_others(change: dict[str, Any]) -> None:
         ({"modes": 17}, "modes"),
         ({"mode_ratio": 0}, "mode_ratio"),
         ({"wavelength_m": -1e-10}, "wavelength_m"),
+        ({"wavelength_m": 1e3}, "wavelength_m: .*0.01.*millimetre waves"),
+        ({"distance_m": 1e5}, "distance_m: .*1000.*kilometre"),
+        ({"focus_sample_m": -1e5}, "focus_sample_m: .*-1000.*kilometre"),
+        ({"detector": {"pixel_m": 1.0}}, "detector.pixel_m: .*0.01.*centimetre"),
+        ({"probe": {"kind": "zone-plate", "stop_m": 1.0}}, "probe.stop_m: .*0.1"),
         ({"colour": "red"}, "colour: there is no such setting"),
     ],
 )

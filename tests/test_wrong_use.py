@@ -9,6 +9,7 @@ import pytest
 
 import napari_scicompty as sc
 from napari_scicompty.scan import Source
+from napari_scicompty.start import begin
 from small_scans import small_scan
 
 
@@ -25,12 +26,35 @@ def small():
         ({"scan": "stack.tif"}, "scan is a str; give a Scan, such as open_scan"),
         ({"epochs": "3"}, "epochs: must be a number"),
         ({"epochs": 1.5}, "epochs: must be a whole number"),
+        ({"refine": "shift"}, "refine: 'shift' is not known; give 'positions'"),
+        ({"refine": sc.LeastSquaresShift}, "is a class; give an object of it"),
     ],
 )
 def test_wrong_arguments_of_reconstruct(small, change, says):
     given = {"scan": small.scan, "algorithm": sc.RPIE(), "epochs": 1} | change
     with pytest.raises(sc.InputError, match=says):
         next(sc.reconstruct(**given, start=small.start(), device="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("judge", "swapped", "says"),
+    [
+        ("compare", ("truth", "result"), r"snapshot is a Truth; .*\(snapshot, truth\)"),
+        ("compare", ("scan", "truth"), "snapshot is a Scan; give a Snapshot, such"),
+        ("compare", ("result", "result"), "truth is a Snapshot; .*metrics.agreement"),
+        ("compare", ("result", "scan"), "truth is a Scan; give the Truth that"),
+        ("agreement", ("result", "truth"), "second is a Truth; give two Snapshots"),
+    ],
+)
+def test_results_and_truths_that_are_mistaken(judge, swapped, says):
+    experiment = sc.VirtualExperiment(
+        path={"rows": 2, "columns": 2, "step_px": 5}, detector={"frame": 32}
+    )
+    scan, truth = sc.simulate(experiment)
+    result = begin(scan, sc.DiscProbe(experiment.probe_radius_m))
+    given = {"scan": scan, "truth": truth, "result": result}
+    with pytest.raises(sc.InputError, match=f"^{judge}: {says}"):
+        getattr(sc.metrics, judge)(*(given[name] for name in swapped))
 
 
 def test_only_a_snapshot_is_a_result(tmp_path):

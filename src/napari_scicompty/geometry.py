@@ -193,6 +193,27 @@ class Geometry:
         )
 
 
+def pixel_sentence(geometry: Geometry, shape: tuple[int, int]) -> str:
+    """Say which numbers the object pixel of frames (h, w) follows from."""
+    y, x = geometry.pixel_size_m(shape)
+    size = f"{y:.4g} m" if math.isclose(y, x) else f"{y:.4g} m x {x:.4g} m"
+    detector = " x ".join(f"{p:.4g}" for p in dict.fromkeys(geometry.detector_pixel_m))
+    distance, focus = f"distance_m={geometry.distance_m:.4g}", geometry.focus_sample_m
+    if geometry.propagation == "far-field":
+        frame = " x ".join(str(n) for n in dict.fromkeys(shape))
+        return (
+            f"{size}, from wavelength_m={geometry.wavelength_m:.4g} "
+            f"({geometry.energy_ev:.5g} eV) times {distance} over {frame} pixels of "
+            f"detector_pixel_m={detector}"
+        )
+    if focus is None:
+        return f"{size}, that of detector_pixel_m, as no focus_sample_m magnifies it"
+    return (
+        f"{size}, from detector_pixel_m={detector} over the magnification of "
+        f"{geometry.magnification:.4g} by {distance} and focus_sample_m={focus:.4g}"
+    )
+
+
 def _number(name: str, value: Any) -> float:
     try:
         return float(value)

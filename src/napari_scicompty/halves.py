@@ -56,11 +56,10 @@ class Resolution:
     @property
     def sentence(self) -> str:
         """The two crossings as half periods, and what they are of."""
-        return (
-            f"half-bit {self.frc.half_bit_crossing}, 1-bit "
-            f"{self.frc.one_bit_crossing} (half period) after {self.first.epoch} "
-            "epochs: up to there two halves of the scan agree"
-        )
+        found, after = self.frc.resolved, f"after {self.first.epoch} epochs"
+        if self.frc.half_bit_crossing.frequency == 0:
+            return f"{found} {after}: two halves of the scan agree in no detail"
+        return f"{found} {after}: up to there two halves of the scan agree"
 
 
 def half_scans(

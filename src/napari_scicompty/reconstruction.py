@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from napari_scicompty.algorithms.base import as_algorithm
 from napari_scicompty.errors import InputError
 from napari_scicompty.refine import refiners
+from napari_scicompty.refining import too_few_epochs
 from napari_scicompty.run import Run
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.scan import Scan
@@ -29,7 +30,7 @@ def reconstruct(
     epochs: int,
     modes: int | None = None,
     batch: int | None = None,
-    refine: Sequence[str | Refiner] = (),
+    refine: str | Refiner | Sequence[str | Refiner] | None = (),
     device: str = "auto",
     seed: int = 0,
     start: str | Start | Snapshot = "auto",
@@ -50,9 +51,9 @@ def reconstruct(
         Incoherent probe modes; 1, or those of the start, when left out.
     batch : int, optional
         Positions per step; the algorithm's own choice when left out.
-    refine : sequence of str or Refiner
+    refine : str, Refiner or sequence of them
         What is refined beside object and probe: ``"positions"``, or a refiner with its
-        settings such as ``LeastSquaresShift(rate_px=1)``.
+        settings such as ``LeastSquaresShift(rate_px=1)``; None is nothing.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to compute.
     seed : int
@@ -110,8 +111,9 @@ def prepare(
         start = AutoStart()
     if isinstance(start, Snapshot):
         first = resume(scan, start, settings.modes, settings.seed)
-        other = set(_other_source(scan, first)) - set(first.history.notes)
-        first = first.replace(history=first.history.add(notes=other))
+        told = [*_other_source(scan, first), *_waiting(refine, first, settings)]
+        new = [note for note in told if note not in first.history.notes]
+        first = first.replace(history=first.history.add(notes=new))
         return Run(scan, algorithm, first, settings, controls, refine)
     notes: list[str] = []
     if isinstance(start, AutoStart):
@@ -128,6 +130,7 @@ def prepare(
         settings = settings.replace(freeze_probe=True)
     seen = scan.exclude(settings.excluded)
     first = begin(seen, start, modes=settings.modes, seed=settings.seed)
+    notes += _waiting(refine, first, settings)
     first = first.replace(history=first.history.add(notes=notes))
     return Run(scan, algorithm, first, settings, controls, refine)
 
@@ -139,6 +142,13 @@ def _check_kinds(scan: object, algorithm: object) -> None:
             f"scan is a {type(scan).__name__}; give a Scan, such as open_scan returns"
         )
     as_algorithm(algorithm)
+
+
+def _waiting(
+    refine: Sequence[Refiner], first: Snapshot, settings: RunSettings
+) -> list[str]:
+    """Note refiners that would do nothing in these epochs."""
+    return too_few_epochs(refine, first.state.get("refine", {}), settings.epochs)
 
 
 def _other_source(scan: Scan, first: Snapshot) -> list[str]:

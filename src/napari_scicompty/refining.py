@@ -21,6 +21,26 @@ if TYPE_CHECKING:
     from napari_scicompty.refine.base import Refiner
 
 
+def too_few_epochs(
+    refiners: Sequence[Refiner], state: Mapping[str, Any], epochs: int
+) -> list[str]:
+    """Note what will not take a step, because the epochs end before it begins.
+
+    Parameters
+    ----------
+    state : mapping
+        What the refiners remember of an earlier run, by quantity.
+    """
+    waiting = {r.quantity: r.waits(state.get(r.quantity, {})) for r in refiners}
+    return [
+        f"refine: {epochs} epoch(s) are too few for a step of the {refiner.quantity}, "
+        f"as {waiting[refiner.quantity]} go before it; give more epochs, or a smaller "
+        f"{refiner.quantity}.start_epoch"
+        for refiner in refiners
+        if refiner.enabled and 0 < epochs <= waiting[refiner.quantity]
+    ]
+
+
 class Refining:
     """Refiners, one a quantity, with what they remember.
 

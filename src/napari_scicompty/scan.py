@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.geometry import pixel_sentence
 from napari_scicompty.stacks import chunks
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Scan:
 
     # -- checks -----------------------------------------------------------------------
     def _check_span(self) -> None:
-        check_span(self.positions_m, self.pixel_size_m, self.frame_shape)
+        check_span(self.positions_m, self.geometry, self.frame_shape)
 
     def _look_once(self) -> None:
         """Take all sums in one pass over the patterns; note what was odd."""
@@ -219,7 +220,7 @@ class Scan:
 
 def check_span(
     positions_m: NDArray[np.float64],
-    pixel_size_m: tuple[float, float],
+    geometry: Geometry,
     frame_shape: tuple[int, int],
 ) -> None:
     """Refuse positions (n, 2) that span less than a pixel or more than any object.
@@ -227,23 +228,22 @@ def check_span(
     Raises
     ------
     InputError
-        They are probably in another unit.
+        They are in another unit, or the object pixel follows from a wrong number.
     """
-    span = np.ptp(positions_m, axis=0) / np.array(pixel_size_m)
+    span_m = np.ptp(positions_m, axis=0)
+    span = span_m / np.array(geometry.pixel_size_m(frame_shape))
     if len(positions_m) > 1 and span.max() < 1:
-        raise InputError(
-            f"positions_m span {span.max():.2g} object pixels "
-            f"({np.ptp(positions_m, axis=0).max():.3g} m), less than one pixel; they "
-            "are probably in another unit (say which as position_unit when opening), "
-            "or the wavelength, distance or detector pixel is wrong"
-        )
-    if (span + frame_shape).max() > LARGEST_OBJECT:
-        raise InputError(
-            f"positions_m span {span.max():.0f} object pixels, over the limit of "
-            f"{LARGEST_OBJECT}; they are probably in another unit (say which as "
-            "position_unit when opening), or the wavelength, distance or detector "
-            "pixel is wrong"
-        )
+        size, fault = f"{span.max():.2g}", "less than one pixel"
+    elif (span + frame_shape).max() > LARGEST_OBJECT:
+        size, fault = f"{span.max():.0f}", f"over the limit of {LARGEST_OBJECT}"
+    else:
+        return
+    raise InputError(
+        f"positions_m span {size} object pixels ({span_m.max():.3g} m), {fault}; they "
+        "are in another unit (say which as position_unit when opening), or a number is "
+        "wrong that the object pixel follows from: it is "
+        f"{pixel_sentence(geometry, frame_shape)}"
+    )
 
 
 def _check_patterns(patterns: Stack) -> None:

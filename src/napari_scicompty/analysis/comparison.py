@@ -16,11 +16,10 @@ from napari_scicompty.analysis.ring_correlation import (
 )
 from napari_scicompty.analysis.similarity import Similarity, ssim
 from napari_scicompty.errors import InputError
+from napari_scicompty.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from napari_scicompty.snapshot import Snapshot
 
 SAME = 1e-3
 """Pixels: positions that agree to this are the same."""
@@ -115,7 +114,13 @@ def compare(snapshot: Snapshot, truth: KnownTruth) -> Comparison:
     In near field positions / m, distance / m and the object O(m x) give the same data:
     if the positions were refined, a magnification is fitted too, beginning with that
     of their map.
+
+    Raises
+    ------
+    InputError
+        Arguments that are no snapshot and no truth, or a truth of another scan.
     """
+    _check_kinds(snapshot, truth)
     ours = (len(snapshot.positions_m), *snapshot.probe.shape[-2:])
     theirs = (len(truth.positions_m), *truth.probe.shape[-2:])
     if ours != theirs:
@@ -159,8 +164,14 @@ def agreement(first: Snapshot, second: Snapshot) -> FourierRingCorrelation:
     Raises
     ------
     InputError
-        Object pixels of different size, or no common region.
+        No snapshots, object pixels of different size, or no common region.
     """
+    for name, given in (("first", first), ("second", second)):
+        if not isinstance(given, Snapshot):
+            raise InputError(
+                f"agreement: {name} is a {type(given).__name__}; give two Snapshots, "
+                "such as open_result returns"
+            )
     if not np.allclose(first.pixel_size_m, second.pixel_size_m, rtol=1e-3):
         raise InputError(
             f"the object pixels differ ({first.pixel_size_m[0]:.4g} m and "
@@ -175,6 +186,28 @@ def agreement(first: Snapshot, second: Snapshot) -> FourierRingCorrelation:
         first.pixel_size_m,
         first.lit & lit & known,
     )
+
+
+def _check_kinds(snapshot: object, truth: object) -> None:
+    """Refuse what is likely to be mistaken for a result and its truth."""
+    if not isinstance(snapshot, Snapshot):
+        swapped = "the result first, then its truth: compare(snapshot, truth)"
+        usual = "a Snapshot, such as reconstruct yields or open_result returns"
+        raise InputError(
+            f"compare: snapshot is a {type(snapshot).__name__}; give "
+            f"{swapped if isinstance(truth, Snapshot) else usual}"
+        )
+    if isinstance(truth, Snapshot):
+        raise InputError(
+            "compare: truth is a Snapshot; give the Truth that simulate or open_truth "
+            "returns, or compare two results by metrics.agreement"
+        )
+    parts = ("object", "probe", "positions_m", "origin_m")
+    if not all(hasattr(truth, name) for name in parts):
+        raise InputError(
+            f"compare: truth is a {type(truth).__name__}; give the Truth that simulate "
+            "returns beside the scan, or open_truth"
+        )
 
 
 def placed(

@@ -53,10 +53,10 @@ def with_positions(snapshot: Snapshot, positions_m: ArrayLike, note: str) -> Sna
         )
     if not np.isfinite(positions).all():
         raise InputError("some positions are not finite; mend them first")
-    pixel, (h, w) = snapshot.pixel_size_m, snapshot.probe.shape[-2:]
-    check_span(positions, pixel, (h, w))
+    geometry, (h, w) = snapshot.geometry, snapshot.probe.shape[-2:]
+    check_span(positions, geometry, (h, w))
     both = np.concatenate([positions, snapshot.positions_m])
-    check_span(both, pixel, (h, w))  # far from the object is a faulty frame, too
+    check_span(both, geometry, (h, w))  # far from the object is a faulty frame, too
     # The error may rise far above the best so far, which is no divergence.
     state = _without(snapshot.state, "positions") | {"best": math.inf}
     return _placed(snapshot, positions, note).replace(state=state)

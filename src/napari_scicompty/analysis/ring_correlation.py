@@ -110,6 +110,16 @@ class FourierRingCorrelation:
         return self._crossing(self.one_bit)
 
     @property
+    def resolved(self) -> str:
+        """The crossings in words: ``half-bit 52 nm, 1-bit 57 nm (half period)``."""
+        half, one = self.half_bit_crossing, self.one_bit_crossing
+        if half.frequency == 0:
+            return str(half)
+        if one.frequency == 0:
+            return f"half-bit {half} (half period), 1-bit {one}"
+        return f"half-bit {half}, 1-bit {one} (half period)"
+
+    @property
     def whole_data(self) -> Real:
         """2 FRC / (1 + FRC): estimate for two scans of the whole data, from halves.
 

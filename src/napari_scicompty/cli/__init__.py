@@ -26,7 +26,7 @@ from napari_scicompty.cli._simulate import simulate_scan
 from napari_scicompty.cli._words import in_options, load_recipe, spoken
 from napari_scicompty.errors import EngineError, InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions, save_figure
-from napari_scicompty.formats import open_scan
+from napari_scicompty.formats import MissingChoice, open_scan
 from napari_scicompty.refine import REFINERS
 from napari_scicompty.results import (
     is_result,
@@ -107,9 +107,10 @@ def info(
     choices = {path.partition(".")[2]: value for path, value in given.items()}
     try:
         scan = open_scan(file, positions, **choices)
-    except InputError:
+    except MissingChoice as missing:
         _print(_show.describe_file(file.expanduser()))
-        raise
+        _print([("still needed", spoken(str(missing)))])
+        return
     _print(_show.describe_scan(scan))
 
 
@@ -146,7 +147,8 @@ def reconstruct(
         list[str] | None,
         typer.Option(
             metavar="|".join((*QUANTITIES, *REFINERS)),
-            help="Refine this too; its settings by --set positions.NAME=VALUE.",
+            help="Refine this too, or several: positions,distance. Settings by --set "
+            "positions.NAME=VALUE.",
             rich_help_panel="Algorithm",
         ),
     ] = None,
@@ -170,7 +172,7 @@ def reconstruct(
     """Reconstruct a scan; Ctrl-C stops, and what there is is saved."""
     named = {
         "stage.algorithm": algorithm,
-        "stage.refine": refine or None,
+        "stage.refine": _each(refine or []) or None,
         "start.name": start,
     }
     given = {k: v for k, v in named.items() if v is not None} | given
@@ -238,6 +240,11 @@ def demo(
 
 
 # -- parts of a reconstruction ------------------------------------------------------
+def _each(texts: list[str]) -> list[str]:
+    """Read ``positions,distance``, once or several times."""
+    return [name.strip() for text in texts for name in text.split(",")]
+
+
 def _tell(snapshot: Snapshot) -> None:
     _print(("note", note) for note in snapshot.history.notes)
     _print(_show.refined_distance(snapshot))

@@ -11,7 +11,7 @@ import typer
 from napari_scicompty.analysis.metrics import compare
 from napari_scicompty.cli._outputs import check_outputs
 from napari_scicompty.cli._resolution import tell_crossings
-from napari_scicompty.cli._show import length
+from napari_scicompty.cli._show import length, refined_distance
 from napari_scicompty.results import open_result
 from napari_scicompty.simulation.truth_file import open_truth
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_scicompty.analysis.metrics import Comparison, FourierRingCorrelation
+    from napari_scicompty.simulation import Truth
+    from napari_scicompty.snapshot import Snapshot
 
 
 def compare_with_truth(
@@ -30,12 +32,18 @@ def compare_with_truth(
 ) -> None:
     """Judge a result against what the virtual experiment was made of."""
     check_outputs((save, (".json",)))
-    judged = compare(open_result(result), open_truth(truth))
+    snapshot, known = open_result(result), open_truth(truth)
+    judged = compare(snapshot, known)
     rings = judged.ring_correlation()
-    for name, text in _lines(judged, rings):
+    for name, text in (*_lines(judged, rings), *_distance(snapshot, known)):
         typer.echo(f"{name + ':':<20} {text}")
     if save is not None:
         numbers = judged.to_dict() | {"ring_correlation": rings.to_dict()}
+        numbers["distance"] = {
+            "told_m": snapshot.geometry.distance_m,
+            "found_m": snapshot.distance_m,
+            "true_m": known.distance_m,
+        }
         save.write_text(json.dumps(numbers, indent=1), encoding="utf-8")
         typer.echo(f"numbers saved: {save}")
 
@@ -63,3 +71,8 @@ def _lines(
         )
     y, x = judged.alignment.shift_px
     yield "removed", f"shift ({y:.2f}, {x:.2f}) pixels, phase ramp, complex scale"
+
+
+def _distance(snapshot: Snapshot, truth: Truth) -> Iterator[tuple[str, str]]:
+    for name, text in refined_distance(snapshot):
+        yield name, f"{text}; the true one is {truth.distance_m * 1e3:.5g} mm"

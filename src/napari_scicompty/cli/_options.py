@@ -186,6 +186,8 @@ def assemble(
         data["input"] = kept | {"path": str(file)}
     if positions is not None:
         data.setdefault("input", {})["positions"] = str(positions)
+    if isinstance(given.get("stage.refine"), str):
+        given = given | {"stage.refine": [given["stage.refine"]]}
     for path, value in given.items():
         _lay_over(data, path, value)
     _name_the_start(data, given)

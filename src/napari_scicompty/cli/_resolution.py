@@ -129,6 +129,9 @@ def tell_crossings(found: FourierRingCorrelation) -> Iterator[tuple[str, str]]:
         ("1-bit", found.one_bit_crossing),
     ):
         period = crossing.period_m
+        if crossing.frequency == 0:
+            yield name, str(crossing)
+            continue
         full = f", full period {period * 1e9:.3g} nm" if period and period < 1 else ""
         yield name, f"half period {crossing}{full}"
 

@@ -93,7 +93,8 @@ def refined_distance(snapshot: Snapshot) -> Iterator[Line]:
     """Say what was found for the distance, where it was refined."""
     told, found = snapshot.geometry.distance_m, snapshot.distance_m
     if found != told:
-        yield "refined distance", f"{length(found)} ({found / told - 1:+.2%})"
+        change = f"{told * 1e3:.5g} mm told -> {found * 1e3:.5g} mm"
+        yield "refined distance", f"{change} ({found / told - 1:+.2%})"
 
 
 def describe_geometry(geometry: Geometry) -> Iterator[Line]:

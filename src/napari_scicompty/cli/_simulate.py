@@ -9,8 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from napari_scicompty.cli._options import read_value
+from napari_scicompty.cli._outputs import check_outputs
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import save_scan
+from napari_scicompty.formats.saving import SUFFIXES as SCANS
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.simulation import PRESETS, VirtualExperiment, preset, simulate
 
@@ -32,7 +34,8 @@ def simulate_scan(
         ),
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Scan with its truth beside it, .cxi.")
+        Path | None,
+        typer.Option(help="Scan with its truth, CXI: .cxi, or .h5 of that layout."),
     ] = None,
     save_recipe: Annotated[
         Path | None, typer.Option(help="Recipe that reconstructs it, TOML.")
@@ -43,6 +46,7 @@ def simulate_scan(
         for key, known in PRESETS.items():
             typer.echo(f"{key:<20} {known.title}\n{'':<20} {known.source}")
         return
+    check_outputs((save, SCANS), (save_recipe, (".toml",)))
     recipe = chosen_recipe(name, sets or [])
     assert isinstance(recipe.input, VirtualExperiment)
     scan, truth = simulate(recipe.input)
@@ -50,7 +54,7 @@ def simulate_scan(
         typer.echo(f"{'note:':<20} {line}")
     if save is not None:
         save_scan(save, scan, truth)
-        typer.echo(f"scan saved: {save}")
+        typer.echo(f"scan saved as CXI: {save}")
     if save_recipe is not None:
         recipe.save(save_recipe)
         typer.echo(f"recipe saved: {save_recipe}")

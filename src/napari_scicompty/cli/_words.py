@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from napari_scicompty.algorithms import ALGORITHMS
-from napari_scicompty.cli._options import FLAGS
+from napari_scicompty.cli._options import FLAGS, QUANTITIES
 from napari_scicompty.errors import InputError
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.recipe import Recipe
+from napari_scicompty.refine import REFINERS
 from napari_scicompty.start import STARTS
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _PARTS = {
     **dict.fromkeys(("Stage", "stage"), "stage"),
     **{kind.__name__: "algorithm" for kind in ALGORITHMS.values()},
     **{kind.__name__: "start" for kind in STARTS.values()},
+    **dict(zip(QUANTITIES, QUANTITIES, strict=True)),
     "FigureOptions": "figure",
     "start": "start",
     "algorithm": "algorithm",
@@ -31,7 +33,11 @@ _BARE = re.compile(r"(?<![\w/.'\"-])([a-z]\w*)(?![\w/.'\"])(=?)")
 _BY_NAME = {flag[2:].replace("-", "_"): flag for flag in FLAGS.values()}
 _STAGE = ("stage", "run", "algorithm")
 """What a stage may own."""
-_ANY = {"epochs"} | {n for kind in STARTS.values() for n in kind.model_fields}
+_ANY = {"epochs"} | {
+    name
+    for kind in (*STARTS.values(), *REFINERS.values())
+    for name in kind.model_fields
+}
 """Settings that have no option of their own, and are reached by ``--set``."""
 
 

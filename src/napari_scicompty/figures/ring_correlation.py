@@ -135,9 +135,7 @@ def save_ring_table(path: str | os.PathLike[str], frc: FourierRingCorrelation) -
         A folder that is missing or cannot be written.
     """
     columns = ("frequency", "correlation", "half_bit", "one_bit", "pixels")
-    head = (
-        f"half-bit {frc.half_bit_crossing}, 1-bit {frc.one_bit_crossing} (half period)"
-    )
+    head = frc.resolved
     with replacing(path) as part:
         np.savetxt(
             part,

@@ -12,7 +12,7 @@ import h5py
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._assemble import assemble, read_placed
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
-from napari_scicompty.formats._raw import reading
+from napari_scicompty.formats._raw import MissingChoice, reading
 from napari_scicompty.formats.choices import (
     GEOMETRY_CHOICES,
     HDF5_CHOICES,
@@ -60,6 +60,7 @@ __all__ = [
     "HDF5_CHOICES",
     "DatasetRow",
     "Format",
+    "MissingChoice",
     "OpenChoices",
     "geometry_choices",
     "list_datasets",

@@ -11,7 +11,7 @@ import numpy as np
 from napari_scicompty import prepare
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import positions as positions_files
-from napari_scicompty.formats._raw import RawFrames, fingerprint, reading
+from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint, reading
 from napari_scicompty.formats.choices import (
     POSITION_KEYS,
     OpenChoices,
@@ -95,7 +95,7 @@ def _read(
     raw = read(path, choices)
     if raw.positions is None:
         choose = _hint(raw, *POSITION_KEYS)
-        raise InputError(
+        raise MissingChoice(
             f"{path}: holds no positions{' that were chosen' if choose else ''}; give "
             f"{f'{choose}, or ' if choose else ''}positions=FILE (text, CSV, NPY or "
             "HDF5)"
@@ -135,7 +135,7 @@ def _complete(
     missing = [field for field in _NEEDED if field not in values]
     if missing:
         choose = _hint(raw, *(key for field in missing for key in _NEEDED[field][1]))
-        raise InputError(
+        raise MissingChoice(
             f"{name}: the geometry lacks {', '.join(_NEEDED[f][0] for f in missing)}; "
             f"give {'it' if len(missing) == 1 else 'them'}"
             + (f", or name the dataset that holds it: {choose}" if choose else "")

@@ -30,6 +30,10 @@ _HASH_ALL = 256 * 2**20
 _HASH_END = 64 * 2**20
 
 
+class MissingChoice(InputError):
+    """What a file holds is fine, but the user must say more to make it a scan."""
+
+
 @dataclass(frozen=True, eq=False)
 class Positions:
     """Scan positions as a file holds them."""

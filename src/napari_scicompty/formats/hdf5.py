@@ -13,6 +13,7 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.formats._hdf5 import SI, in_si, load, opened, unit_of
 from napari_scicompty.formats._raw import (
     POSITION_UNITS,
+    MissingChoice,
     Positions,
     Raw,
     as_stack,
@@ -101,7 +102,7 @@ def _patterns_name(
             f"numbers; it holds {held}{', ...' if len(rows) > 4 else ''}"
         )
     if len(names) > 1:
-        raise InputError(
+        raise MissingChoice(
             f"{path}: choose which dataset holds the patterns: "
             f"data_key={' or '.join(repr(name) for name in names[:4])} fits"
         )

@@ -60,8 +60,10 @@ def stage(data: Any, number: int) -> Stage:
     rest = {k: v for k, v in data.items() if k not in own and k != "algorithm"}
     default = next(iter(ALGORITHMS))
     kind = named(ALGORITHMS, data.get("algorithm", default), f"{where}.algorithm")
+    chosen = own.get("refine", [])
     own["refine"] = refiners(
-        _refiner(item, f"{where}.refine") for item in own.get("refine", ())
+        _refiner(item, f"{where}.refine")
+        for item in (chosen if isinstance(chosen, list | tuple) else [chosen])
     )
     made: Stage = parsed(Stage, own | {"algorithm": parsed(kind, rest, where)}, where)
     return made

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.refine.base import Refiner
 from napari_scicompty.refine.distance import ValleyDistance
 from napari_scicompty.refine.positions import PositionRefiner
 from napari_scicompty.refine.shifts import CrossCorrelationShift, LeastSquaresShift
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 REFINERS: dict[str, type[Refiner]] = {
     "least-squares-shift": LeastSquaresShift,
@@ -32,18 +29,18 @@ __all__ = [
 ]
 
 
-def refiners(chosen: Iterable[str | Refiner]) -> tuple[Refiner, ...]:
-    """Resolve names of quantities (``"positions"``) and of refiners.
+def refiners(
+    chosen: str | Refiner | Iterable[str | Refiner] | None,
+) -> tuple[Refiner, ...]:
+    """Resolve names of quantities (``"positions"``) and of refiners, one or several.
 
     Raises
     ------
     InputError
         A name that is not known, or two refiners of one quantity.
     """
-    if isinstance(chosen, str):
-        chosen = (chosen,)
     found: dict[str, Refiner] = {}
-    for item in chosen:
+    for item in _listed(chosen):
         refiner = item if isinstance(item, Refiner) else _named(item)
         if refiner.quantity in found:
             raise InputError(
@@ -53,7 +50,20 @@ def refiners(chosen: Iterable[str | Refiner]) -> tuple[Refiner, ...]:
     return tuple(found.values())
 
 
+def _listed(chosen: object) -> Iterable[object]:
+    """Take one for a list of one, and None for none."""
+    if chosen is None:
+        return ()
+    alone = isinstance(chosen, str | Refiner | type | Mapping)
+    return chosen if isinstance(chosen, Iterable) and not alone else (chosen,)
+
+
 def _named(name: object) -> Refiner:
+    if isinstance(name, type) and issubclass(name, Refiner):
+        raise InputError(
+            f"refine: {name.__name__} is a class; give an object of it, such as "
+            f"{name.__name__}()"
+        )
     kind = REFINERS.get(name) if isinstance(name, str) else None
     kinds = REFINERS.values()
     kind = kind or next((k for k in kinds if k.quantity == name), None)

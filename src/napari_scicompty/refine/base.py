@@ -38,6 +38,11 @@ class Refiner(Settings):
             With the reason.
         """
 
+    def waits(self, state: dict[str, Any]) -> int:
+        """Epochs that must still go before the first step."""
+        del state
+        return 0
+
     def watches(self, state: dict[str, Any]) -> bool:
         """Whether the steps of this epoch matter."""
         del state
@@ -107,6 +112,10 @@ class FallingRate(Refiner):
         le=1,
         advanced=True,
     )
+
+    def waits(self, state: dict[str, Any]) -> int:
+        """Epochs that must still go before the first step."""
+        return max(0, self.start_epoch - int(state.get("epochs", 0)))
 
     def share_of_rate(self, step: int) -> float:
         """Share of the first rate that is left at a step, counted from 1."""

@@ -166,7 +166,9 @@ class ZonePlateBeam(Settings):
     outer_zone_m: float = setting(
         100e-9, "Width of the outermost zone", unit="m", gt=0, le=1e-3
     )
-    stop_m: float = setting(60e-6, "Diameter of the central stop", unit="m", ge=0)
+    stop_m: float = setting(
+        60e-6, "Diameter of the central stop", unit="m", ge=0, le=0.1
+    )
 
     def focal_length_m(self, grid: Grid) -> float:
         """Focal length D * outermost zone / lambda."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LARGEST_STACK = 2**29
 """Values of all patterns together above which they are refused: 4 GiB as doubles."""
 
+LEAST_OVERLAP = 0.4
+"""Share of the lit diameter below which neighbours hold a reconstruction badly."""
+
 _ROUND = 1.005
 """By how much a proposal is better than the limit, so that it holds when rounded."""
 
@@ -59,6 +62,17 @@ def check_span(experiment: VirtualExperiment, positions: NDArray[np.float64]) ->
             f"the limit of {room}; take steps of at most {room / span:.3g} times the "
             "present ones, or fewer positions"
         )
+
+
+def overlap_warning(lit_overlap: float) -> str | None:
+    """Warn of neighbours that share too little of the lit diameter, or nothing."""
+    if lit_overlap >= LEAST_OVERLAP:
+        return None
+    return (
+        f"virtual experiment: an overlap of {max(0.0, lit_overlap):.0%} of the lit "
+        f"diameter is little; below {LEAST_OVERLAP:.0%} a reconstruction often fails, "
+        "60 to 80% is usual: take a smaller path.step_px or a larger path.overlap"
+    )
 
 
 def _check_modes(experiment: VirtualExperiment) -> None:

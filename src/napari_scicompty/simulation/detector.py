@@ -20,7 +20,14 @@ class Detector(Settings):
     """Size, light and faults of a square detector."""
 
     frame: int = setting(128, "Pixels along a side", unit="px", ge=16, le=4096)
-    pixel_m: float = setting(75e-6, "Side of a pixel", unit="m", gt=0)
+    pixel_m: float = setting(
+        75e-6,
+        "Side of a pixel",
+        unit="m",
+        ge=1e-9,
+        le=0.01,
+        reason="from a nanometre (a magnified image) to a centimetre",
+    )
     photons: float | None = setting(
         1e6,
         "Mean photons a pattern (Poisson noise); empty is noiseless",

@@ -33,12 +33,29 @@ class VirtualExperiment(Settings):
     path: AnyPath = setting(JitteredRasterPath(), "Where the beam goes")
     detector: Detector = setting(Detector(), "Frames, photons, noise and faults")
     mistakes: Mistakes = setting(Mistakes(), "What the scan is told wrong")
-    wavelength_m: float = setting(1.5e-10, "Wavelength", unit="m", gt=0)
-    distance_m: float = setting(2.0, "Sample to detector", unit="m", gt=0)
+    wavelength_m: float = setting(
+        1.5e-10,
+        "Wavelength",
+        unit="m",
+        ge=1e-13,
+        le=0.01,
+        reason="from fast electrons (0.1 pm) to millimetre waves (1 cm)",
+    )
+    distance_m: float = setting(
+        2.0,
+        "Sample to detector",
+        unit="m",
+        ge=1e-6,
+        le=1000,
+        reason="from a micrometre to a kilometre",
+    )
     focus_sample_m: float | None = setting(
         None,
         "Focus to sample, positive upstream: a spherical wave; empty is a flat one",
         unit="m",
+        ge=-1000,
+        le=1000,
+        reason="at most a kilometre to either side",
     )
     propagation: Literal["far-field", "near-field"] = setting(
         "far-field", "How the wave reaches the detector"

@@ -14,7 +14,11 @@ from napari_scicompty.canvas import MARGIN, WHOLE, Canvas
 from napari_scicompty.scan import Scan
 from napari_scicompty.simulation._grid import generator, smoothed
 from napari_scicompty.simulation._patterns import PAD, patterns_of
-from napari_scicompty.simulation.checks import check_settings, check_span
+from napari_scicompty.simulation.checks import (
+    check_settings,
+    check_span,
+    overlap_warning,
+)
 from napari_scicompty.simulation.detector import NOISELESS_PHOTONS
 from napari_scicompty.simulation.experiment import Truth, VirtualExperiment
 
@@ -172,4 +176,6 @@ class Layout:
                 f"{self.lit_overlap:.0%} of the lit diameter, {self.view_overlap:.0%} "
                 "of the view",
             )
+            if (warning := overlap_warning(self.lit_overlap)) is not None:
+                lines.append(warning)
         return tuple(lines)
