@@ -149,6 +149,89 @@ def test_a_known_probe_stays_and_the_distance_is_found() -> None:
     assert [i.quantity for i in last.history.refined] == ["distance"] * 40
 
 
+def bent_near() -> tuple[SmallScan, Snapshot]:
+    """A scan with a parallel beam, and a start whose known probe is curved."""
+    small = small_scan((40, 40), (5, 5), step=4, near=True)
+    y, x = ((np.arange(40) - 19.5) * small.scan.pixel_size_m[0] for _ in range(2))
+    wavefront = np.exp(-1j * np.pi * 30 * (y[:, None] ** 2 + x**2) / 1e-10)
+    return small, small.start(probe=(small.probe * wavefront).astype("c8"))
+
+
+def test_the_curvature_of_a_parallel_beam_is_found_and_no_other_is_touched() -> None:
+    small, start = bent_near()
+    frozen = {"freeze_probe": True}
+    last = run(small.scan, sc.AutoDiff(free_focus=True), start, 60, **frozen)
+    bends = [i.change for i in last.history.refined if i.quantity == "focus"]
+    assert sum(bends) == pytest.approx(30, abs=0.6)
+    plain = run(small.scan, sc.AutoDiff(), start, 3, **frozen)
+    waiting = sc.AutoDiff(free_focus=True, start_focus=9)
+    later = run(small.scan, waiting, start, 3, **frozen)
+    assert np.array_equal(plain.object, later.object)
+    assert np.array_equal(later.probe, start.probe)
+    assert not later.history.refined
+
+
+def test_a_run_that_bends_the_probe_continues_exactly(tmp_path: Any) -> None:
+    small, start = bent_near()
+    free = sc.AutoDiff(free_focus=True)
+
+    def begun(first: Snapshot, epochs: int) -> Run:
+        chosen = settings(epochs=epochs, freeze_probe=True)
+        return Run(small.scan, free, first, chosen)
+
+    whole, part = begun(start, 4), begun(start, 4)
+    while not whole.done:
+        whole.advance()
+    for _ in range(8):  # of 5 steps an epoch
+        part.step()
+    sc.save_result(tmp_path / "part.h5", part.snapshot())
+    rest = begun(sc.open_result(tmp_path / "part.h5"), 3)
+    while not rest.done:
+        rest.advance()
+    ours, theirs = whole.snapshot(), rest.snapshot()
+    assert ours.epoch == theirs.epoch == 4
+    assert np.array_equal(ours.probe, theirs.probe)
+    assert np.array_equal(ours.object, theirs.object)
+    assert ours.history.refined == theirs.history.refined
+
+
+REFUSED = pytest.raises(InputError, match="freeze a calibrated probe")
+
+
+def test_the_focus_of_a_free_probe_is_refused() -> None:
+    small, start = bent_near()
+    with REFUSED:
+        run(small.scan, sc.AutoDiff(free_focus=True), start, 1)
+    with REFUSED:  # not yet updated, but free
+        run(small.scan, sc.AutoDiff(free_focus=True), start, 1, hold_probe=9)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "path", "value"),
+    [
+        (True, "run.freeze_probe", False),
+        (False, "algorithm.free_focus", True),
+        (False, "algorithm", sc.AutoDiff(free_focus=True)),
+    ],
+)
+def test_it_is_refused_on_the_way_too(frozen: bool, path: str, value: Any) -> None:
+    small, start = bent_near()
+    controls = sc.Controls()
+    free = sc.AutoDiff(free_focus=frozen)
+    chosen = settings(epochs=2, freeze_probe=frozen)
+    run_ = Run(small.scan, free, start, chosen, controls)
+    run_.advance()
+    with REFUSED:
+        controls.set(path, value)
+    run_.advance()
+    assert run_.epoch == 2
+    assert not run_.history.changes
+    if not frozen:
+        controls.set("run.freeze_probe", True)
+        controls.set(path, value)
+        assert controls.waiting
+
+
 def test_what_is_not_free_stays() -> None:
     small = small_scan()
     start = small.start()

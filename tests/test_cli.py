@@ -18,6 +18,7 @@ import napari_scicompty as sc
 from napari_scicompty.cli import app
 from napari_scicompty.cli._options import read_value
 from napari_scicompty.cli._words import spoken
+from napari_scicompty.snapshot import Refined
 
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 4, "columns": 4, "step_px": 5},
@@ -188,6 +189,17 @@ def test_one_name_by_set_is_a_list_of_one() -> None:
     assert "a smaller --set positions.start_epoch" in said
     refine = (sc.LeastSquaresShift(rate_px=0.6),)
     assert sc.Recipe.load("r.toml").stages[0].refine == refine
+
+
+def test_info_tells_of_a_refined_focus(folder: Path) -> None:
+    _call("reconstruct", *SHORT, "--save=r.h5")
+    result = sc.open_result(folder / "r.h5")
+    assert "refined focus" not in _call("info", "r.h5")
+    bends = [Refined(1, "focus", 12.5), Refined(2, "focus", -0.25)]
+    bent = result.replace(history=result.history.add(refined=bends))
+    sc.save_result(folder / "r.h5", bent)
+    (line,) = [s for s in _call("info", "r.h5").splitlines() if "refined focus" in s]
+    assert line.endswith("by +12.25 / m in 2 epochs, by -0.25 / m in the last")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,22 @@ def test_gradient_of_the_distance(distance: float, inverted: bool) -> None:
     assert gradcheck(model, (share,))
 
 
+@pytest.mark.parametrize("curvature", [0.0, -0.7])
+def test_gradients_of_a_bent_wavefront(curvature: float) -> None:
+    """By itself, and through a shift to the detector."""
+    phase = torch.rand(VIEW, dtype=torch.float64) * 3
+    probes, views = _complex(1, 2, *VIEW).requires_grad_(), _complex(2, *VIEW, seed=1)
+    kappa = torch.tensor(curvature, dtype=torch.float64, requires_grad=True)
+    shifts = torch.tensor([[0.3, -0.4], [1.2, 0.0]], dtype=torch.float64)
+    assert gradcheck(lambda p, k: ad.bent(p, k, phase), (probes, kappa))
+
+    def model(k: torch.Tensor) -> torch.Tensor:
+        moved = ad.shifted(ad.bent(probes.detach(), k, phase), shifts)
+        return ad.model_intensity(views, moved, None, _near())[0]
+
+    assert gradcheck(model, (kappa,))
+
+
 def test_gradients_of_a_fourier_shift() -> None:
     shifts = torch.tensor([[0.3, -0.4], [1.2, 0.0]], dtype=torch.float64)
     shifts.requires_grad_()

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty.analysis.focus import probe_focus
+from napari_scicompty.analysis.focus import probe_focus, refined_focus
 from napari_scicompty.analysis.regridding import regridded
 from napari_scicompty.errors import InputError
 from napari_scicompty.reconstruction import reconstruct
 from napari_scicompty.refocusing import with_focus
 from napari_scicompty.run import Run
+from napari_scicompty.start import begin
 from small_scans import blurred, settings, small_scan
 
 if TYPE_CHECKING:
@@ -231,6 +232,95 @@ def test_in_far_field_only_the_geometry_changes() -> None:
 def test_the_result_of_another_scan_is_refused(known: sc.Snapshot) -> None:
     with pytest.raises(InputError, match="continue with the scan"):
         with_focus(small_scan((24, 24), (3, 3), near=True).scan, known, FS)
+
+
+# -- a free parameter of a known probe ----------------------------------------------
+def curved(
+    probe: np.ndarray, geometry: sc.Geometry, curvature_per_m: float
+) -> np.ndarray:
+    """The probe with that curvature added to its wavefront."""
+    shape = probe.shape[-2:]
+    y, x = (
+        (np.arange(n) - (n - 1) / 2) * step
+        for n, step in zip(shape, geometry.pixel_size_m(shape), strict=True)
+    )
+    squared = y[:, None] ** 2 + x**2
+    phase = np.pi * curvature_per_m / geometry.wavelength_m * squared
+    return (probe * np.exp(1j * phase)).astype(np.complex64)
+
+
+CONES = {
+    "near field": {
+        "path": {"kind": "fermat", "points": 64, "step_px": 6},
+        "probe": {"radius": 0.3, "diffuser_rad": 1.5},
+        "detector": {"frame": 64, "pixel_m": 55e-6, "photons": None},
+        "wavelength_m": CONE.wavelength_m,
+        "distance_m": CONE.distance_m,
+        "focus_sample_m": FS,
+        "propagation": "near-field",
+    },
+    "two modes": {"modes": 2},
+    "photons": {"detector": {"frame": 64, "pixel_m": 55e-6, "photons": 1e5}},
+    "far field": {
+        "path": {"kind": "fermat", "points": 64, "step_px": 5},
+        "probe": {"radius": 0.2, "diffuser_rad": 1.5},
+        "detector": {"frame": 64, "photons": None},
+        "distance_m": 2.0,
+        "focus_sample_m": 0.8e-3,
+    },
+}
+
+
+@pytest.mark.parametrize("cone", CONES)
+@pytest.mark.parametrize("factor", [0.8, 1.2])
+def test_a_known_probe_finds_the_focus(cone: str, factor: float) -> None:
+    """Known but for its curvature, which is that of a focus 20 % away."""
+    base = {} if cone == "far field" else CONES["near field"]
+    experiment = sc.VirtualExperiment(object={"kind": "pictures"}, **base | CONES[cone])
+    scan, truth = sc.simulate(experiment)
+    true = scan.geometry.focus_sample_m
+    wrong = (1 / factor - 1) / true
+    probe = curved(truth.probe, scan.geometry, wrong)
+    radius = scan.frame_shape[0] / 4 * scan.pixel_size_m[0]
+    start = begin(scan, sc.DiscProbe(radius), modes=len(probe)).replace(probe=probe)
+    last = run_on(
+        scan, sc.AutoDiff(free_focus=True), 40, start=start, freeze_probe=True
+    )
+    bends = [i.change for i in last.history.refined if i.quantity == "focus"]
+    assert len(bends) == 40
+    left = wrong + sum(bends)
+    assert 1 / (1 / true + left) == pytest.approx(true, rel=0.01)
+    # What the snapshot's probe carries is what the history tells.
+    begun, found = (probe_focus(shot).curvature_per_m for shot in (start, last))
+    assert found - begun == pytest.approx(sum(bends), rel=1e-3)
+    assert np.abs(last.probe) == pytest.approx(np.abs(probe), rel=1e-4, abs=1e-6)
+    assert "in 40 epochs" in refined_focus(last)
+
+
+def test_a_focus_told_wrong_is_found_by_a_known_probe_and_taken_over() -> None:
+    """A disc of known size, flat but for the cone, on the grid of a wrong focus."""
+    flat, truth = sc.simulate(
+        sc.VirtualExperiment(
+            object={"kind": "pictures"},
+            **CONES["near field"] | {"probe": {"radius": 0.3}},
+        )
+    )
+    factor = 1.1
+    wrong = told(flat, factor * FS)
+    begun = begin(flat, sc.DiscProbe(3e-6)).replace(probe=truth.probe, epoch=1)
+    there = regridded(begun, factor * FS)
+    known = curved(there.probe, wrong.geometry, (1 / factor - 1) / FS)
+    start = begin(wrong, sc.DiscProbe(3e-6)).replace(probe=known)
+    assert probe_focus(start).focus_sample_m == pytest.approx(factor * FS, rel=0.005)
+    frozen = {"freeze_probe": True}
+    free = sc.AutoDiff(free_focus=True)
+    last = run_on(wrong, free, 40, start=start, **frozen)
+    found = probe_focus(last).focus_sample_m
+    assert found == pytest.approx(FS, rel=0.01)
+    right, taken = with_focus(wrong, last, found)
+    after = run_on(right, free, 10, start=taken, **frozen)
+    assert probe_focus(after).focus_sample_m == pytest.approx(FS, rel=0.01)
+    assert after.error < 1.5 * last.error
 
 
 # -- measured -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty.recipe import FileInput
+from napari_scicompty.recipe import FileInput, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,3 +75,23 @@ def test_only_a_cone_beam_from_a_file_has_a_focus_to_take(
     window.run_to_the_end("1")
     assert window.text(f"{R}.geometry.focus")
     assert not window.widget(TAKE).isEnabled()
+
+
+def test_a_refined_focus_tells_its_course(
+    open_window: OpenWindow, tmp_path: Path
+) -> None:
+    """In a parallel beam, too, where the line shows nothing else."""
+    parallel = EXPERIMENT.replace(focus_sample_m=None, distance_m=1e-2)
+    parallel = parallel.replace(detector={"frame": 32, "pixel_m": 0.2e-6})
+    scan, truth = sc.simulate(parallel)
+    sc.save_scan(tmp_path / "scan.cxi", scan, truth)
+    np.save(tmp_path / "probe.npy", truth.probe)
+    window = open_window()
+    start = sc.ProbeFile(path=tmp_path / "probe.npy", frozen=True)
+    stage = Stage(algorithm=sc.AutoDiff(free_focus=True), epochs=3)
+    given = FileInput(path=tmp_path / "scan.cxi")
+    window.dock.set_recipe(sc.Recipe(input=given, start=start, stages=(stage,)))
+    last = window.run_to_the_end("3")
+    assert [item.quantity for item in last.history.refined] == ["focus"] * 3
+    assert "in 3 epochs" in window.text(f"{R}.geometry.focus")
+    assert window.dock.geometry.focus.isVisibleTo(window.dock.geometry)

@@ -382,7 +382,9 @@ class Run:
     ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         """Return what `changes` lead to; raise InputError and alter nothing."""
         after: dict[str, Any] = changed(self._groups, changes)
-        after["algorithm"].check(self.scan.geometry)
+        after["algorithm"].check(
+            self.scan.geometry, probe_is_known=after["run"].freeze_probe
+        )
         self.refining.check(
             {name: after[name] for name in self.refining.refiners},
             after["algorithm"].refines,

@@ -43,7 +43,8 @@ class Refined:
     epoch: int
     quantity: str
     change: float
-    """Size of the change: mean pixels of positions, share of a distance."""
+    """Mean pixels of positions, share of a distance; for the focus the curvature that
+    the probe's wavefront took on, 1/m, with its sign."""
     distance_m: float = math.nan
     """Sample to detector, after it."""
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from napari_scicompty.algorithms._forward import phase_per_curvature
 from napari_scicompty.algorithms._optimisers import (
     OPTIMISERS,
     adam_of_rows,
     normalised,
 )
-from napari_scicompty.optics import patches
+from napari_scicompty.optics import differentiable, patches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,6 +118,17 @@ class Descent:
         moved = distance * (1 + self._rate("distance") * step)
         self.estimate.look_from(min(moved, self.estimate.farthest_m))
 
+    def _focus(self, gradient: Tensor) -> None:
+        """Bend the wavefront of the probe, whose light stays as it is."""
+        step = float(normalised(gradient, moments(self.state, "focus")))
+        phase = phase_per_curvature(self.estimate)
+        light = patches.intensity(self.estimate.probe).sum(0)
+        # 2 <q> is q at the rim of a disc, and at 1 / e^2 of a Gaussian beam.
+        rim = float(2 * (light * phase).sum() / light.sum().clamp(min=1e-30))
+        change = self._rate("focus") * step / rim
+        self.estimate.probe.mul_(differentiable.chirp(phase, change))
+        self.state["bent"] = self.state.get("bent", 0.0) + change
+
     def _affine(self, gradient: Tensor) -> None:
         """Gather: a map of all positions is stepped when an epoch ends."""
         self.state["affine"] = self.state.get("affine", 0) + gradient
@@ -141,7 +153,8 @@ def end_epoch(
     Returns
     -------
     dict
-        Mean move of the positions in pixels, change of the distance as a share.
+        Mean move of the positions in pixels, change of the distance as a share, of the
+        wavefront's curvature in 1/m.
     """
     done = {}
     before = state.pop("positions_before", estimate.positions_m)
@@ -160,6 +173,8 @@ def end_epoch(
     if "distance_before" in state:
         ratio = estimate.distance_m / state.pop("distance_before")
         done["distance"] = abs(ratio - 1)
+    if "bent" in state:
+        done["focus"] = state.pop("bent")
     if estimate.brightness is not None:
         mean = estimate.brightness.mean()
         estimate.brightness.div_(mean)

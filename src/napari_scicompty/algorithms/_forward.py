@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,8 @@ class Parameters:
     """(2, 2): map to add to the identity, about the middle of the scan."""
     distance: Tensor
     """Effective distance, m."""
+    focus: Tensor
+    """Curvature to add to the wavefront of the probe, 1/m."""
     brightness: Tensor | None
     """(B,): power of the beam, relative; None where it is always 1."""
     background: Tensor | None
@@ -62,6 +65,7 @@ class Parameters:
             zero.new_zeros((len(index), 2)),
             zero.new_zeros((2, 2)),
             zero + estimate.geometry.effective_distance_m,
+            zero.clone(),
             None if brightness is None else brightness[index],
             None if background is None else background.detach(),
         )
@@ -99,6 +103,9 @@ def model_of(
     fraction = estimate.fraction(batch).to(given.positions)
     fraction = fraction + given.positions + away @ given.affine.T
     probes = given.probe.unsqueeze(0)
+    if given.focus.requires_grad:
+        phase = phase_per_curvature(estimate)
+        probes = differentiable.bent(probes, given.focus, phase)
     if bilinear:
         exact = fraction + torch.tensor(corners).to(fraction)
         views = differentiable.bilinear_views(given.object, exact, view)
@@ -118,3 +125,15 @@ def model_of(
     if given.background is not None:
         model = model + given.background
     return Model(model, missing, views.detach(), probes.detach())
+
+
+def phase_per_curvature(estimate: Estimate) -> Tensor:
+    """Return q = pi r^2 / lambda (h, w) from the middle of a view, in rad m."""
+    y, x = (
+        ((torch.arange(n, dtype=torch.float64) - (n - 1) / 2) * step).square()
+        for n, step in zip(
+            estimate.canvas.view, estimate.canvas.pixel_size_m, strict=True
+        )
+    )
+    phase = (y[:, None] + x).mul_(math.pi / estimate.geometry.wavelength_m)
+    return phase.float().to(estimate.object.device)

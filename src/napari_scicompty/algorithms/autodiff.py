@@ -5,7 +5,7 @@ concepts", Condensed Matter 6, 36 (2021); Seifert et al., "Efficient and flexibl
 approach to ptychography using an optimization framework based on automatic
 differentiation", OSA Continuum 4, 121 (2021). With the model of a batch::
 
-    M_j = c_j sum_p |D_z{P_p o(r_j)}|^2 + b
+    M_j = c_j sum_p |D_z{P_p exp(i pi kappa r^2 / lambda) o(r_j)}|^2 + b
 
 the loss of its patterns is differentiated by all that is free, and an optimiser takes a
 step with every batch; an affine map of all positions takes one an epoch.
@@ -23,6 +23,7 @@ from napari_scicompty.algorithms._descent import Curvature, Descent, end_epoch
 from napari_scicompty.algorithms._forward import Parameters, model_of
 from napari_scicompty.algorithms._losses import LOSSES
 from napari_scicompty.algorithms.base import Algorithm
+from napari_scicompty.errors import InputError
 from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ class AutoDiff(Algorithm):
         False,
         "Refine the distance as a plain parameter: with a known, frozen probe. With a "
         "free probe it stalls; refine it along the valley instead",
+    )
+    free_focus: bool = setting(
+        False,
+        "Refine the focus of a known, frozen probe: the curvature of its wavefront. A "
+        "free probe takes it up by itself",
     )
     free_affine: bool = setting(
         False, "Refine scale, rotation and shear of the whole scan"
@@ -80,6 +86,14 @@ class AutoDiff(Algorithm):
     rate_distance: float = setting(
         0.04, "Share of the distance that it moves in a step, at first", gt=0, le=0.2
     )
+    rate_focus: float = setting(
+        0.5,
+        "Phase by which a step bends the wavefront at the rim of the beam, at first",
+        unit="rad",
+        gt=0,
+        le=3,
+        advanced=True,
+    )
     rate_affine: float = setting(
         1e-3, "Scale, rotation (rad) and shear in an epoch", gt=0, le=0.1, advanced=True
     )
@@ -108,6 +122,13 @@ class AutoDiff(Algorithm):
     )
     start_distance: int = setting(
         5, "Epochs before the distance is refined", ge=0, advanced=True
+    )
+    start_focus: int = setting(
+        0,
+        "Epochs before the focus is refined: an object drawn by a wrong wavefront "
+        "holds it back",
+        ge=0,
+        advanced=True,
     )
     start_others: int = setting(
         5, "Epochs before brightness and background are refined", ge=0, advanced=True
@@ -178,10 +199,17 @@ class AutoDiff(Algorithm):
         positions = ("positions",) if self.free_positions or self.free_affine else ()
         return (*positions, *(("distance",) if self.free_distance else ()))
 
-    def check(self, geometry: Geometry) -> None:
-        """Refuse a distance that no pattern can tell."""
+    def check(self, geometry: Geometry, *, probe_is_known: bool) -> None:
+        """Refuse a distance or a focus that no pattern can tell."""
         if self.free_distance:
             geometry.check_distance_shows()
+        if self.free_focus and not probe_is_known:
+            raise InputError(
+                "algorithm.free_focus: a free probe takes up any curvature of its "
+                "wavefront, and no pattern can tell the focus; freeze a calibrated "
+                "probe (run.freeze_probe), or look for the focus in the probe that is "
+                "found (metrics.probe_focus)"
+            )
 
     def gentler(self) -> Self:
         """Return settings that diverge less easily."""
@@ -248,6 +276,7 @@ class AutoDiff(Algorithm):
             "positions": self.start_positions,
             "affine": self.start_positions,
             "distance": self.start_distance,
+            "focus": self.start_focus,
             "brightness": self.start_others,
             "background": self.start_others,
         }
@@ -297,7 +326,8 @@ class AutoDiff(Algorithm):
         Returns
         -------
         dict
-            Mean move of the positions in pixels, change of the distance as a share.
+            Mean move of the positions in pixels, change of the distance as a share, of
+            the wavefront's curvature in 1/m.
         """
         done = end_epoch(self, estimate, state)
         state["epochs"] = state.get("epochs", 0) + 1

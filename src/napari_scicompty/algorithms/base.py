@@ -48,8 +48,13 @@ class Algorithm(Settings):
         """What is refined beside object and probe, as refiners name it."""
         return ()
 
-    def check(self, geometry: Geometry) -> None:
-        """Refuse a geometry in which something that is asked for cannot be seen.
+    def check(self, geometry: Geometry, *, probe_is_known: bool) -> None:
+        """Refuse what is asked for and cannot be seen in this run.
+
+        Parameters
+        ----------
+        probe_is_known : bool
+            Whether the probe is calibrated and stays as it is.
 
         Raises
         ------

@@ -144,6 +144,18 @@ def probe_focus(snapshot: Snapshot) -> ProbeFocus:
     )
 
 
+def refined_focus(snapshot: Snapshot) -> str:
+    """Say how far refining the focus has bent the probe; empty where it was not."""
+    refined = snapshot.history.refined
+    bends = [item.change for item in refined if item.quantity == "focus"]
+    if not bends:
+        return ""
+    return (
+        f"refining has bent the probe by {sum(bends):+.4g} / m in {len(bends)} epochs, "
+        f"by {bends[-1]:+.2g} / m in the last"
+    )
+
+
 class _Slope(NamedTuple):
     """Slope of the phase's gradient along one axis."""
 

@@ -247,7 +247,7 @@ def _each(texts: list[str]) -> list[str]:
 
 def _tell(snapshot: Snapshot) -> None:
     _print(("note", note) for note in snapshot.history.notes)
-    _print(_show.refined_distance(snapshot))
+    _print(_show.refined_geometry(snapshot))
     _print([("error", f"{snapshot.error:.5f} at epoch {snapshot.epoch}")])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import h5py
 
 from napari_scicompty.algorithms import RPIE
+from napari_scicompty.analysis.focus import probe_focus, refined_focus
 from napari_scicompty.analysis.preflight import preflight
 from napari_scicompty.device import free_bytes, pick_device
 from napari_scicompty.formats import list_datasets, read_patterns
@@ -75,7 +76,7 @@ def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:
     yield "probe", f"{modes} mode(s) of {h} x {w} pixels, power {power}"
     yield "positions", str(len(snapshot.positions_m))
     yield from describe_geometry(snapshot.geometry)
-    yield from refined_distance(snapshot)
+    yield from refined_geometry(snapshot)
     yield "object pixel", _by(snapshot.pixel_size_m)
     for part, values in snapshot.settings.items():
         yield part, ", ".join(f"{k} = {v}" for k, v in values.items())
@@ -87,6 +88,13 @@ def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:
     for note in snapshot.history.notes:
         yield "note", note
     yield from made.items()
+
+
+def refined_geometry(snapshot: Snapshot) -> Iterator[Line]:
+    """Say what was found for distance and focus, where they were refined."""
+    yield from refined_distance(snapshot)
+    if bent := refined_focus(snapshot):
+        yield "refined focus", f"{probe_focus(snapshot).sentence}; {bent}"
 
 
 def refined_distance(snapshot: Snapshot) -> Iterator[Line]:

@@ -10,6 +10,7 @@ step                    of                                gradients
 `views`                 object, whole-pixel corners       object
 `bilinear_views`        object, corners with fractions    object, positions
 `shifted`               probe or views, shifts            fields, shifts
+`bent`                  probe, curvature                  both
 `model_intensity`       views, probes, distance           all of them
 ======================  ================================  ===========================
 
@@ -70,6 +71,26 @@ def shifted(fields: Tensor, shifts: Tensor) -> Tensor:
     """
     moved: Tensor = _apply(_Shifted, fields, shifts)
     return moved
+
+
+def bent(fields: Tensor, curvature: Tensor, phase: Tensor) -> Tensor:
+    """Bend the wavefront of fields: multiply them by exp(i kappa q).
+
+    Parameters
+    ----------
+    fields : Tensor (..., h, w)
+    curvature : Tensor ()
+        kappa, 1/m; larger than zero diverges.
+    phase : Tensor (h, w)
+        q = pi r^2 / lambda: phase for a curvature of 1 / m.
+    """
+    taken: Tensor = _apply(_Bent, fields, curvature, phase)
+    return taken
+
+
+def chirp(phase: Tensor, curvature: float) -> Tensor:
+    """Return exp(i kappa q) for q (h, w) = `phase`, and kappa = `curvature`."""
+    return torch.polar(torch.ones_like(phase), phase * curvature)
 
 
 def model_intensity(
@@ -186,6 +207,28 @@ class _Shifted(Function):
             )
             to_shifts *= factor
         return to_fields, to_shifts
+
+
+class _Bent(Function):
+    @staticmethod
+    def forward(ctx: Any, fields: Tensor, curvature: Tensor, phase: Tensor) -> Tensor:
+        factor = chirp(phase, float(curvature))
+        taken = fields * factor
+        ctx.dtype = curvature.dtype
+        ctx.save_for_backward(factor, taken, phase)
+        return taken
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        factor, taken, phase = ctx.saved_tensors
+        to_fields = to_curvature = None
+        if ctx.needs_input_grad[0]:
+            to_fields = gradient * factor.conj()
+        if ctx.needs_input_grad[1]:
+            # <g, i q P>
+            turned = (gradient * taken.conj()).imag * phase
+            to_curvature = turned.sum().to(ctx.dtype)
+        return to_fields, to_curvature, None
 
 
 class _ModelIntensity(Function):

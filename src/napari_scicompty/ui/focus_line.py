@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
-from napari_scicompty.analysis.focus import probe_focus, probe_is_found
+from napari_scicompty.analysis.focus import (
+    probe_focus,
+    probe_is_found,
+    refined_focus,
+)
 from napari_scicompty.errors import InputError
 from napari_scicompty.recipe import FileInput
 from napari_scicompty.refocusing import with_focus
@@ -57,9 +61,9 @@ class FocusLine(QWidget):
         """Look at the result of a cone beam, once nothing is under way."""
         controller = self.controller
         snapshot = controller.snapshot
-        cone = snapshot is not None and snapshot.geometry.focus_sample_m is not None
-        self.setVisible(cone)
-        if not cone or controller.busy:
+        shown = snapshot is not None and _has_a_focus(snapshot)
+        self.setVisible(shown)
+        if not shown or controller.busy:
             self.button.setEnabled(False)
             return
         assert snapshot is not None
@@ -67,7 +71,8 @@ class FocusLine(QWidget):
             self._looked_at = snapshot
             self._found = probe_focus(snapshot) if probe_is_found(snapshot) else None
             sentence = WAIT if self._found is None else self._found.sentence
-            self.text.setText(f"{sentence[0].upper()}{sentence[1:]}.")
+            words = [text for text in (sentence, refined_focus(snapshot)) if text]
+            self.text.setText(" ".join(f"{w[0].upper()}{w[1:]}." for w in words))
         self.button.setEnabled(
             self._found is not None
             and self._found.focus_sample_m is not None
@@ -98,3 +103,9 @@ class FocusLine(QWidget):
         controller.tell(told, given.replace(focus_sample_m=focus), taken)
         for note in taken.history.notes[len(snapshot.history.notes) :]:
             controller.say("info", f"{note}; Continue goes on from there")
+
+
+def _has_a_focus(snapshot: Snapshot) -> bool:
+    """Whether it was told one, or one was refined."""
+    told = snapshot.geometry.focus_sample_m
+    return told is not None or bool(refined_focus(snapshot))
