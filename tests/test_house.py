@@ -20,7 +20,8 @@ FLOORS = {
     5: "recipe results figures",
     4: "controls refining run start search reconstruction halves refocusing simulation",
     3: "algorithms refine analysis plan",
-    2: "held_out storage measured estimate snapshot run_settings formats prepare",
+    2: "held_out storage measured estimate snapshot run_settings recorded visits "
+    "formats prepare",
     1: "affine errors files settings host_memory device geometry stacks scan canvas "
     "optics",
 }

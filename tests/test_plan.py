@@ -84,9 +84,9 @@ def test_patterns_are_fetched_ahead_in_the_order_of_the_run() -> None:
     for place in range(0, 20, 4):
         batch = order[place : place + 4]
         for _ in range(2):  # refiners ask twice
-            assert storage[batch][:, 0, 0].tolist() == batch
+            assert storage[batch][:, 0, 0, 0].tolist() == batch
     assert by_thread == order  # each once, none out of turn
-    assert storage[[3, 1, 3]][:, 0, 0].tolist() == [3, 1, 3]
+    assert storage[[3, 1, 3]][:, 0, 0, 0].tolist() == [3, 1, 3]
     assert by_thread == order
 
 

@@ -12,7 +12,12 @@ import torch
 from napari_scicompty.canvas import WHOLE, Canvas
 from napari_scicompty.optics import patches
 from napari_scicompty.optics.patches import Ramps
-from napari_scicompty.optics.places import DevicePlaces, HostPlaces, OnePlace
+from napari_scicompty.optics.places import (
+    DevicePlaces,
+    HostPlaces,
+    OnePlace,
+    numbers_within,
+)
 from napari_scicompty.optics.propagators import (
     angular_spectrum_kernel,
     farthest_m,
@@ -31,6 +36,9 @@ if TYPE_CHECKING:
     from napari_scicompty.optics.patches import Batch, Corner
     from napari_scicompty.optics.places import Places
     from napari_scicompty.snapshot import Snapshot
+
+_DARK = 0.01
+"""Share of the light on each side that counts as none."""
 
 
 class Estimate:
@@ -71,6 +79,7 @@ class Estimate:
         self._corners: list[Corner] = []
         self._places: dict[int, OnePlace] = {}
         self._first_pixels: Tensor
+        self._within: Tensor
         self._ramps: Ramps | None = None
 
     @property
@@ -100,6 +109,7 @@ class Estimate:
         self._corners = _whole(self._exact)
         count, device = len(self._corners), self.object.device
         self._first_pixels = torch.empty(count, dtype=torch.int64, device=device)
+        self._within = numbers_within(self.canvas.view, self.canvas.shape, device)
         self._set_places(range(count))
         self._set_ramps()
 
@@ -175,6 +185,17 @@ class Estimate:
         return self.geometry.distance_m
 
     @property
+    def lit_size(self) -> tuple[int, int]:
+        """Rows and columns (y, x) that hold 98 % of the beam's light."""
+        light = patches.intensity(self._probe.copied()).sum(0).cpu().numpy()
+        sides = []
+        for axis in (1, 0):
+            below = np.cumsum(light.sum(axis, dtype=float)) / light.sum(dtype=float)
+            inside = np.flatnonzero((below > _DARK) & (below < 1 - _DARK))
+            sides.append(len(inside) + 1)
+        return sides[0], sides[1]
+
+    @property
     def farthest_m(self) -> float:
         """Largest effective distance at which this is a near field; far field: none."""
         return farthest_m(self.geometry, self.canvas.view)
@@ -211,7 +232,7 @@ class Estimate:
         """Where the views of a batch lie on the canvas, to whole pixels."""
         if isinstance(batch, torch.Tensor):
             first = self._first_pixels[batch]
-            return DevicePlaces(first, self.canvas.view, self.canvas.shape)
+            return DevicePlaces(first, self._within, self.canvas.shape)
         if len(batch) == 1:
             return self._places[batch[0]]
         return HostPlaces(self.corners(batch), self.canvas.view)
@@ -264,6 +285,32 @@ class Estimate:
     def _amplitude(self, batch: Batch) -> Tensor:
         assert self.brightness is not None
         return self.brightness[patches.rows(batch)].sqrt()[:, None, None, None]
+
+    # -- recorded steps ---------------------------------------------------------------
+    @property
+    def addresses(self) -> tuple[int, ...]:
+        """Where all that a step reads and writes lies, and the size of the canvas."""
+        tensors = [self.object, self._first_pixels, self._within, self._probe.as_batch]
+        if self._shifts_probe:
+            tensors.append(self._probe.spectrum)
+        if self.brightness is not None:
+            tensors.append(self.brightness)
+        ramps = () if self._ramps is None else self._ramps.addresses
+        return (*(t.data_ptr() for t in tensors), *ramps, *self.canvas.shape)
+
+    @property
+    def _shifts_probe(self) -> bool:
+        return self._ramps is not None and not self.propagator.sees_shifts
+
+    def before_replay(self) -> None:
+        """Bring up to date what a step reads: a recorded one takes it as it is."""
+        if self._shifts_probe:
+            _ = self._probe.spectrum
+
+    def after_replay(self) -> None:
+        """Take note of what a recorded step has changed."""
+        if self._shifts_probe:
+            self._probe.was_stepped()
 
     # -- ambiguities kept in place ----------------------------------------------------
     @property

@@ -12,7 +12,7 @@ from napari_scicompty.held_out import HeldOut
 from napari_scicompty.optics.patches import scale, total_intensity
 from napari_scicompty.optics.propagators import detector_order, scan_order
 from napari_scicompty.optics.scratch import Scratch
-from napari_scicompty.storage import Keeping, stored
+from napari_scicompty.storage import Keeping, Kept, stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +88,16 @@ class Measured:
             scan.positions_m,
             held_out=None if held is None else held.to(device),
         )
+
+    @property
+    def addresses(self) -> tuple[int, ...] | None:
+        """Where all that a step reads lies; None where patterns come from elsewhere."""
+        if not isinstance(self.storage, Kept):
+            return None
+        parts = [self.storage.packed, self.good, self.background]
+        if self.held_out is not None:
+            parts += [self.held_out.amplitudes, self.held_out.squared]
+        return tuple(0 if part is None else part.data_ptr() for part in parts)
 
     def keep(self, scan: Scan, keeping: Keeping, device: torch.device) -> None:
         """Keep the amplitudes in another way; the memory they took is freed first."""

@@ -88,6 +88,11 @@ class Refining:
                     f"(algorithm.free_{quantity}); switch one of the two off"
                 )
 
+    @property
+    def watches(self) -> bool:
+        """Whether any refiner wants to see the steps of this epoch."""
+        return any(refiner.watches(state) for refiner, state in self._active())
+
     def step(
         self,
         step: Callable[[], Tensor],

@@ -26,9 +26,11 @@ from napari_scicompty.estimate import Estimate
 from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.plan import Plan, plan, smaller
+from napari_scicompty.recorded import RECORDERS, RecordedSteps
 from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import AT_ONCE, RunSettings, included
 from napari_scicompty.snapshot import Change, Refined, Snapshot
+from napari_scicompty.visits import Visits, groups_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +90,6 @@ class Run:
         self.settings = settings
         self.controls = controls or Controls()
         self.epoch = start.epoch
-        self.batch = start.batch
         self.last_epoch = start.epoch + settings.epochs
         self.history = start.history
         self.elapsed_s = self.started_s = start.elapsed_s
@@ -115,8 +116,10 @@ class Run:
         self._take_up_beside(start)
         self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
-        self._order = self._order_of(self.epoch)
-        self._expect()
+        self._recorded = self._recording(device)
+        self._visits = Visits(len(scan), settings.seed)
+        self._begin_visits()
+        self._visits.at = start.batch
         self._tell()
         self._begin_errors(start)
         self.controls.bind(self._checked)
@@ -168,17 +171,33 @@ class Run:
             self._apply(changes)
             if self.done:
                 return
-        batch = self._next_batch()
+        batch = self._visits.take(self._batch_size, self._included)
         if batch:
-            now = (self.estimate, self.measured, batch)
-            errors = self.refining.step(
-                lambda: self.algorithm.step(*now, self._state), *now
-            )
             where = batch[0] if len(batch) == 1 else batch
-            self._errors[where] = errors
+            if self._replayed is None:
+                now = (self.estimate, self.measured, batch)
+                self._errors[where] = self.refining.step(
+                    lambda: self.algorithm.step(*now, self._state), *now
+                )
+            else:
+                self.estimate.before_replay()
+                self._replayed.step(len(batch), self._step_on_device)
+                self.estimate.after_replay()
             self._visited[where] = True
-        if self.batch >= len(self._order):
+        if self._visits.over:
             self._end_epoch()
+
+    def _step_on_device(self, batch: Tensor) -> None:
+        """Do a step whose patterns (B,) only the device knows."""
+        step = self.algorithm.device_step
+        assert step is not None
+        errors = step(self.estimate, self.measured, batch, self._state)
+        self._errors.index_copy_(0, batch, errors)
+
+    @property
+    def batch(self) -> int:
+        """Patterns of the epoch that had their turn."""
+        return self._visits.at
 
     @property
     def _updates_probe(self) -> bool:
@@ -189,27 +208,46 @@ class Run:
     def _batch_size(self) -> int:
         return self.settings.batch or self.algorithm.default_batch
 
-    def _next_batch(self) -> list[int]:
-        batch: list[int] = []
-        order, included, size = self._order, self._included, self._batch_size
-        while len(batch) < size and self.batch < len(order):
-            j = order[self.batch]
-            self.batch += 1
-            if included[j]:
-                batch.append(j)
-        return batch
-
     def _tell(self) -> None:
-        """Tell the algorithm what holds until the epoch ends or settings change."""
+        """Tell everyone what holds until the epoch ends or settings change."""
         self._state["epoch"] = self.epoch
         self._state["update_probe"] = self._updates_probe
         self._state["literal"] = self.refining.literal
         self.estimate.probe_is_known = self.settings.freeze_probe
+        order = self._visits.to_come(self._included)
+        self.measured.storage.expect(order, self._batch_size)
+        self._replayed = self._told_of(order)
 
-    def _order_of(self, epoch: int) -> list[int]:
-        """Random order of an epoch; a function of the seed, so that runs continue."""
-        rng = np.random.default_rng([self.settings.seed, epoch])
-        return rng.permutation(len(self.scan)).tolist()
+    def _told_of(self, order: list[int]) -> RecordedSteps | None:
+        """Return the recorded steps, told what comes, where steps can be recorded."""
+        steps, read = self._recorded, self.measured.addresses
+        if steps is None or read is None:
+            return None
+        if steps.trouble:
+            note = f"steps are not recorded here, they go on plainly: {steps.trouble}"
+            self.history, self._recorded = self.history.add(notes=[note]), None
+            return None
+        if self.algorithm.device_step is None or self.refining.watches:
+            return None
+        told = (self._state["update_probe"], self._state["literal"])
+        steps.expect(order, (repr(self.algorithm), told, self.estimate.addresses, read))
+        return steps
+
+    def _recording(self, device: torch.device) -> RecordedSteps | None:
+        if not self.settings.recorded or device.type not in RECORDERS:
+            return None
+        return RecordedSteps(len(self.scan), device)
+
+    def _begin_visits(self) -> None:
+        size = self._batch_size
+        if size == 1 or not self.settings.apart:
+            self._visits.begin(self.epoch)
+            return
+        corners = np.array(self.estimate.corners(range(len(self.scan))))
+        reach = self.estimate.lit_size
+        self._visits.begin(
+            self.epoch, lambda seed: groups_apart(corners, reach, size, seed)
+        )
 
     def _end_epoch(self) -> None:
         error = self._summed(self._errors)
@@ -242,9 +280,7 @@ class Run:
             self._judge(self.measured.held_out.error(self._included))
 
     def _begin_epoch(self) -> None:
-        self.batch = 0
-        self._order = self._order_of(self.epoch)
-        self._expect()
+        self._begin_visits()
         self._tell()
         self._visited_before = self._visited
         self._visited = np.zeros(len(self.scan), bool)
@@ -326,11 +362,6 @@ class Run:
         if not self.plan.is_plain and str(self.plan) not in self.history.notes:
             self.history = self.history.add(notes=[str(self.plan)])
         return measured
-
-    def _expect(self) -> None:
-        """Tell the storage what comes next."""
-        order = [j for j in self._order[self.batch :] if self._included[j]]
-        self.measured.storage.expect(order, self._batch_size)
 
     def _step_within_memory(self) -> None:
         """Do a step; where it does not fit, go back and on with less memory."""
@@ -418,7 +449,7 @@ class Run:
         """Take up the errors of the start; measure them by a full pass at epoch 0."""
         device = self.estimate.object.device
         self._errors = torch.zeros(len(self.scan), device=device)
-        self._visited[self._order[: self.batch]] = True
+        self._visited[self._visits.visited] = True
         self._visited_before = np.isfinite(start.pattern_error)
         if math.isfinite(start.error):
             self._error = start.error

@@ -35,6 +35,12 @@ class RunSettings(Settings):
     batch: int | None = setting(
         None, "Positions per step; empty is the algorithm's own choice", ge=1
     )
+    apart: bool = setting(
+        False,
+        "Batches of positions whose beams do not overlap: the object is stepped as by "
+        "one after the other, the probe once a batch",
+        advanced=True,
+    )
     hold_probe: int = setting(
         0, "Epochs before the probe is updated for the first time", ge=0
     )
@@ -60,6 +66,13 @@ class RunSettings(Settings):
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "Where to compute; auto takes a GPU when there is one", live=False
+    )
+    recorded: bool = setting(
+        True,
+        "On a GPU, record a step once and replay it: no kernels to launch, the same "
+        "numbers",
+        live=False,
+        advanced=True,
     )
     memory_gb: float = setting(
         0.0,

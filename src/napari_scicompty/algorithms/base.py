@@ -8,13 +8,15 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
     from napari_scicompty.estimate import Estimate
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.measured import Measured
+
+    DeviceStep = Callable[[Estimate, Measured, Tensor, dict[str, Any]], Tensor]
 
 
 class Algorithm(Settings):
@@ -42,6 +44,15 @@ class Algorithm(Settings):
         Returns the squared error of each pattern before the step, shape (B,).
         """
         raise NotImplementedError
+
+    @property
+    def device_step(self) -> DeviceStep | None:
+        """`step` for patterns whose numbers (B,) only the device knows.
+
+        It does the same with any of them and waits for nothing, so that it can be
+        recorded on a GPU and replayed. None where there is no such step.
+        """
+        return None
 
     @property
     def refines(self) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from napari_scicompty.settings import setting
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from napari_scicompty.algorithms.base import DeviceStep
     from napari_scicompty.estimate import Estimate
     from napari_scicompty.measured import Measured
     from napari_scicompty.optics.patches import Batch
@@ -53,6 +54,11 @@ class _PIE(Algorithm):
     def weights(self) -> tuple[float, float]:
         """(beta, gamma): share of the maximum in the probe's and object's weight."""
         raise AttributeError(f"{type(self).__name__} must name its weights")
+
+    @property
+    def device_step(self) -> DeviceStep:
+        """`step` itself."""
+        return self.step
 
     def gentler(self) -> Self:
         """Return settings that diverge less easily."""

@@ -68,6 +68,11 @@ class Ramps:
         new, index = _ramps(shifts, view, self._rows.device), list(batch)
         self._rows[index], self._columns[index] = new
 
+    @property
+    def addresses(self) -> tuple[int, ...]:
+        """Where the factors lie in memory."""
+        return self._rows.data_ptr(), self._columns.data_ptr()
+
     def of(self, batch: Batch, scratch: Scratch) -> Tensor:
         """Return the factors (B, 1, h, w) of a batch, in scratch memory."""
         along, across = self._rows[rows(batch)], self._columns[rows(batch)]

@@ -106,18 +106,14 @@ class DevicePlaces:
     ----------
     first : Tensor (B,)
         Number of the first pixel of each view, the canvas being flattened.
-    view : (h, w)
+    within : Tensor (h, w)
+        Numbers of the pixels of a view whose first one is 0, see `numbers_within`.
     canvas : (H, W)
     """
 
-    def __init__(
-        self, first: Tensor, view: tuple[int, int], canvas: tuple[int, int]
-    ) -> None:
-        h, w = view
-        rows = torch.arange(h, device=first.device) * canvas[1]
-        within = rows[:, None] + torch.arange(w, device=first.device)
+    def __init__(self, first: Tensor, within: Tensor, canvas: tuple[int, int]) -> None:
         self._pixels = (first[:, None, None] + within).flatten()
-        self._shape = (len(first), 1, h, w)
+        self._shape = (len(first), 1, *within.shape)
         self._canvas = canvas
 
     def take(self, canvas: Tensor) -> Tensor:
@@ -140,3 +136,11 @@ class DevicePlaces:
             canvas.view(-1).index_add_(0, self._pixels, flat, alpha=alpha)
         else:
             canvas.add_(total, alpha=alpha)
+
+
+def numbers_within(
+    view: tuple[int, int], canvas: tuple[int, int], device: torch.device
+) -> Tensor:
+    """Numbers (h, w) of the pixels of a view on a flattened canvas; the first is 0."""
+    rows = torch.arange(view[0], device=device) * canvas[1]
+    return rows[:, None] + torch.arange(view[1], device=device)

@@ -22,6 +22,7 @@ class TwoSpaces:
         self._as_batch = field.unsqueeze(0)
         self._spectrum: Tensor | None = None
         self._field_is_old = False
+        self._spectrum_is_old = True
 
     @property
     def field(self) -> Tensor:
@@ -32,17 +33,19 @@ class TwoSpaces:
     def as_batch(self) -> Tensor:
         """The field itself as a batch of one, (1, ..., h, w), in the same memory."""
         if self._field_is_old:
-            self._field = self.copied()
-            self._as_batch = self._field.unsqueeze(0)
+            self._field.copy_(self.copied())
             self._field_is_old = False
-        self._spectrum = None
+        self._spectrum_is_old = True
         return self._as_batch
 
     @property
     def spectrum(self) -> Tensor:
-        """F{field}, not to be changed."""
+        """F{field}, not to be changed; always in the same memory."""
         if self._spectrum is None:
             self._spectrum = torch.fft.fft2(self._field)
+        elif self._spectrum_is_old:
+            self._spectrum.copy_(torch.fft.fft2(self._field))
+        self._spectrum_is_old = False
         return self._spectrum
 
     @property
@@ -69,9 +72,14 @@ class TwoSpaces:
             spectrum.addcmul_(updates[0], factors[0], value=alpha)
         else:
             spectrum.add_(updates.mul_(factors).sum(0), alpha=alpha)
+        self.was_stepped()
+
+    def was_stepped(self) -> None:
+        """Take note that F{field} was changed in place: the field is old now."""
         self._field_is_old = True
 
     def take_up(self, stepped: Tensor) -> None:
         """Go on from an earlier `stepped`, if it is that of this field."""
         if torch.equal(torch.fft.ifft2(stepped), self._field):
-            self._spectrum, self._field_is_old = stepped, True
+            self._spectrum, self._spectrum_is_old = stepped, False
+            self._field_is_old = True
