@@ -20,8 +20,8 @@ FLOORS = {
     5: "recipe results figures",
     4: "controls refining run start search reconstruction halves refocusing simulation",
     3: "algorithms refine analysis plan",
-    2: "held_out storage measured estimate snapshot run_settings recorded visits "
-    "formats prepare",
+    2: "held_out storage measured estimate pattern_errors snapshot run_settings "
+    "recorded visits formats prepare",
     1: "affine errors files settings host_memory device geometry stacks scan canvas "
     "optics",
 }
@@ -33,7 +33,8 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors files",
     "stacks scan",
     "snapshot estimate",
-    "held_out measured estimate",
+    "held_out measured estimate pattern_errors",
+    "run_settings pattern_errors",
     "storage measured",
     "analysis plan",
     "prepare formats",

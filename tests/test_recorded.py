@@ -65,7 +65,6 @@ class Tape(TorchDispatchMode):
 @pytest.fixture
 def taped(monkeypatch: pytest.MonkeyPatch) -> type[Tape]:
     monkeypatch.setattr(recorded, "RECORDERS", {"cpu": Tape})
-    monkeypatch.setattr("napari_scicompty.run.RECORDERS", {"cpu": Tape})
     monkeypatch.setattr(Tape, "recorded", 0)
     return Tape
 
@@ -228,7 +227,6 @@ def test_a_device_that_cannot_record_goes_on_plainly(
         return record
 
     monkeypatch.setattr(recorded, "RECORDERS", {"cpu": refuse})
-    monkeypatch.setattr("napari_scicompty.run.RECORDERS", {"cpu": refuse})
     plain, tried = runs(small_scan())
     for run in (plain, tried):
         while not run.done:

@@ -120,3 +120,8 @@ class RecordedSteps:
             # What is being recorded is not carried out: nothing has happened yet.
             self.trouble = str(error)
             once()
+
+
+def recording(count: int, device: torch.device) -> RecordedSteps | None:
+    """Return recorded steps for `count` patterns; None where nothing records."""
+    return RecordedSteps(count, device) if device.type in RECORDERS else None

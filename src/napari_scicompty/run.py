@@ -25,10 +25,11 @@ from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.estimate import Estimate
 from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
+from napari_scicompty.pattern_errors import PatternErrors, full_pass
 from napari_scicompty.plan import Plan, plan, smaller
-from napari_scicompty.recorded import RECORDERS, RecordedSteps
+from napari_scicompty.recorded import RecordedSteps, recording
 from napari_scicompty.refining import Refining
-from napari_scicompty.run_settings import AT_ONCE, RunSettings, included
+from napari_scicompty.run_settings import RunSettings, included
 from napari_scicompty.snapshot import Change, Refined, Snapshot
 from napari_scicompty.visits import Visits, groups_apart
 
@@ -97,7 +98,6 @@ class Run:
         self._fell_back = False
         self._best = math.inf
         self._best_held: tuple[float, Snapshot] = (math.inf, start)
-        self._visited: NDArray[np.bool_] = np.zeros(len(scan), bool)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
         self._state = self._remembered(start, device)
@@ -116,12 +116,12 @@ class Run:
         self._take_up_beside(start)
         self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
-        self._recorded = self._recording(device)
+        self._recorded = recording(len(scan), device) if settings.recorded else None
         self._visits = Visits(len(scan), settings.seed)
         self._begin_visits()
         self._visits.at = start.batch
         self._tell()
-        self._begin_errors(start)
+        self._begin_errors(start, device)
         self.controls.bind(self._checked)
         self._good = self.snapshot()
 
@@ -173,17 +173,17 @@ class Run:
                 return
         batch = self._visits.take(self._batch_size, self._included)
         if batch:
-            where = batch[0] if len(batch) == 1 else batch
+            errors = None
             if self._replayed is None:
                 now = (self.estimate, self.measured, batch)
-                self._errors[where] = self.refining.step(
+                errors = self.refining.step(
                     lambda: self.algorithm.step(*now, self._state), *now
                 )
             else:
                 self.estimate.before_replay()
                 self._replayed.step(len(batch), self._step_on_device)
                 self.estimate.after_replay()
-            self._visited[where] = True
+            self._errors.visit(batch[0] if len(batch) == 1 else batch, errors)
         if self._visits.over:
             self._end_epoch()
 
@@ -192,7 +192,7 @@ class Run:
         step = self.algorithm.device_step
         assert step is not None
         errors = step(self.estimate, self.measured, batch, self._state)
-        self._errors.index_copy_(0, batch, errors)
+        self._errors.squared.index_copy_(0, batch, errors)
 
     @property
     def batch(self) -> int:
@@ -233,11 +233,6 @@ class Run:
         steps.expect(order, (repr(self.algorithm), told, self.estimate.addresses, read))
         return steps
 
-    def _recording(self, device: torch.device) -> RecordedSteps | None:
-        if not self.settings.recorded or device.type not in RECORDERS:
-            return None
-        return RecordedSteps(len(self.scan), device)
-
     def _begin_visits(self) -> None:
         size = self._batch_size
         if size == 1 or not self.settings.apart:
@@ -250,7 +245,7 @@ class Run:
         )
 
     def _end_epoch(self) -> None:
-        error = self._summed(self._errors)
+        error = self._errors.error(self._included)
         largest = math.sqrt(float(intensity(self.estimate.object).amax()))
         sane = math.isfinite(error) and error <= LARGEST_RISE * self._best
         if not sane or not largest <= LARGEST_TRANSMISSION:
@@ -267,10 +262,8 @@ class Run:
         own = self.algorithm.end_epoch(self.estimate, self.measured, self._state)
         z = self.estimate.distance_m
         refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
-        seen = torch.from_numpy(self._visited).to(self._errors.device)
-        errors = torch.where(seen, self._errors, 0)
         refined += self.refining.end_epoch(
-            self.estimate, self.measured, errors, self.epoch
+            self.estimate, self.measured, self._errors.of_epoch, self.epoch
         )
         self.history = self.history.add(refined=refined)
         self._begin_epoch()
@@ -282,8 +275,7 @@ class Run:
     def _begin_epoch(self) -> None:
         self._begin_visits()
         self._tell()
-        self._visited_before = self._visited
-        self._visited = np.zeros(len(self.scan), bool)
+        self._errors.begin_epoch()
 
     # -- the held-out pixels ----------------------------------------------------------
     def _judge(self, error: float) -> None:
@@ -306,7 +298,7 @@ class Run:
 
     def _go_back_to(self, good: Snapshot) -> None:
         self.estimate.restore(good)
-        self._state = self._remembered(good, self._errors.device)
+        self._state = self._remembered(good, self._errors.squared.device)
         self._take_up_beside(good)
         self.refining.take_up(good.state["refine"])
 
@@ -373,7 +365,7 @@ class Run:
         else:
             return
         # Only here, after the traceback, is the memory of the step free again.
-        good, device = self._good, self._errors.device
+        good, device = self._good, self._errors.squared.device
         less = self._less()
         if less is not None:
             self.plan = less
@@ -445,42 +437,27 @@ class Run:
         self._tell()
 
     # -- errors -----------------------------------------------------------------------
-    def _begin_errors(self, start: Snapshot) -> None:
+    def _begin_errors(self, start: Snapshot, device: torch.device) -> None:
         """Take up the errors of the start; measure them by a full pass at epoch 0."""
-        device = self.estimate.object.device
-        self._errors = torch.zeros(len(self.scan), device=device)
-        self._visited[self._visits.visited] = True
-        self._visited_before = np.isfinite(start.pattern_error)
+        self._errors = PatternErrors(self.measured.power, device)
+        self._error, known = start.error, np.isfinite(start.pattern_error)
+        visited = self._visits.visited
         if math.isfinite(start.error):
-            self._error = start.error
-            squared = np.nan_to_num(start.pattern_error) * self.measured.power
-            squared = start.state.get("squared_errors", squared).astype(np.float32)
-            self._errors += torch.from_numpy(squared).to(device)
+            shown = np.nan_to_num(start.pattern_error) * self.measured.power
+            squared = start.state.get("squared_errors", shown)
+            self._errors.take_up(squared, known, visited)
         else:
-            self._error, self._errors = self.full_error()
-            self._visited_before = self._included
+            self._error, passed = self.full_error()
+            self._errors.take_up(passed, self._included, visited)
             self.history = self.history.add(epochs=[self.epoch], errors=[self._error])
         best = min(self.history.errors, default=math.inf)
         self._best = start.state.get("best", best)
 
     def full_error(self) -> tuple[float, Tensor]:
         """Error by a full pass, and the squared error of each pattern, shape (n,)."""
-        errors = torch.zeros_like(self._errors)
-        size = max(1, AT_ONCE // self._start.probe.size)
-        indices = [int(j) for j in np.flatnonzero(self._included)]
         with torch.no_grad(), cpu_threads(self._threads):
-            for first in range(0, len(indices), size):
-                batch = indices[first : first + size]
-                waves = self.estimate.waves(batch)
-                errors[self._indices(batch)] = self.measured.error(waves, batch)
-        return self._summed(errors), errors
-
-    def _summed(self, errors: Tensor) -> float:
-        power = self.measured.power[self._included].sum()
-        return float(errors.cpu().numpy()[self._included].sum(dtype=float) / power)
-
-    def _indices(self, batch: Sequence[int]) -> Tensor:
-        return torch.as_tensor(batch, device=self._errors.device)
+            squared = full_pass(self.estimate, self.measured, self._included)
+        return self._errors.error(self._included, squared), squared
 
     # -- what can be seen -------------------------------------------------------------
     def snapshot(self, *, exact: bool = False) -> Snapshot:
@@ -488,12 +465,11 @@ class Run:
 
         Works at any moment between two batches, in mid-epoch too.
         """
-        error, errors = self._error, self._errors
-        known = (self._visited | self._visited_before) & self._included
+        error, squared = self._error, self._errors.squared
+        known = self._errors.known(self._included)
         if exact:
-            error, errors = self.full_error()
+            error, squared = self.full_error()
             known = self._included
-        shares = errors.cpu().numpy() / np.maximum(self.measured.power, 1e-30)
         canvas = self.estimate.canvas
         return Snapshot(
             epoch=self.epoch,
@@ -504,7 +480,7 @@ class Run:
             origin_m=canvas.origin_m,
             pixel_size_m=canvas.pixel_size_m,
             distance_m=self.estimate.distance_m,
-            pattern_error=np.where(known, shares, np.nan).astype(np.float32),
+            pattern_error=self._errors.shares(squared, known),
             geometry=self.scan.geometry,
             settings=self._described(),
             seed=self.settings.seed,
@@ -519,7 +495,7 @@ class Run:
                 "power": self._power,
                 "best": self._best,
                 "smallest": self.measured.smallest,
-                "squared_errors": _copied(self._errors),
+                "squared_errors": _copied(self._errors.squared),
             },
             nominal_positions_m=self.scan.positions_m,
         )

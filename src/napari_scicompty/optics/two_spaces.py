@@ -25,6 +25,11 @@ class TwoSpaces:
         self._spectrum_is_old = True
 
     @property
+    def pixels(self) -> int:
+        """Numbers that the field consists of."""
+        return self._field.numel()
+
+    @property
     def field(self) -> Tensor:
         """The field itself; whoever gets it may change it in place."""
         return self.as_batch[0]
