@@ -28,7 +28,7 @@ FLOORS = {
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors settings geometry scan canvas",
     "errors optics",
-    "errors device",
+    "errors device optics",
     "host_memory device",
     "errors files",
     "stacks scan",

@@ -40,6 +40,11 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """Real numbers of 64 bits; of 32 on Apple's GPUs, which know no others."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def free_bytes(device: torch.device) -> int:
     """Memory of a device that is free, what torch holds in reserve included."""
     if device.type == "cuda":

@@ -53,7 +53,7 @@ class HeldOut:
     @property
     def power(self) -> NDArray[np.float64]:
         """Counts of each pattern there, shape (n,)."""
-        return self.amplitudes.double().square().sum(1).numpy(force=True)
+        return self.amplitudes.cpu().double().square().sum(1).numpy()
 
     def to(self, device: torch.device) -> Self:
         """Move everything to a device."""

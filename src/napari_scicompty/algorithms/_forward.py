@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from napari_scicompty.device import exact_dtype
 from napari_scicompty.optics import differentiable
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Parameters:
     ) -> Parameters:
         """Take them from the estimate; those that are `free` get gradients."""
         device, index = estimate.object.device, list(batch)
-        zero = torch.zeros((), dtype=torch.float64, device=device)
+        zero = torch.zeros((), dtype=exact_dtype(device), device=device)
         brightness, background = estimate.brightness, measured.background
         if "brightness" in free and brightness is None:
             brightness = estimate.brightness = torch.ones(

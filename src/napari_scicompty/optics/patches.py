@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_scicompty.device import exact_dtype
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,8 +43,9 @@ def shift_ramp(
     -------
     Tensor (n, size), zero frequency first.
     """
-    frequency = torch.fft.fftfreq(size, dtype=torch.float64, device=shifts.device)
-    angle = -2 * math.pi * shifts.double()[:, None] * frequency
+    device, exact = shifts.device, exact_dtype(shifts.device)
+    frequency = torch.fft.fftfreq(size, dtype=exact, device=device)
+    angle = -2 * math.pi * shifts.to(exact)[:, None] * frequency
     return torch.polar(torch.ones_like(angle), angle).to(dtype)
 
 

@@ -183,5 +183,8 @@ def _squared_error(
     size = max(1, _AT_ONCE // estimate.probe.numel())
     parts = [chosen[i : i + size] for i in range(0, len(chosen), size)]
     return float(
-        sum(measured.error(estimate.waves(part), part).double().sum() for part in parts)
+        sum(
+            measured.error(estimate.waves(part), part).cpu().double().sum()
+            for part in parts
+        )
     )

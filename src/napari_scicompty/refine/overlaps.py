@@ -213,4 +213,4 @@ def _in_cells(
     half = cell // 2
     highest, index = max_pool2d(strength, 2 * half + 1, cell, half, return_indices=True)
     where = torch.stack([index // side, index % side], -1) - side // 2
-    return highest.double().cpu().numpy(), where.double().cpu().numpy()
+    return highest.cpu().double().numpy(), where.cpu().double().numpy()

@@ -119,7 +119,7 @@ class PositionRefiner(FallingRate):
         kept = state.pop("seen", None)
         state.pop("weight", None)
         if kept is not None:
-            signal = self._corrections(kept.double().cpu().numpy())
+            signal = self._corrections(kept.cpu().double().numpy())
             self._move(estimate, signal, seen, state)
         if self._search_is_due(estimate, state, stepped=kept is not None):
             self._search(estimate, measured, errors, state)
