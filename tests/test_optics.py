@@ -17,6 +17,7 @@ from napari_scicompty.optics.places import (
     HostPlaces,
     OnePlace,
     Places,
+    numbers_within,
 )
 from napari_scicompty.optics.propagators import (
     PROPAGATORS,
@@ -287,7 +288,8 @@ def test_places_of_the_host_and_of_the_device_are_the_same(
         if len(corners) == 1
         else HostPlaces(corners, view)
     )
-    places: list[Places] = [known, DevicePlaces(first, view, shape)]
+    within = numbers_within(view, shape, CPU)
+    places: list[Places] = [known, DevicePlaces(first, within, shape)]
     fields = torch.from_numpy(noise(len(corners), 1, *view, seed=1).astype("c8"))
     taken, added = [], []
     for each in places:

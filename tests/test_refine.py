@@ -267,9 +267,8 @@ def test_a_lost_view_is_found_by_its_pattern(near: bool) -> None:
     run = Run(small.scan, sc.RPIE(), begun, settings())
     errors = run.full_error()[1]
     state: dict[str, Any] = {}
-    unknown = np.zeros(25, bool)
     now = (run.estimate, run.measured, errors)
-    assert find_lost_views(*now, unknown, 0.3, state) == 1
+    assert find_lost_views(*now, 0.3, state) == 1
     away = (run.estimate.positions_m - small.scan.positions_m) / small.scan.pixel_size_m
     assert np.hypot(*away[7]) < 1
     assert not np.delete(away, 7, axis=0).any()
@@ -288,10 +287,35 @@ def test_a_view_that_stays_is_not_searched_every_time(
         lambda *now: searched.append(now[2]),
     )
     state: dict[str, Any] = {}
-    unknown = np.zeros(16, bool)
     for _ in range(8):
-        find_lost_views(run.estimate, run.measured, errors, unknown, 0.2, state)
+        find_lost_views(run.estimate, run.measured, errors, 0.2, state)
     assert searched == [3, 3, 3]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_lost_view_is_searched_where_it_was_measured_too(known: bool) -> None:
+    """Far from both, its neighbours may be wrong; its pattern is not."""
+    small = small_scan((32, 32), (5, 5), step=5)
+    pixel = np.array(small.scan.pixel_size_m)
+    begun = small.start()
+    told = small.scan.positions_m.copy()
+    told[7] += (9, -9) * pixel
+    h, w = begun.object.shape
+    begun = begun.replace(
+        object=small.object[:h, :w].astype("c8"),
+        probe=small.probe.astype("c8"),
+        positions_m=told,
+    )
+    run = Run(small.scan, sc.RPIE(), begun, settings())
+    errors = run.full_error()[1]
+    agreed = np.zeros(25, bool)
+    agreed[7] = known
+    state: dict[str, Any] = {}
+    now = (run.estimate, run.measured, errors)
+    assert find_lost_views(*now, 0.15, state, agreed) == 1
+    away = (run.estimate.positions_m - small.scan.positions_m) / pixel
+    assert np.hypot(*away[7]) < 1
+    assert state["settled"][7] == known
 
 
 # -- room -----------------------------------------------------------------------------

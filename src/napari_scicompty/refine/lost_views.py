@@ -15,7 +15,7 @@ import torch
 from napari_scicompty.optics import patches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -35,6 +35,10 @@ MOST = 0.25
 BETTER = 0.8
 """A place is taken only if it has at most this share of the error."""
 
+OVERRULES = 0.25
+"""The same for a view that its neighbours agree on: all of them may be off by a period
+of the picture, and a pattern knows better."""
+
 LONGEST_WAIT = 4
 """Searches that pass over a view that stayed, at most."""
 
@@ -49,39 +53,51 @@ def find_lost_views(
     estimate: Estimate,
     measured: Measured,
     errors: Tensor,
-    known: NDArray[np.bool_],
     reach: float,
     state: dict[str, Any],
+    known: NDArray[np.bool_] | None = None,
+    moved: NDArray[np.bool_] | None = None,
 ) -> int:
-    """Search suspect views around where they are; return how many were moved.
+    """Search suspect views around where they are, and around where they were measured.
+
+    Returns how many were moved.
 
     Parameters
     ----------
     errors : Tensor (n,)
         Squared error of each pattern; zero where it took no part.
-    known : (n,)
-        Views that are known to be where they belong.
     reach : float
         How far, as a share of the view.
     state : dict
         Counts how often each view stayed where it was: more searches pass it over
-        each time.
+        each time. Tells which views are ``"settled"`` by their pattern, whatever their
+        neighbours say.
+    known : (n,), optional
+        Views that their neighbours agree on.
+    moved : (n,), optional
+        Views that were moved just now: their errors are old.
     """
     count = len(estimate.positions_m)
+    known = np.zeros(count, bool) if known is None else known
+    moved = np.zeros(count, bool) if moved is None else moved
     stayed = state.setdefault("stayed", np.zeros(count, np.int64))
     waits = state.setdefault("waits", np.zeros(count, np.int64))
+    settled = state.setdefault("settled", np.zeros(count, bool))
     waits -= 1
     shares = errors.cpu().numpy() / np.maximum(measured.power, 1e-30)
     positions = estimate.positions_m.copy()
+    nominal = np.round(estimate.canvas.to_pixels(measured.positions_m)).astype(int)
     found = 0
-    for j in suspects(np.where(known | (waits > 0), 0, shares), shares):
-        place = _best_place(estimate, measured, int(j), reach)
+    for j in suspects(np.where(moved | (waits > 0), 0, shares), shares):
+        centres = {estimate.corners([j])[0], (int(nominal[j, 0]), int(nominal[j, 1]))}
+        better = OVERRULES if known[j] else BETTER
+        place = _best_place(estimate, measured, int(j), centres, reach, better)
         if place is None:
             stayed[j] += 1
             waits[j] = min(2 ** stayed[j], LONGEST_WAIT)
         else:
             positions[j] = estimate.canvas.to_metres(place)
-            stayed[j] = 0
+            stayed[j], settled[j] = 0, known[j]
             found += 1
     if found:
         estimate.place(positions)
@@ -111,25 +127,25 @@ def suspects(
 
 
 def _best_place(
-    estimate: Estimate, measured: Measured, j: int, reach: float
+    estimate: Estimate,
+    measured: Measured,
+    j: int,
+    centres: Collection[patches.Corner],
+    reach: float,
+    better: float,
 ) -> NDArray[np.float64] | None:
-    """Corner (2,) in pixels where pattern j fits best; None where it is."""
-    here = float(measured.error(estimate.waves([j]), [j])[0])
+    """Corner (2,) in pixels where pattern j fits far better; None where it is."""
+    lowest = here = float(measured.error(estimate.waves([j]), [j])[0])
     steps = round(reach * min(estimate.canvas.view) / COARSE)
-    corner, best = estimate.corners([j])[0], (0, 0)
-    lowest = here
+    best: patches.Corner | None = None
     for step, count in ((COARSE, steps), (FINE, COARSE - 1)):
-        around = (corner[0] + best[0], corner[1] + best[1])
-        places = list(_places(estimate, around, step, count))
+        around = centres if best is None else (best,)
+        places = sorted({p for c in around for p in _places(estimate, c, step, count)})
         if not places:
             return None
         found = _errors(estimate, measured, j, places)
-        lowest = float(found.min())
-        y, x = places[int(found.argmin())]
-        best = (y - corner[0], x - corner[1])
-    if lowest > BETTER * here:
-        return None
-    return np.array([corner[0] + best[0], corner[1] + best[1]], float)
+        lowest, best = float(found.min()), places[int(found.argmin())]
+    return None if lowest > better * here else np.array(best, float)
 
 
 def _places(

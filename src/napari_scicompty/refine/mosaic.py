@@ -97,7 +97,11 @@ class Distances(NamedTuple):
 
 
 def place_by_neighbours(
-    estimate: Estimate, measured: Measured, seen: NDArray[np.bool_], reach: float
+    estimate: Estimate,
+    measured: Measured,
+    seen: NDArray[np.bool_],
+    reach: float,
+    settled: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Move misplaced views to where their neighbours say that they are.
 
@@ -107,6 +111,8 @@ def place_by_neighbours(
         Views that take part.
     reach : float
         How far the distance of two neighbours may be wrong, as a share of the view.
+    settled : (n,), optional
+        Views that stay, as their patterns know better.
 
     Returns
     -------
@@ -130,6 +136,8 @@ def place_by_neighbours(
         return nothing, nothing
     places = kept.undo(new.places, here[told].mean(0))
     moved = told & (np.linalg.norm(places - here, axis=1) > MISPLACED)
+    if settled is not None:
+        moved &= ~settled
     metres = estimate.canvas.to_metres(places)
     estimate.place(np.where(moved[:, None], metres, estimate.positions_m))
     return 2 * new.agree >= new.asked, moved

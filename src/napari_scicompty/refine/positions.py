@@ -172,13 +172,15 @@ class PositionRefiner(FallingRate):
         """Ask the neighbours of a view where they can tell; its pattern elsewhere."""
         seen = errors.cpu().numpy() > 0
         if not estimate.propagator.sees_shifts:
-            known = np.zeros_like(seen)
-            find_lost_views(estimate, measured, errors, known, self.search_reach, state)
+            find_lost_views(estimate, measured, errors, self.search_reach, state)
             return
-        known, moved = place_by_neighbours(estimate, measured, seen, self.search_reach)
+        settled = state.get("settled", np.zeros_like(seen))
+        known, moved = place_by_neighbours(
+            estimate, measured, seen, self.search_reach, settled
+        )
         if known.any():
             found = find_lost_views(
-                estimate, measured, errors, known | moved, self.search_reach, state
+                estimate, measured, errors, self.search_reach, state, known, moved
             )
             quiet = not moved.any() and not found
             state["quiet"] = state.get("quiet", 0) + 1 if quiet else 0
