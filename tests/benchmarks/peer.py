@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PEERS: dict[str, tuple[type[Any], int]] = {
     "rPIE, batch 1": (api.RPIEOptions, 1),
+    "rPIE, batch 4": (api.RPIEOptions, 4),
+    "LSQML, batch 4": (api.LSQMLOptions, 4),
     "LSQML, batch 30": (api.LSQMLOptions, 30),
 }
 EPOCHS = 60

@@ -210,19 +210,27 @@ def reach() -> Iterator[dict[str, Any]]:
             f"pty-chi {name}": lambda name=name: reconstructed(scan, start, name)
             for name in PEERS
         }
+    rows: list[dict[str, Any]] = []
     for turn in range(3):
         for name, begun in runs.items():
             row = _reached(begun(), truth) | {"algorithm": name, "turn": turn}
-            print(
-                f"{name}: |C| {row['C']:.4f} at epoch {row['epoch']}, "
-                f"{row['seconds']:.2f} s",
-                flush=True,
-            )
+            rows.append(row)
             yield row
+    print("| algorithm | |C| | epochs | seconds |\n|---|---|---|---|")
+    for name in runs:
+        mine = [row for row in rows if row["algorithm"] == name]
+        C, epoch, seconds = (
+            float(np.median([row[key] for row in mine]))
+            for key in ("C", "epoch", "seconds")
+        )
+        print(f"| {name} | {C:.4f} | {epoch:.0f} | {seconds:.2f} |", flush=True)
 
 
 def _reached(snapshots: Iterator[sc.Snapshot], truth: sc.Truth) -> dict[str, Any]:
-    """Go on until |C| is reached; what the judging takes does not count."""
+    """Go on until |C| is reached; what the judging takes does not count.
+
+    Where it is not, the last epoch is what is returned.
+    """
     for snapshot in snapshots:
         found = sc.metrics.compare(snapshot, truth).correlation
         if found >= TARGET:
