@@ -39,6 +39,7 @@ class RunSettings(Settings):
         False,
         "Batches of positions whose beams do not overlap: the object is stepped as by "
         "one after the other, the probe once a batch",
+        title="Batches apart",
         advanced=True,
     )
     hold_probe: int = setting(
@@ -71,12 +72,14 @@ class RunSettings(Settings):
         True,
         "On a GPU, record a step once and replay it: no kernels to launch, the same "
         "numbers",
+        title="Record steps (GPU)",
         live=False,
         advanced=True,
     )
     memory_gb: float = setting(
         0.0,
         "Most memory of the device that a run may take; 0 is what is free",
+        title="Memory",
         unit="GB",
         ge=0,
         live=False,

@@ -35,6 +35,9 @@ COLOURS = {"error": "#ff6b6b", "warning": "#ffb454", "info": ""}
 BASIC = ("epochs", "modes")
 PLOT_EVERY_S = 0.8
 
+STARTING = "starting …"
+"""Said until the engine runs."""
+
 
 class RunBar(QWidget):
     """Run, Pause, Stop, Reset; how far the run is and what it says."""
@@ -129,7 +132,9 @@ class RunBar(QWidget):
         if state == "opening":
             self.show_message("info", "opening …")
         if state == "starting":
-            self.show_message("info", "starting …")
+            self.show_message("info", STARTING)
+        elif self.message.text() == STARTING:
+            self.show_message("info", "")
         if not busy and controller.snapshot is None:
             self.progress.reset()
 
@@ -143,14 +148,14 @@ class RunBar(QWidget):
         if job is not None and run is None and controller.state == "starting":
             self.progress.setRange(0, max(job.planned, 1))
             self.progress.setValue(len(job.tried))
-            self.numbers.setText(
+            self._show_numbers(
                 f"looking for the start: {len(job.tried)} of {job.planned} tried"
                 if job.planned
                 else "loading the engine"
             )
             return
         if snapshot is None:
-            self.numbers.setText(self._memory)
+            self._show_numbers(self._memory)
             self.plot.set_history((), (), ())
             return
         history = run.history if run is not None else snapshot.history
@@ -166,13 +171,18 @@ class RunBar(QWidget):
             )
         if job is None or run is None:
             line = [_result_line(snapshot), *([self._memory] if self._memory else [])]
-            self.numbers.setText(" · ".join(line))
+            self._show_numbers(" · ".join(line))
             return
         size = max(1, len(run.scan))
         planned = (job.last_epoch - job.first_epoch) * size
         self.progress.setRange(0, max(1, planned))
         self.progress.setValue((run.epoch - job.first_epoch) * size + run.batch)
-        self.numbers.setText(_running_line(job, run))
+        self._show_numbers(_running_line(job, run))
+
+    def _show_numbers(self, line: str) -> None:
+        """Show a line, from its beginning where it is too long."""
+        self.numbers.setText(line)
+        self.numbers.setCursorPosition(0)
 
     def show_memory(self, plan: Plan | None, controller: RunController) -> None:
         """Show what memory the next run needs, where that is known."""
@@ -182,12 +192,12 @@ class RunBar(QWidget):
 
     def _show_halves(self, halves: HalvesJob | None) -> None:
         if halves is None or halves.progress is None:
-            self.numbers.setText("preparing the half scans")
+            self._show_numbers("preparing the half scans")
             return
         progress = halves.progress
         self.progress.setRange(0, 1000)
         self.progress.setValue(round(1000 * progress.done / max(progress.planned, 1)))
-        self.numbers.setText(progress.what)
+        self._show_numbers(progress.what)
 
     def show_message(self, level: str, sentence: str) -> None:
         """Show the last thing that was said."""
@@ -203,14 +213,14 @@ def _running_line(job: Job, run: Run) -> str:
     stage = f"stage {job.number + 1}/{len(job.recipe.stages)}, " if several else ""
     parts = [f"{stage}epoch {run.epoch} of {job.last_epoch}"]
     if run.history.errors:
-        parts.append(f"error {run.history.errors[-1]:.4g}")
+        parts.append(f"error {run.history.errors[-1]:.3g}")
     now = run.epoch + run.batch / max(1, len(run.scan))
     done = now - (run.last_epoch - run.settings.epochs)
     spent = run.elapsed_s - run.started_s
     if done > 0 and spent > 0:
         each = spent / done
         left = each * (job.last_epoch - now)
-        parts += [] if several else [f"{each:.2g} s an epoch"]
+        parts += [] if several else [f"{each:.2g} s each"]
         parts.append(f"{_clock(left)} left")
     return " · ".join(parts)
 
