@@ -252,19 +252,23 @@ def test_density_holds_back_views_at_the_edge() -> None:
 
 
 # -- lost views -----------------------------------------------------------------------
-@pytest.mark.parametrize("near", [False, True], ids=["far", "near"])
-def test_a_lost_view_is_found_by_its_pattern(near: bool) -> None:
-    small = small_scan((40, 40), (5, 5), step=5, near=near)
-    begun = small.start()
+def with_one_lost(small: SmallScan, away_px: tuple[float, float]) -> Run:
+    """A run that begins with the truth, but for view 7."""
+    begun, told = small.start(), small.scan.positions_m.copy()
     h, w = begun.object.shape
-    told = small.scan.positions_m.copy()
-    told[7] += np.array([8.3, -6.1]) * small.scan.pixel_size_m
+    told[7] += np.array(away_px) * small.scan.pixel_size_m
     begun = begun.replace(
         object=small.object[:h, :w].astype("c8"),
         probe=small.probe.astype("c8"),
         positions_m=told,
     )
-    run = Run(small.scan, sc.RPIE(), begun, settings())
+    return Run(small.scan, sc.RPIE(), begun, settings())
+
+
+@pytest.mark.parametrize("near", [False, True], ids=["far", "near"])
+def test_a_lost_view_is_found_by_its_pattern(near: bool) -> None:
+    small = small_scan((40, 40), (5, 5), step=5, near=near)
+    run = with_one_lost(small, (8.3, -6.1))
     errors = run.full_error()[1]
     state: dict[str, Any] = {}
     now = (run.estimate, run.measured, errors)
@@ -296,24 +300,14 @@ def test_a_view_that_stays_is_not_searched_every_time(
 def test_a_lost_view_is_searched_where_it_was_measured_too(known: bool) -> None:
     """Far from both, its neighbours may be wrong; its pattern is not."""
     small = small_scan((32, 32), (5, 5), step=5)
-    pixel = np.array(small.scan.pixel_size_m)
-    begun = small.start()
-    told = small.scan.positions_m.copy()
-    told[7] += (9, -9) * pixel
-    h, w = begun.object.shape
-    begun = begun.replace(
-        object=small.object[:h, :w].astype("c8"),
-        probe=small.probe.astype("c8"),
-        positions_m=told,
-    )
-    run = Run(small.scan, sc.RPIE(), begun, settings())
+    run = with_one_lost(small, (9, -9))
     errors = run.full_error()[1]
     agreed = np.zeros(25, bool)
     agreed[7] = known
     state: dict[str, Any] = {}
     now = (run.estimate, run.measured, errors)
     assert find_lost_views(*now, 0.15, state, agreed) == 1
-    away = (run.estimate.positions_m - small.scan.positions_m) / pixel
+    away = (run.estimate.positions_m - small.scan.positions_m) / small.scan.pixel_size_m
     assert np.hypot(*away[7]) < 1
     assert state["settled"][7] == known
 

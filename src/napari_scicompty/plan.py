@@ -8,16 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scicompty.analysis.preflight import working_bytes
-from napari_scicompty.device import free_bytes, pick_device
+from napari_scicompty.device import free_bytes, is_out_of_memory, pick_device
+from napari_scicompty.errors import EngineError
 from napari_scicompty.host_memory import available_bytes
+from napari_scicompty.measured import Measured
 from napari_scicompty.storage import Keeping, Packing
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from napari_scicompty.algorithms.base import Algorithm
     from napari_scicompty.run_settings import RunSettings
     from napari_scicompty.scan import Scan
+
+SHORT_OF_MEMORY = (
+    "The device {} ran out of memory {}; use fewer modes, a smaller batch or crop the "
+    "patterns"
+)
+"""Device, when."""
 
 _GB = 1e9
 _SHARE = 0.8
@@ -86,6 +96,47 @@ def smaller(
     plans = _plans(scan, algorithm, settings, modes, device)
     ways = (after for way, after in pairwise(plans) if way.keeping == before.keeping)
     return next(ways, None)
+
+
+def keep(
+    planned: Plan,
+    scan: Scan,
+    algorithm: Algorithm,
+    settings: RunSettings,
+    modes: int,
+    included: NDArray[np.bool_],
+) -> tuple[Plan, Measured]:
+    """Keep the patterns as planned, or as the next plan has it that fits.
+
+    Parameters
+    ----------
+    included : (n,)
+        Patterns that take part.
+
+    Raises
+    ------
+    EngineError
+        Where no plan fits.
+    """
+    device = pick_device(settings.device)
+    chosen: Plan | None = planned
+    while chosen is not None:
+        try:
+            kept = Measured.of(
+                scan,
+                device,
+                included,
+                settings.held_out,
+                settings.seed,
+                chosen.keeping,
+            )
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return chosen, kept
+        chosen = smaller(chosen, scan, algorithm, settings, modes)
+    raise EngineError(SHORT_OF_MEMORY.format(device, "before its first step"))
 
 
 def size(count: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,10 +23,9 @@ from napari_scicompty.device import (
 )
 from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.estimate import Estimate
-from napari_scicompty.measured import Measured
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.pattern_errors import PatternErrors, full_pass
-from napari_scicompty.plan import Plan, plan, smaller
+from napari_scicompty.plan import SHORT_OF_MEMORY, keep, plan, smaller
 from napari_scicompty.recorded import RecordedSteps, recording
 from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import RunSettings, included
@@ -110,8 +109,10 @@ class Run:
             torch.from_numpy(start.probe.copy()).to(device),
         )
         self.estimate.place(start.positions_m)
-        self.plan = plan(scan, algorithm, settings, len(start.probe))
-        self.measured = self._kept(device)
+        told = (scan, algorithm, settings, len(start.probe))
+        self.plan, self.measured = keep(plan(*told), *told, self._included)
+        if not self.plan.is_plain and str(self.plan) not in self.history.notes:
+            self.history = self.history.add(notes=[str(self.plan)])
         self.measured.smallest = start.state.get("smallest", self.measured.smallest)
         self._take_up_beside(start)
         self._threads = settings.threads or fitting_threads(start.probe.size)
@@ -333,28 +334,6 @@ class Run:
         return copied_state(snapshot.state.get("algorithm", {}), device)
 
     # -- memory -----------------------------------------------------------------------
-    def _kept(self, device: torch.device) -> Measured:
-        """Keep the patterns as planned, or nearest to it."""
-        while True:
-            try:
-                measured = Measured.of(
-                    self.scan,
-                    device,
-                    self._included,
-                    self.settings.held_out,
-                    self.settings.seed,
-                    self.plan.keeping,
-                )
-            except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error):
-                    raise
-            else:
-                break
-            self.plan = self._less() or self._give_up()
-        if not self.plan.is_plain and str(self.plan) not in self.history.notes:
-            self.history = self.history.add(notes=[str(self.plan)])
-        return measured
-
     def _step_within_memory(self) -> None:
         """Do a step; where it does not fit, go back and on with less memory."""
         try:
@@ -366,7 +345,8 @@ class Run:
             return
         # Only here, after the traceback, is the memory of the step free again.
         good, device = self._good, self._errors.squared.device
-        less = self._less()
+        told = (self.scan, self.algorithm, self.settings, len(self.estimate.probe))
+        less = smaller(self.plan, *told)
         if less is not None:
             self.plan = less
             self.measured.keep(self.scan, less.keeping, device)
@@ -375,7 +355,7 @@ class Run:
             self._apply([("run.batch", self._batch_size // 2)])
             how = f"batches of {self._batch_size}"
         else:
-            self._give_up()
+            raise EngineError(SHORT_OF_MEMORY.format(device, f"at epoch {self.epoch}"))
         note = (
             f"epoch {self.epoch + 1}: {device} ran out of memory; went back to epoch "
             f"{good.epoch} and on with less: {how}"
@@ -388,16 +368,6 @@ class Run:
             notes=(*self.history.notes, note),
         )
         self._begin_epoch()
-
-    def _less(self) -> Plan | None:
-        modes = len(self.estimate.probe)
-        return smaller(self.plan, self.scan, self.algorithm, self.settings, modes)
-
-    def _give_up(self) -> NoReturn:
-        raise EngineError(
-            f"The device {self.estimate.object.device} ran out of memory at epoch "
-            f"{self.epoch}; use fewer modes, a smaller batch or crop the patterns"
-        )
 
     # -- changes under way ------------------------------------------------------------
     def _checked(
