@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 PEERS: dict[str, tuple[type[Any], int]] = {
     "rPIE, batch 1": (api.RPIEOptions, 1),
+    "rPIE, batch 2": (api.RPIEOptions, 2),
     "rPIE, batch 4": (api.RPIEOptions, 4),
+    "rPIE, batch 8": (api.RPIEOptions, 8),
     "LSQML, batch 4": (api.LSQMLOptions, 4),
     "LSQML, batch 30": (api.LSQMLOptions, 30),
 }
