@@ -63,7 +63,7 @@ def write_stack(path: Path, positions: int, side: int) -> None:
     else:
         with h5py.File(path, "w") as file:
             data = file.create_dataset(
-                "entry_1/data_1/data", shape, np.uint16, (1, side, side),
+                "entry_1/data_1/data", shape, np.uint16, chunks=(1, side, side),
                 compression="gzip", compression_opts=1, shuffle=True,
             )  # fmt: skip
             for j, frame in enumerate(frames):

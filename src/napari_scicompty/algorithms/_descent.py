@@ -70,7 +70,9 @@ class Descent:
         light = light.expand(len(self.batch), -1, -1)
         corners = self.estimate.corners(self.batch)
         seen = patches.put_back(light, corners, self.estimate.canvas.shape)
-        bound = seen.mul_(curvature.loss) + curvature.object * (seen > 0)
+        bound = seen.mul_(curvature.loss)
+        if isinstance(curvature.object, torch.Tensor) or curvature.object:
+            bound.add_(curvature.object * (seen > 0))
         step = self._optimised("object", gradient, bound)
         self.estimate.object.add_(step, alpha=self._rate("object"))
 

@@ -1,8 +1,9 @@
 """Optimisers: from a gradient to a step; a table.
 
-Each takes the gradient, its curvature (the diagonal of the Gauss-Newton matrix, real,
-of the same shape or one that broadcasts), what it remembers (a dictionary of its own)
-and how much it is damped, and returns a step of the order of 1 that goes down.
+Each takes the gradient, which it may use up, its curvature (the diagonal of the
+Gauss-Newton matrix, real, of the same shape or one that broadcasts), what it remembers (a
+dictionary of its own) and how much it is damped, and returns a step of the order of 1
+that goes down.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ BOLD = 0.25
 MOMENTUM = 0.9
 """Share of a step that the next one has, too."""
 
+BLOCK = 2**17
+"""Numbers that are stepped at once on a CPU: what is needed on the way fits a cache."""
+
 LIT = 1e-3
 """Share of the largest curvature below which a pixel was not seen by a batch."""
 
@@ -44,14 +48,19 @@ def momentum(
     A step is the gradient over ``d max(c) + (1 - d) c``, with the curvature c and the
     damping d, the gamma of rPIE. Pixels that a batch has not seen rest.
     """
-    weight = torch.add(damping * curvature.amax(), curvature, alpha=1 - damping)
-    step = gradient / weight.add_(1e-30)
     if "velocity" not in memory:
         memory["velocity"] = torch.zeros_like(gradient)
-    seen = curvature > LIT * curvature.amax()
-    velocity = memory["velocity"]
-    torch.where(seen, MOMENTUM * velocity - step, velocity, out=velocity)
-    return torch.where(seen, MOMENTUM * velocity - step, 0)
+    most, width = curvature.amax(), gradient.shape[-1]
+    on_cpu = gradient.device.type == "cpu"
+    rows = max(1, BLOCK // width) if on_cpu else gradient.shape[-2]
+    blocks = (t.split(rows, -2) for t in (gradient, curvature, memory["velocity"]))
+    for step, power, velocity in zip(*blocks, strict=True):
+        seen = power > LIT * most
+        weight = torch.add(damping * most, power, alpha=1 - damping).add_(1e-30)
+        step.mul_(weight.reciprocal_().mul_(seen))
+        velocity.mul_(torch.where(seen, MOMENTUM, 1.0)).sub_(step)
+        step.neg_().addcmul_(velocity, seen.to(velocity.dtype), value=MOMENTUM)
+    return gradient
 
 
 def adam(
