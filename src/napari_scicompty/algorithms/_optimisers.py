@@ -1,8 +1,8 @@
 """Optimisers: from a gradient to a step; a table.
 
 Each takes the gradient, which it may use up, its curvature (the diagonal of the
-Gauss-Newton matrix, real, of the same shape or one that broadcasts), what it remembers (a
-dictionary of its own) and how much it is damped, and returns a step of the order of 1
+Gauss-Newton matrix, real, of the same shape or one that broadcasts), what it remembers
+(a dictionary of its own) and how much it is damped, and returns a step of the order of 1
 that goes down.
 """
 
