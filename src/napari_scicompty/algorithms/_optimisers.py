@@ -2,8 +2,8 @@
 
 Each takes the gradient, which it may use up, its curvature (the diagonal of the
 Gauss-Newton matrix, real, of the same shape or one that broadcasts), what it remembers
-(a dictionary of its own) and how much it is damped, and returns a step of the order of 1
-that goes down.
+(a dictionary of its own) and how much it is damped, and returns a step of the order
+of 1 that goes down.
 """
 
 from __future__ import annotations
