@@ -249,13 +249,18 @@ def main() -> None:
     parser.add_argument("what", nargs="*", default=every, choices=(*every, "quick"))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--seconds", type=float, default=4.0, help="of every case")
+    parser.add_argument("--sides", default="128,256,512", help="of views, for steps")
+    parser.add_argument("--modes", default="1,3,5", help="for steps")
     options = parser.parse_args()
+    sides, modes = (
+        {int(n) for n in given.split(",")} for given in (options.sides, options.modes)
+    )
     torch.set_num_threads(1)
     found: dict[str, Any] = {"machine": machine(), "torch": torch.__version__}
     print(found["machine"])
     measure = {
         "steps": lambda: steps(
-            [(*size, modes) for size in SIZES for modes in MODES],
+            [(*s, n) for s in SIZES for n in MODES if s[0] in sides and n in modes],
             list(ALGORITHMS),
             options.seconds,
         ),
