@@ -352,6 +352,7 @@ class RunController(QObject):
         self._follow_stages(job)
         self.state = "ready"
         self._show(job)
+        self.progressed.emit()  # how far it came, which a quick run has not told yet
         job.release()
         self._enter("ready")
         if job.failure is not None:
