@@ -356,7 +356,8 @@ def _refocused(
     grid = (int(field.shape[-2]), int(field.shape[-1]))
     kernel = angular_spectrum_kernel(grid, pixel, wavelength, distance)
     factors = torch.from_numpy(kernel).to(field.device, field.dtype)
-    return torch.fft.ifft2(torch.fft.fft2(field).mul_(factors))
+    # Views are slices of rows that follow each other, whatever a transform returns.
+    return torch.fft.ifft2(torch.fft.fft2(field).mul_(factors)).contiguous()
 
 
 def _rolled(canvas: Tensor, move: tuple[int, int]) -> Tensor:
