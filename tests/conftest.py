@@ -33,9 +33,12 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_user_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_user_folders(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = tmp_path_factory.mktemp("user")
     for kind in ("CONFIG", "DATA", "STATE"):
-        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / "user" / kind.lower()))
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(user / kind.lower()))
 
 
 @pytest.fixture(scope="session")

@@ -17,20 +17,21 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_scicompty"
 FLOORS = {
     6: "ui cli",
-    5: "recipe results figures",
-    4: "controls refining run start search reconstruction halves refocusing simulation",
+    5: "recipe results ome_tiff figures",
+    4: "controls refining run start search reconstruction repeating halves refocusing "
+    "simulation",
     3: "algorithms refine analysis plan",
     2: "held_out storage measured estimate pattern_errors snapshot run_settings "
     "recorded visits formats prepare",
-    1: "affine errors files settings host_memory device geometry stacks scan canvas "
-    "optics",
+    1: "affine errors processes files hdf5_output settings host_memory device geometry "
+    "stacks scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors settings geometry scan canvas",
     "errors optics",
     "errors device optics",
     "host_memory device",
-    "errors files",
+    "errors processes files hdf5_output",
     "stacks scan",
     "snapshot estimate",
     "held_out measured estimate pattern_errors",
@@ -39,6 +40,8 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "analysis plan",
     "prepare formats",
     "controls refining run start search reconstruction halves",
+    "start reconstruction repeating",
+    "run repeating",
     "start refocusing",
     "run refocusing",
     "results recipe",

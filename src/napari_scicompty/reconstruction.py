@@ -99,8 +99,15 @@ def prepare(
     controls: Controls | None = None,
     progress: Callable[[int, int, Candidate], None] | None = None,
     refine: Sequence[Refiner] = (),
+    make: Callable[..., Run] = Run,
 ) -> Run:
-    """Turn a start into a run that is ready to advance (searching if it must)."""
+    """Turn a start into a run that is ready to advance (searching if it must).
+
+    Parameters
+    ----------
+    make : callable
+        Makes the run.
+    """
     _check_kinds(scan, algorithm)
     if isinstance(start, str):
         if start != "auto":
@@ -114,7 +121,7 @@ def prepare(
         told = [*_other_source(scan, first), *_waiting(refine, first, settings)]
         new = [note for note in told if note not in first.history.notes]
         first = first.replace(history=first.history.add(notes=new))
-        return Run(scan, algorithm, first, settings, controls, refine)
+        return make(scan, algorithm, first, settings, controls, refine)
     notes: list[str] = []
     if isinstance(start, AutoStart):
         tried: list[Candidate] = []
@@ -132,7 +139,7 @@ def prepare(
     first = begin(seen, start, modes=settings.modes, seed=settings.seed)
     notes += _waiting(refine, first, settings)
     first = first.replace(history=first.history.add(notes=notes))
-    return Run(scan, algorithm, first, settings, controls, refine)
+    return make(scan, algorithm, first, settings, controls, refine)
 
 
 def _check_kinds(scan: object, algorithm: object) -> None:

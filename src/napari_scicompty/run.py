@@ -29,7 +29,7 @@ from napari_scicompty.plan import SHORT_OF_MEMORY, keep, plan, smaller
 from napari_scicompty.recorded import RecordedSteps, recording
 from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import RunSettings, included
-from napari_scicompty.snapshot import Change, Refined, Snapshot
+from napari_scicompty.snapshot import Change, Refined, RunRecord, Snapshot
 from napari_scicompty.visits import Visits, groups_apart
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ class Run:
         self._visits.at = start.batch
         self._tell()
         self._begin_errors(start, device)
+        self.history = self.history.add(runs=[self._record(start)])
         self.controls.bind(self._checked)
         self._good = self.snapshot()
 
@@ -132,6 +133,11 @@ class Run:
         """Whether all epochs were done or the run was stopped."""
         over = self.epoch >= self.last_epoch and not self.controls.waiting
         return self.controls.stopped or over
+
+    @property
+    def _has_finished(self) -> bool:
+        """Whether the run came to its end by itself."""
+        return self.done and not self.controls.stopped
 
     def advance(self, seconds: float | None = None) -> None:
         """Do batches until the epoch ends, `seconds` have passed, or the run is done.
@@ -295,7 +301,9 @@ class Run:
             )
             self._go_back_to(best)
             self.epoch = self.last_epoch = best.epoch
-            self.history = best.history.add(notes=[note])
+            self.history = dataclasses.replace(
+                best.history.add(notes=[note]), changes=self.history.changes
+            )
 
     def _go_back_to(self, good: Snapshot) -> None:
         self.estimate.restore(good)
@@ -346,14 +354,13 @@ class Run:
         # Only here, after the traceback, is the memory of the step free again.
         good, device = self._good, self._errors.squared.device
         told = (self.scan, self.algorithm, self.settings, len(self.estimate.probe))
-        less = smaller(self.plan, *told)
+        less, half = smaller(self.plan, *told), self._batch_size // 2
         if less is not None:
             self.plan = less
             self.measured.keep(self.scan, less.keeping, device)
             how = str(less)
-        elif self._batch_size > 1:
-            self._apply([("run.batch", self._batch_size // 2)])
-            how = f"batches of {self._batch_size}"
+        elif half:
+            how = f"batches of {half}"
         else:
             raise EngineError(SHORT_OF_MEMORY.format(device, f"at epoch {self.epoch}"))
         note = (
@@ -362,12 +369,20 @@ class Run:
         )
         self._go_back_to(good)
         self.epoch = good.epoch
+        # Settings stay as they are, so they act from the beginning of that epoch on.
+        epoch, batch = good.epoch, good.batch
+        changes = [
+            dataclasses.replace(c, epoch=epoch, batch=batch) if c.epoch >= epoch else c
+            for c in self.history.changes
+        ]
         self.history = dataclasses.replace(
             good.history,
-            changes=self.history.changes,
+            changes=tuple(changes),
             notes=(*self.history.notes, note),
         )
         self._begin_epoch()
+        if less is None:
+            self._apply([("run.batch", half)])
 
     # -- changes under way ------------------------------------------------------------
     def _checked(
@@ -441,6 +456,9 @@ class Run:
             error, squared = self.full_error()
             known = self._included
         canvas = self.estimate.canvas
+        *earlier, now = self.history.runs
+        now = dataclasses.replace(now, finished=self._has_finished)
+        history = dataclasses.replace(self.history, runs=(*earlier, now))
         return Snapshot(
             epoch=self.epoch,
             error=error,
@@ -455,7 +473,7 @@ class Run:
             settings=self._described(),
             seed=self.settings.seed,
             source=self.scan.source,
-            history=self.history,
+            history=history,
             elapsed_s=self.elapsed_s,
             batch=self.batch,
             state={
@@ -468,6 +486,21 @@ class Run:
                 "squared_errors": _copied(self._errors.squared),
             },
             nominal_positions_m=self.scan.positions_m,
+            exact=exact,
+        )
+
+    def _record(self, start: Snapshot) -> RunRecord:
+        """Tell how this run begins, so that it can be repeated."""
+        return RunRecord(
+            epoch=start.epoch,
+            batch=start.batch,
+            algorithm=self.algorithm.described,
+            run=self.settings.model_dump(mode="json"),
+            refine=tuple(r.described for r in self.refining.refiners.values()),
+            geometry=self.scan.geometry.described,
+            excluded=self.scan.excluded,
+            changes=len(start.history.changes),
+            exact=start.exact,
         )
 
     def _beside(self) -> dict[str, Any]:

@@ -32,6 +32,10 @@ class Source:
 
     path: str = ""
     sha256: str = ""
+    files: tuple[str, ...] = ()
+    """Every file that was read for it; none of them is ever written over."""
+    opened: dict[str, Any] = field(default_factory=dict)
+    """Path, positions and choices that open it again; empty where it was no file."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ these models, so that a setting is described once.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -18,6 +18,11 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from napari_scicompty.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
 
 _MOST_NAMES = 8
 """Up to so many settings are listed where one is not known."""
@@ -110,6 +115,26 @@ class Settings(BaseModel):
     def described(self) -> dict[str, Any]:
         """Name of the kind and values, as JSON can hold them."""
         return {"name": type(self).__name__.lower()} | self.model_dump(mode="json")
+
+
+def described_as(
+    kinds: Iterable[type[AnySettings]], description: dict[str, Any], what: str
+) -> AnySettings:
+    """Return the settings that `Settings.described` gave, of one of some kinds.
+
+    Raises
+    ------
+    InputError
+        A kind or a setting that is not known here.
+    """
+    named = {kind.__name__.lower(): kind for kind in kinds}
+    values = dict(description)
+    name = values.pop("name", None)
+    if name not in named:
+        raise InputError(
+            f"{what} {name!r} is not known here; known are {', '.join(named)}"
+        )
+    return named[name](**values)
 
 
 def _sentence(owner: type[Settings], error: ValidationError) -> str:

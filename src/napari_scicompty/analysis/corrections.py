@@ -102,7 +102,8 @@ def reset_outliers(snapshot: Snapshot) -> Snapshot:
 def _placed(
     snapshot: Snapshot, positions_m: NDArray[np.float64], note: str
 ) -> Snapshot:
-    history = snapshot.history.add(notes=[f"{note} by hand at epoch {snapshot.epoch}"])
+    told = [f"{note} by hand at epoch {snapshot.epoch}"]
+    history = snapshot.history.add(notes=told, edits=[snapshot.epoch])
     return snapshot.replace(positions_m=positions_m, error=math.nan, history=history)
 
 

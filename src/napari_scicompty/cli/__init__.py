@@ -27,12 +27,12 @@ from napari_scicompty.cli._words import in_options, load_recipe, spoken
 from napari_scicompty.errors import EngineError, InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions, save_figure
 from napari_scicompty.formats import MissingChoice, open_scan
+from napari_scicompty.ome_tiff import save_ome_tiff
 from napari_scicompty.refine import REFINERS
 from napari_scicompty.results import (
     is_result,
     open_result,
     provenance,
-    save_ome_tiff,
     save_result,
     stored_recipe,
 )

@@ -18,12 +18,15 @@ from napari_scicompty.analysis.metrics import (
 )
 from napari_scicompty.cli._follow import interrupts
 from napari_scicompty.cli._options import assemble, read_sets, with_options
-from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._show import length
 from napari_scicompty.cli._words import load_recipe
 from napari_scicompty.controls import Controls
 from napari_scicompty.figures import SUFFIXES
-from napari_scicompty.figures.ring_correlation import save_ring_correlation
+from napari_scicompty.figures.ring_correlation import (
+    save_ring_correlation,
+    save_ring_table,
+)
 from napari_scicompty.halves import run_halves
 from napari_scicompty.results import open_result
 from napari_scicompty.start import STARTS
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
 
 TABLE = (".csv",)
 """How the name of a saved curve may end."""
-_COLUMNS = ("frequency", "correlation", "half_bit", "one_bit", "pixels")
 
 Figure = Annotated[Path | None, typer.Option(help="Ring correlation: PNG, SVG, PDF.")]
 Curve = Annotated[Path | None, typer.Option(help="Ring correlation as CSV.")]
@@ -73,6 +75,7 @@ def resolution(
     ] = None,
     figure: Figure = None,
     save: Curve = None,
+    overwrite: Overwrite = False,
     *,
     given: dict[str, Any],
 ) -> None:
@@ -80,13 +83,17 @@ def resolution(
 
     Ctrl-C stops and judges the last epoch that both halves have done.
     """
-    check_outputs((figure, SUFFIXES), (save, TABLE))
     named = {"stage.algorithm": algorithm, "start.name": start}
     given = {k: v for k, v in named.items() if v is not None} | given
     given |= read_sets(sets or [])
     source = recipe or result
     base = None if source is None else load_recipe(source)
     chosen = assemble(base, file, positions, given)
+    door: dict[str, Any] = {
+        "inputs": (recipe, result, *chosen.input_files),
+        "overwrite": overwrite,
+    }
+    check_outputs((figure, SUFFIXES), (save, TABLE), **door)
     stages = [(stage.algorithm, chosen.settings_of(stage)) for stage in chosen.stages]
     controls = Controls()
     halves = run_halves(chosen.scan(), stages, chosen.start, controls)
@@ -102,7 +109,7 @@ def resolution(
             f"{gain:.3g} (beam of {beam * 1e6:.3g} µm over the 1-bit half period)",
         )
     _line("judged", found.sentence)
-    _keep(found.frc, figure, save)
+    _keep(found.frc, figure, save, door)
 
 
 def frc(
@@ -110,16 +117,18 @@ def frc(
     second: Annotated[Path, typer.Argument(help="A saved result of the same object.")],
     figure: Figure = None,
     save: Curve = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Correlate the objects of two results ring by ring.
 
     The thresholds are those of two halves of the data: the results must not share any
     pattern, or they agree in their noise too.
     """
-    check_outputs((figure, SUFFIXES), (save, TABLE))
+    door: dict[str, Any] = {"inputs": (first, second), "overwrite": overwrite}
+    check_outputs((figure, SUFFIXES), (save, TABLE), **door)
     found = agreement(open_result(first), open_result(second))
     _tell(found)
-    _keep(found, figure, save)
+    _keep(found, figure, save, door)
 
 
 def tell_crossings(found: FourierRingCorrelation) -> Iterator[tuple[str, str]]:
@@ -166,15 +175,16 @@ def _tell(found: FourierRingCorrelation) -> None:
 
 
 def _keep(
-    found: FourierRingCorrelation, figure: Path | None, save: Path | None
+    found: FourierRingCorrelation,
+    figure: Path | None,
+    save: Path | None,
+    door: dict[str, Any],
 ) -> None:
     if figure is not None:
-        save_ring_correlation(figure, found)
+        save_ring_correlation(figure, found, **door)
         typer.echo(f"figure saved: {figure}")
     if save is not None:
-        table = np.column_stack([getattr(found, name) for name in _COLUMNS])
-        header = ",".join(("frequency_per_m", *_COLUMNS[1:]))
-        np.savetxt(save, table, "%.6g", ",", header=header, comments="")
+        save_ring_table(save, found, **door)
         typer.echo(f"curve saved: {save}")
 
 

@@ -12,6 +12,7 @@ from napari_scicompty.settings import Settings, setting
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from matplotlib.figure import Figure
 
@@ -49,7 +50,12 @@ class FigureOptions(Settings):
 
 
 def save_figure(
-    path: str | os.PathLike[str], snapshot: Snapshot, **options: Any
+    path: str | os.PathLike[str],
+    snapshot: Snapshot,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    **options: Any,
 ) -> None:
     """Draw a snapshot and save it; the suffix says how: PNG, SVG or PDF.
 
@@ -61,17 +67,28 @@ def save_figure(
         Ends in ``.png``, ``.svg`` or ``.pdf``.
     snapshot
         What to draw.
+    overwrite
+        Whether a file that this program did not write may be replaced.
+    inputs
+        Files that are never written over, beside those the snapshot was made from.
     **options
         Fields of `FigureOptions`: ``what=("phase", "modes")``, ``width_mm=85``.
 
     Raises
     ------
     InputError
-        Another suffix, an option that is not there or out of range, a folder that is
-        missing or cannot be written.
+        Another suffix, an option that is not there or out of range, a file that the
+        result was made from or that this program did not write, a folder that is
+        missing or cannot be written, or a full disk.
     """
     chosen = FigureOptions(**options)
-    write_figure(path, lambda: draw_figure(snapshot, chosen), chosen.dpi)
+    write_figure(
+        path,
+        lambda: draw_figure(snapshot, chosen),
+        chosen.dpi,
+        inputs=(*inputs, *snapshot.source.files),
+        overwrite=overwrite,
+    )
 
 
 def draw_figure(snapshot: Snapshot, options: FigureOptions) -> Figure:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.files import MARK, expanded, write_bytes
 
 if TYPE_CHECKING:
     import os
@@ -16,21 +16,32 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-SUFFIXES = (".png", ".svg", ".pdf")
+_MADE_BY = {
+    ".png": {"Software": MARK},
+    ".svg": {"Creator": MARK},
+    ".pdf": {"Creator": MARK},
+}
+SUFFIXES = tuple(_MADE_BY)
 """File types that a figure can have."""
 
 
 def write_figure(
-    path: str | os.PathLike[str], draw: Callable[[], Figure], dpi: int
+    path: str | os.PathLike[str], draw: Callable[[], Figure], dpi: int, **door: Any
 ) -> None:
     """Draw and write a figure; text stays text in SVG and PDF.
+
+    Parameters
+    ----------
+    **door
+        As in `files.replacing`.
 
     Raises
     ------
     InputError
-        Another suffix, a folder that is missing or cannot be written.
+        Another suffix, a file that this program did not write, a folder that is missing
+        or cannot be written, or a full disk.
     """
-    where = Path(path).expanduser()
+    where = expanded(path)
     kind = where.suffix.lower()
     if kind not in SUFFIXES:
         raise InputError(
@@ -39,11 +50,7 @@ def write_figure(
         )
     page = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
-        draw().savefig(page, format=kind[1:], dpi=dpi, facecolor="white")
-    try:
-        where.write_bytes(page.getvalue())
-    except OSError as error:
-        raise InputError(
-            f"{where}: cannot be written ({error.strerror}); choose a folder that "
-            "exists and that you may write to"
-        ) from None
+        draw().savefig(
+            page, format=kind[1:], dpi=dpi, facecolor="white", metadata=_MADE_BY[kind]
+        )
+    write_bytes(where, page.getvalue(), **door)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +57,12 @@ def assemble(
     if positions is not None and raw.positions is not None:
         position_notes.append(f"positions of {path.name} not used")
     with reading(path, "scan"):
-        source = Source(str(path.absolute()), fingerprint(raw.files))
+        source = Source(
+            str(path.absolute()),
+            fingerprint(raw.files),
+            _files(raw, path, positions, choices),
+            _opened(path, positions, None if geometry is None else whole, choices),
+        )
     view = _view_notes(frames.geometry, (height, width), pixel)
     report = (*frames.report, *position_notes, *view)
     try:
@@ -72,6 +77,29 @@ def assemble(
         )
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
+
+
+def _files(
+    raw: Raw, path: Path, positions: Path | None, choices: OpenChoices
+) -> tuple[str, ...]:
+    """Name every file that was read."""
+    named = (*raw.files, path, positions, choices.mask, choices.dark)
+    files = (Path(name).absolute() for name in named if name is not None)
+    return tuple(dict.fromkeys(str(file) for file in files))
+
+
+def _opened(
+    path: Path, positions: Path | None, geometry: Geometry | None, choices: OpenChoices
+) -> dict[str, Any]:
+    """Path, positions and choices that open the same scan again."""
+    values = choices.model_dump(mode="json", exclude_defaults=True)
+    if geometry is not None:  # given as a whole, which a choice may have changed
+        values.pop("energy_ev", None)
+        values |= geometry.described
+    files = {"path": path, "positions": positions}
+    files |= {name: values.get(name) for name in ("mask", "dark")}
+    named = {k: str(Path(v).absolute()) for k, v in files.items() if v is not None}
+    return values | named
 
 
 def read_placed(path: Path) -> NDArray[np.float64]:

@@ -391,5 +391,11 @@ class RunController(QObject):
         self.said.emit(level, sentence)
 
 
+def inputs_of_all() -> list[str]:
+    """Files that the scans of all viewers were read from."""
+    scans = (controller.scan for controller in _CONTROLLERS.values())
+    return [name for scan in scans if scan is not None for name in scan.source.files]
+
+
 def _sentence(error: Exception) -> str:
     return str(error) or type(error).__name__

@@ -18,8 +18,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.ome_tiff import save_ome_tiff
 from napari_scicompty.recipe import Recipe
-from napari_scicompty.results import open_result, save_ome_tiff, save_result
+from napari_scicompty.results import open_result, save_result
 from napari_scicompty.settings import Settings
 from napari_scicompty.ui.autosave import leftovers
 
