@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
 
 if TYPE_CHECKING:
@@ -157,8 +158,19 @@ def damaged_parts(file: h5py.File, only: Sequence[str] = ()) -> list[str]:
     if not fits:
         return [f"/{CHECKSUMS}"]
     found = dict(_those(file, only) if only else _checksums(file))
-    looked_at = only or sorted({*known, *found})
+    # What somebody has added since belongs to no checksum, and is no damage.
+    looked_at = only or sorted(known)
     return [name for name in looked_at if known.get(name) != found.get(name)]
+
+
+def refuse_damaged(file: h5py.File, path: object, only: Sequence[str] = ()) -> None:
+    """Raise InputError where checksums of a file do not fit; see `damaged_parts`."""
+    if damaged := damaged_parts(file, only):
+        raise InputError(
+            f"{path}: is damaged, or was changed after it was saved "
+            f"({', '.join(damaged)}: the checksum does not fit); use another copy, or "
+            "open it as it is by damaged=True"
+        )
 
 
 def _those(file: h5py.File, names: Sequence[str]) -> Iterator[tuple[str, str]]:

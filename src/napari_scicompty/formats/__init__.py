@@ -12,6 +12,7 @@ import h5py
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._assemble import assemble, read_placed
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
+from napari_scicompty.formats._hdf5 import opened
 from napari_scicompty.formats._raw import MissingChoice, reading
 from napari_scicompty.formats.choices import (
     GEOMETRY_CHOICES,
@@ -23,6 +24,7 @@ from napari_scicompty.formats.choices import (
 from napari_scicompty.formats.datasets import DatasetRow, list_datasets
 from napari_scicompty.formats.positions import save_positions
 from napari_scicompty.formats.saving import save_scan, stored_truth
+from napari_scicompty.hdf5_output import refuse_damaged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,6 +135,15 @@ def _path(value: str | os.PathLike[str], name: str) -> Path:
     return Path(value).expanduser()
 
 
+def _refuse_damaged(path: Path) -> None:
+    """Look at the checksums of a scan that `save_scan` wrote."""
+    with reading(path, "scan"):
+        if path.is_dir() or not h5py.is_hdf5(path):
+            return
+        with opened(path, "scan") as file:
+            refuse_damaged(file, path)
+
+
 def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     """Read what a file of any known format holds, unchecked.
 
@@ -167,4 +178,6 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     *first, last = ((f, import_module(f"{__name__}.{f.module}")) for f in fitting)
     known_as, module = next((p for p in first if p[1].recognises(path)), last)
     raw: Raw = module.read(path, chosen) if known_as.by_key else module.read(path)
+    if not chosen.damaged:
+        _refuse_damaged(path)
     return raw

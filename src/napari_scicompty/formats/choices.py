@@ -100,6 +100,12 @@ class OpenChoices(Settings):
         None, "Mask pixels that stand out of their surroundings.", live=False, gt=0
     )
 
+    damaged: bool = setting(
+        False,
+        "Open a saved scan that was changed since, or damaged: its checksums do not "
+        "fit.",
+        live=False,
+    )
     data_key: str | None = _key("diffraction patterns")
     positions_key: str | None = _key("positions, two columns")
     x_key: str | None = _key("x of the positions")

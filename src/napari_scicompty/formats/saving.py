@@ -22,7 +22,7 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.formats import cxi
 from napari_scicompty.formats._hdf5 import opened
 from napari_scicompty.geometry import Geometry
-from napari_scicompty.hdf5_output import damaged_parts, new_hdf5
+from napari_scicompty.hdf5_output import new_hdf5, refuse_damaged
 
 if TYPE_CHECKING:
     import os
@@ -96,11 +96,7 @@ def stored_truth(path: StrPath) -> dict[str, Any]:
                 f"{where}: holds no truth; give a scan that was simulated and saved "
                 "with its truth"
             )
-        if damaged := damaged_parts(file):
-            raise InputError(
-                f"{where}: is damaged ({', '.join(damaged)}: the checksum does not "
-                "fit); use another copy"
-            )
+        refuse_damaged(file, where)
         return _open_values(file[_TRUTH])
 
 

@@ -41,7 +41,7 @@ import numpy as np
 import napari_scicompty
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import beside, checked_target, expanded
-from napari_scicompty.hdf5_output import damaged_parts, new_hdf5
+from napari_scicompty.hdf5_output import damaged_parts, new_hdf5, refuse_damaged
 from napari_scicompty.results._parts import (
     ARRAYS,
     array,
@@ -166,12 +166,9 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
         A file that is missing, damaged, not a result, or of a newer version.
     """
     with _reading(path) as file:
-        parts = _merged(damaged_parts(file))
-        if parts and not damaged:
-            raise InputError(
-                f"{expanded(path)}: is damaged ({', '.join(parts)}: the checksum does "
-                "not fit); use another copy, or open what is whole by damaged=True"
-            )
+        if not damaged:
+            refuse_damaged(file, expanded(path))
+        parts = _merged(damaged_parts(file)) if damaged else []
 
         def part(name: str, read: Callable[[Any], Any], instead: Any) -> Any:
             """Read one part, or leave it out where it is damaged."""
@@ -243,7 +240,7 @@ def stored_recipe(path: StrPath, name: str = "recipe") -> str | None:
     with _reading(path) as file:
         if name not in file:
             return None
-        _refuse_damaged(path, file, f"/{name}")
+        refuse_damaged(file, path, [f"/{name}"])
         return text_of(file, name)
 
 
@@ -256,7 +253,7 @@ def provenance(path: StrPath) -> dict[str, str]:
         As in `open_result`.
     """
     with _reading(path) as file:
-        _refuse_damaged(path, file, "/", "/versions")
+        refuse_damaged(file, path, ["/", "/versions"])
         made = {name: str(text) for name, text in file["versions"].attrs.items()}
         return {"created": str(file.attrs["created"]), **made}
 
@@ -321,14 +318,6 @@ def _reading(path: StrPath) -> Iterator[h5py.File]:
             f"{where}: no result can be read, it is damaged or not HDF5 ({detail}); "
             "use another copy"
         ) from error
-
-
-def _refuse_damaged(path: StrPath, file: h5py.File, *names: str) -> None:
-    if damaged := damaged_parts(file, only=names):
-        raise InputError(
-            f"{expanded(path)}: is damaged ({', '.join(damaged)}: the checksum does "
-            "not fit); use another copy"
-        )
 
 
 def _merged(damaged: list[str]) -> list[str]:
