@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_scicompty"
 FLOORS = {
     6: "ui cli",
-    5: "recipe results ome_tiff figures",
+    5: "recipe results ome_tiff autosave figures",
     4: "controls refining run start search reconstruction repeating halves refocusing "
     "simulation",
     3: "algorithms refine analysis plan",
@@ -45,6 +45,7 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "start refocusing",
     "run refocusing",
     "results recipe",
+    "results autosave",
     "ui cli",
 )
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}

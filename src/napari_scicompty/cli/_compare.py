@@ -12,6 +12,7 @@ from napari_scicompty.analysis.metrics import compare
 from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._resolution import tell_crossings
 from napari_scicompty.cli._show import length, refined_distance
+from napari_scicompty.cli._terminal import say
 from napari_scicompty.files import MARK, write_bytes
 from napari_scicompty.results import open_result
 from napari_scicompty.simulation.truth_file import open_truth
@@ -38,7 +39,7 @@ def compare_with_truth(
     judged = compare(snapshot, known)
     rings = judged.ring_correlation()
     for name, text in (*_lines(judged, rings), *_distance(snapshot, known)):
-        typer.echo(f"{name + ':':<20} {text}")
+        say(f"{name + ':':<20} {text}")
     if save is not None:
         numbers = judged.to_dict() | {"ring_correlation": rings.to_dict()}
         numbers["distance"] = {
@@ -48,7 +49,7 @@ def compare_with_truth(
         }
         text = json.dumps(numbers | {"made_by": MARK}, indent=1)
         write_bytes(save, text.encode(), inputs=(result, truth), overwrite=overwrite)
-        typer.echo(f"numbers saved: {save}")
+        say(f"numbers saved: {save}")
 
 
 def _lines(

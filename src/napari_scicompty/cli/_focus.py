@@ -9,6 +9,7 @@ import typer
 
 from napari_scicompty.analysis.focus import probe_focus, probe_is_found
 from napari_scicompty.cli._outputs import Overwrite, check_outputs, tell_saved
+from napari_scicompty.cli._terminal import say
 from napari_scicompty.cli._words import load_recipe
 from napari_scicompty.errors import InputError
 from napari_scicompty.recipe import FileInput
@@ -37,7 +38,7 @@ def focus(
             "reconstruct --from, and look again"
         )
     found = probe_focus(snapshot)
-    typer.echo(found.sentence)
+    say(found.sentence)
     if save is None:
         return
     if stored_recipe(result) is None:
@@ -58,5 +59,5 @@ def focus(
         save, taken, recipe.replace(input=retold), overwrite=overwrite, inputs=(result,)
     )
     for note in taken.history.notes[len(snapshot.history.notes) :]:
-        typer.echo(note)
+        say(note)
     tell_saved(save, older)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_scicompty.cli._terminal import say
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import checked_target, expanded
 
@@ -26,8 +27,8 @@ Overwrite = Annotated[
 def tell_saved(path: Path, older: Path | None) -> None:
     """Say where a result is, and where one is now that was there before."""
     if older is not None:
-        typer.echo(f"{path} held the result of another run, which is now {older}")
-    typer.echo(f"result saved: {path}")
+        say(f"{path} held the result of another run, which is now {older}")
+    say(f"result saved: {path}")
 
 
 def check_outputs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +17,11 @@ from napari_scicompty.analysis.metrics import (
     beam_diameter_m,
     ptychographic_resolution_gain,
 )
-from napari_scicompty.cli._follow import interrupts
 from napari_scicompty.cli._options import assemble, read_sets, with_options
 from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._show import length
+from napari_scicompty.cli._signals import interruptible
+from napari_scicompty.cli._terminal import quiet, say
 from napari_scicompty.cli._words import load_recipe
 from napari_scicompty.controls import Controls
 from napari_scicompty.figures import SUFFIXES
@@ -90,15 +92,23 @@ def resolution(
     base = None if source is None else load_recipe(source)
     chosen = assemble(base, file, positions, given)
     door: dict[str, Any] = {
-        "inputs": (recipe, result, *chosen.input_files),
+        "inputs": [p for p in (recipe, result, *chosen.input_files) if p],
         "overwrite": overwrite,
     }
     check_outputs((figure, SUFFIXES), (save, TABLE), **door)
     stages = [(stage.algorithm, chosen.settings_of(stage)) for stage in chosen.stages]
     controls = Controls()
     halves = run_halves(chosen.scan(), stages, chosen.start, controls)
-    with interrupts(controls):
+    with interruptible(controls) as interruption:
         found = _followed(halves)
+        interruption.saving = True
+        _keep(found.frc, figure, save, door)
+        _tell_all(found)
+        interruption.end()
+
+
+def _tell_all(found: Resolution) -> None:
+    """Say what the half scans found."""
     _tell(found.frc)
     beam = beam_diameter_m(found.first)
     resolved = found.frc.one_bit_crossing.half_period_m
@@ -109,7 +119,6 @@ def resolution(
             f"{gain:.3g} (beam of {beam * 1e6:.3g} µm over the 1-bit half period)",
         )
     _line("judged", found.sentence)
-    _keep(found.frc, figure, save, door)
 
 
 def frc(
@@ -151,7 +160,7 @@ def _followed(halves: Generator[HalvesProgress, None, Resolution]) -> Resolution
         TextColumn("{task.description}"),
         BarColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=quiet(sys.stderr)),
     )
     with bar:
         task = bar.add_task("half scans")
@@ -182,11 +191,11 @@ def _keep(
 ) -> None:
     if figure is not None:
         save_ring_correlation(figure, found, **door)
-        typer.echo(f"figure saved: {figure}")
+        say(f"figure saved: {figure}")
     if save is not None:
         save_ring_table(save, found, **door)
-        typer.echo(f"curve saved: {save}")
+        say(f"curve saved: {save}")
 
 
 def _line(name: str, text: str) -> None:
-    typer.echo(f"{name + ':':<20} {text}")
+    say(f"{name + ':':<20} {text}")

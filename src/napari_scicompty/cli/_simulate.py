@@ -10,6 +10,7 @@ import typer
 
 from napari_scicompty.cli._options import read_value
 from napari_scicompty.cli._outputs import Overwrite, check_outputs
+from napari_scicompty.cli._terminal import say
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import save_scan
 from napari_scicompty.formats.saving import SUFFIXES as SCANS
@@ -45,7 +46,7 @@ def simulate_scan(
     """Simulate a scan of a known object; the truth is saved beside it."""
     if listed:
         for key, known in PRESETS.items():
-            typer.echo(f"{key:<20} {known.title}\n{'':<20} {known.source}")
+            say(f"{key:<20} {known.title}\n{'':<20} {known.source}")
         return
     recipe = chosen_recipe(name, sets or [])
     door: dict[str, Any] = {"inputs": recipe.input_files, "overwrite": overwrite}
@@ -53,13 +54,13 @@ def simulate_scan(
     assert isinstance(recipe.input, VirtualExperiment)
     scan, truth = simulate(recipe.input)
     for line in scan.report:
-        typer.echo(f"{'note:':<20} {line}")
+        say(f"{'note:':<20} {line}")
     if save is not None:
         save_scan(save, scan, truth, **door)
-        typer.echo(f"scan saved as CXI: {save}")
+        say(f"scan saved as CXI: {save}")
     if save_recipe is not None:
         recipe.save(save_recipe, **door)
-        typer.echo(f"recipe saved: {save_recipe}")
+        say(f"recipe saved: {save_recipe}")
 
 
 def chosen_recipe(name: str | None, sets: list[str]) -> Recipe:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib as mpl
 
 from napari_scicompty.figures import _panels
-from napari_scicompty.figures._output import SUFFIXES, write_figure
+from napari_scicompty.figures._output import SUFFIXES, save_picture, write_figure
 from napari_scicompty.settings import Settings, setting
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.snapshot import Snapshot
 
-__all__ = ["SUFFIXES", "FigureOptions", "draw_figure", "save_figure"]
+__all__ = ["SUFFIXES", "FigureOptions", "draw_figure", "save_figure", "save_picture"]
 
 
 class FigureOptions(Settings):

@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from matplotlib import image
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import MARK, expanded, write_bytes
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    import numpy as np
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 _MADE_BY = {
     ".png": {"Software": MARK},
@@ -23,6 +26,22 @@ _MADE_BY = {
 }
 SUFFIXES = tuple(_MADE_BY)
 """File types that a figure can have."""
+
+
+def save_picture(
+    path: str | os.PathLike[str], pixels: NDArray[np.uint8], **door: Any
+) -> None:
+    """Save pixels (h, w, 3 or 4) as they are, as PNG.
+
+    Raises
+    ------
+    InputError
+        A file that this program did not write, a folder that is missing or cannot be
+        written, or a full disk.
+    """
+    page = io.BytesIO()
+    image.imsave(page, pixels, format="png", metadata=_MADE_BY[".png"])
+    write_bytes(path, page.getvalue(), **door)
 
 
 def write_figure(

@@ -27,6 +27,7 @@ What is left out keeps its default; ``"none"`` switches off what has a default.
 from __future__ import annotations
 
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -65,7 +66,14 @@ from napari_scicompty.start import from_description as start_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import (
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from napari_scicompty.controls import Controls
     from napari_scicompty.run import Run
@@ -248,7 +256,13 @@ class Recipe(Settings):
         """Return the same run as a script (Copy as Python)."""
         return script(self)
 
-    def until(self, epoch: int, changes: Iterable[Change] = ()) -> Self:
+    def until(
+        self,
+        epoch: int,
+        changes: Iterable[Change] = (),
+        begun: Sequence[int] = (),
+        earlier: int = 0,
+    ) -> Self:
         """Return the stages as they were carried out up to an epoch.
 
         Parameters
@@ -256,8 +270,15 @@ class Recipe(Settings):
         changes : iterable of Change
             What a history says was changed under way: a switch of the algorithm
             begins a stage.
+        begun : sequence of int
+            Epochs at which the stages began, which patience may have cut short.
+        earlier : int
+            Stages before the first of those in `begun`.
         """
-        return self.replace(stages=stages_done(self.stages, epoch, changes))
+        stages = [*self.stages]
+        for number, (first, next_) in enumerate(pairwise(begun), earlier):
+            stages[number] = stages[number].replace(epochs=next_ - first)
+        return self.replace(stages=stages_done(stages, epoch, changes))
 
     @property
     def input_files(self) -> list[Path]:

@@ -11,7 +11,8 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.algorithms import Algorithm
-from napari_scicompty.ui.autosave import Autosave
+from napari_scicompty.ui.ending import end_by_signals
+from napari_scicompty.ui.keeping import Keeping
 from napari_scicompty.ui.layers import LiveLayers
 from napari_scicompty.ui.made_by import MadeBy
 from napari_scicompty.ui.opening import Opening, open_scan_of
@@ -20,6 +21,7 @@ from napari_scicompty.ui.worker import HalvesJob, Job, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from napari.viewer import Viewer
 
@@ -86,7 +88,8 @@ class RunController(QObject):
         self._begun = False
         self._stage = 0
         self._notes_said = 0
-        self._autosave: Autosave | None = None
+        self.keeping = Keeping(self)
+        self.keeping.failed.connect(lambda why: self.say("warning", why))
         self._worker: Any = None
         self._opening: Opening | None = None
         self._timer = QTimer(self)
@@ -100,6 +103,7 @@ class RunController(QObject):
         viewer = getattr(viewer, "__wrapped__", viewer)
         if viewer not in _CONTROLLERS:
             _CONTROLLERS[viewer] = cls(viewer)
+            end_by_signals(lambda: list(_CONTROLLERS.values()))
         return _CONTROLLERS[viewer]
 
     @property
@@ -163,6 +167,7 @@ class RunController(QObject):
         self.snapshot = snapshot
         self._made_by.show(recipe, snapshot)
         self.saved = True
+        self.keeping.forget()
         viewer = self.viewer
         if viewer is not None:
             self.layers.begin(viewer, snapshot)
@@ -184,7 +189,8 @@ class RunController(QObject):
         self.failure = None
         self._begun, self._stage = False, 0
         self._notes_said = len(self.snapshot.history.notes) if self.snapshot else 0
-        self._autosave = Autosave()
+        if self.snapshot is None:
+            self.keeping.forget()
         self.job = Job.of(self.scan, recipe, self.snapshot, standby)
         self._enter("starting")
         self._start_worker(drive, self._finished, [self.job])
@@ -258,8 +264,7 @@ class RunController(QObject):
     def replace_result(self, snapshot: Snapshot) -> None:
         """Take a result that was changed by hand; Continue goes on from it."""
         self.snapshot, self.saved = snapshot, False
-        if self._autosave is not None:
-            self._autosave.offer(snapshot, self.made_by(), now=True)
+        self.keeping.offer(snapshot, self.made_by(), now=True)
         viewer = self.viewer
         if viewer is not None:
             self.layers.update(viewer, snapshot)
@@ -282,13 +287,26 @@ class RunController(QObject):
     def mark_saved(self) -> None:
         """Note that the user has the result in a file."""
         self.saved = True
-        if self._autosave is not None:
-            self._autosave.discard()
+        self.keeping.discard()
+
+    def mark_recovered(self, path: Path) -> None:
+        """Note that the result on show lies in a file that goes when it is saved."""
+        self.saved = False
+        self.keeping.recover(path)
+
+    def keep_now(self) -> None:
+        """Keep on disk what is not saved yet, and wait for it."""
+        snapshot = self.job.take() if self.job is not None else None
+        snapshot = snapshot or self.snapshot
+        if snapshot is not None and not self.saved:
+            self.keeping.offer(snapshot, self.made_by(), now=True)
+        self.keeping.wait()
 
     def forget(self) -> None:
         """Reset: forget the result, keep the scan."""
         if not self.busy:
             self.snapshot = self.job = self.halves = None
+            self.keeping.forget()
             self._made_by.forget()
             self.progressed.emit()
 
@@ -312,8 +330,7 @@ class RunController(QObject):
             self._enter("running")
         self._follow_stages(job)
         self._show(job)
-        due = self._autosave is not None and self._autosave.due
-        if self.state == "running" and (due or self.layers.wanted(viewer)):
+        if self.state == "running" and (self.keeping.due or self.layers.wanted(viewer)):
             job.wanted.set()
         self.progressed.emit()
 
@@ -331,8 +348,8 @@ class RunController(QObject):
         if snapshot is None:
             return
         self.snapshot, self.saved = snapshot, False
-        if self._autosave is not None:
-            self._autosave.offer(snapshot, self.made_by(), now=not self.busy)
+        if snapshot.epoch > job.first_epoch or not self.busy:
+            self.keeping.offer(snapshot, self.made_by(), now=not self.busy)
         if viewer is None:
             return
         if self._begun:
