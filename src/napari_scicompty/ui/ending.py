@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QCoreApplication, QObject, QSocketNotifier
@@ -32,27 +33,28 @@ class Ending(QObject):
         super().__init__(QCoreApplication.instance())
         self._controllers = controllers
         self._number: int | None = None
-        self._here, self._there = socket.socketpair()
+        self._here, self._there = os.pipe()
         for end in (self._here, self._there):
-            end.setblocking(False)
-        self._notifier = QSocketNotifier(
-            self._here.fileno(), QSocketNotifier.Type.Read, self
-        )
+            os.set_blocking(end, False)
+        self._notifier = QSocketNotifier(self._here, QSocketNotifier.Type.Read, self)
         self._notifier.activated.connect(self._wake)
 
     def listen(self, numbers: Iterable[int]) -> None:
         """Take these signals from now on."""
-        signal.set_wakeup_fd(self._there.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._there, warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, _frame: Any) -> None:
+        """Let Qt's loop go on from here; napari may have woken it in our place."""
         self._number = number
+        with suppress(OSError):
+            os.write(self._there, b"\0")
 
     def _wake(self) -> None:
         """Python has run the handler by now, if it was one of ours."""
         try:
-            self._here.recv(4096)
+            os.read(self._here, 4096)
         except OSError:
             return
         if self._number is not None:
@@ -81,7 +83,8 @@ def end_by_signals(controllers: Callable[[], Iterable[RunController]]) -> None:
 
     Signals that are ignored, as under nohup, or that somebody else handles stay so.
     """
-    if _ENDINGS or threading.current_thread() is not threading.main_thread():
+    here = threading.current_thread()
+    if _ENDINGS or os.name == "nt" or here is not threading.main_thread():
         return
     numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
     free = [n for n in numbers if n and signal.getsignal(n) == signal.SIG_DFL]
