@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from window import Window
 
@@ -19,6 +20,35 @@ _SCRATCH = Path(tempfile.mkdtemp(prefix="scicompty-tests-"))
 os.environ["NAPARI_CONFIG"] = str(_SCRATCH / "napari.yaml")  # read when napari loads
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
 ROOT = Path(__file__).parents[1]
+
+
+CORES = os.cpu_count() or 1
+
+
+def slowness() -> float:
+    """How many times longer things may take here and now than on a quiet machine."""
+    if not hasattr(os, "getloadavg"):
+        return 2.0
+    return max(1.0, 2 * os.getloadavg()[0] / CORES)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patience() -> Iterator[None]:
+    """Let all waiting for the window scale with the load of the machine."""
+    from pytestqt.qtbot import QtBot
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("waitUntil", "waitSignal"):
+            patch.setattr(QtBot, name, _scaled(getattr(QtBot, name)))
+        yield
+
+
+def _scaled(wait: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(wait)
+    def scaled(bot: Any, what: Any, *, timeout: int = 5000, **options: Any) -> Any:
+        return wait(bot, what, timeout=round(timeout * slowness()), **options)
+
+    return scaled
 
 
 def pytest_unconfigure() -> None:

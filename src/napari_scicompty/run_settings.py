@@ -89,7 +89,7 @@ class RunSettings(Settings):
         0,
         "Of the random order and the weak modes: same seed, same numbers",
         ge=0,
-        lt=2**63,
+        lt=10**18,
         live=False,
     )
     threads: int = setting(

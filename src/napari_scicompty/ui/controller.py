@@ -7,7 +7,6 @@ import math
 import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.algorithms import Algorithm
@@ -17,6 +16,7 @@ from napari_scicompty.ui.layers import LiveLayers
 from napari_scicompty.ui.made_by import MadeBy
 from napari_scicompty.ui.opening import Opening, open_scan_of
 from napari_scicompty.ui.preferences import preference
+from napari_scicompty.ui.threads import start, worker_for
 from napari_scicompty.ui.worker import HalvesJob, Job, drive
 
 if TYPE_CHECKING:
@@ -312,11 +312,9 @@ class RunController(QObject):
 
     # -- the window's thread ----------------------------------------------------------
     def _start_worker(self, work: Any, finish: Callable[[], None], *args: Any) -> None:
-        self._worker = create_worker(
-            work, *args, _start_thread=False, _ignore_errors=True
-        )
+        self._worker = worker_for(work, *args)
         self._worker.finished.connect(finish)
-        self._worker.start()
+        start(self._worker)
 
     def _poll(self) -> None:
         """Show what the engine has; ask for more if anybody can see it."""
@@ -395,6 +393,7 @@ class RunController(QObject):
             self._opening.stopped = True
         for job in (self.job, self.halves):
             if job is not None:
+                job.abandoned = True
                 job.controls.stop()
 
     def _enter(self, state: State) -> None:

@@ -33,6 +33,7 @@ from napari_scicompty.ui import memory
 from napari_scicompty.ui.dataset_chooser import DatasetChooser
 from napari_scicompty.ui.experiment_form import ExperimentForm
 from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.labels import plain_tip
 from napari_scicompty.ui.plots import PatternView, ScanPathView
 from napari_scicompty.ui.sections import CollapsibleSection, OneOf, WrappedLabel
 
@@ -304,7 +305,7 @@ class _PathRow(QWidget):
     def set_text(self, path: str) -> None:
         """Fill in a path."""
         self._edit.setText(path)
-        self._edit.setToolTip(path)
+        self._edit.setToolTip(plain_tip(path))
 
     def browse(self) -> None:
         """Ask for a file."""

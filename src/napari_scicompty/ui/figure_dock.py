@@ -5,13 +5,13 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.figures import FigureOptions, save_figure, save_picture
 from napari_scicompty.ui.controller import RunController, inputs_of_all
 from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.labels import plain_label
 from napari_scicompty.ui.save_dialog import chosen_target
 from napari_scicompty.ui.sections import panel_scroll_area
 
@@ -33,10 +33,7 @@ class FigureExport(QWidget):
         self._viewer = weakref.ref(viewer)
         self.controller = RunController.for_viewer(viewer)
         self.form = settings_form(FigureOptions, None, PREFIX)
-        self.message = QLabel()
-        self.message.setObjectName(f"{PREFIX}.message")
-        self.message.setTextFormat(Qt.TextFormat.PlainText)
-        self.message.setWordWrap(True)
+        self.message = plain_label(name=f"{PREFIX}.message", wrap=True)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.addWidget(self.form.native)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -24,6 +23,7 @@ from napari_scicompty.recipe import Recipe
 from napari_scicompty.results import open_result, save_result
 from napari_scicompty.settings import Settings
 from napari_scicompty.ui.controller import inputs_of_all
+from napari_scicompty.ui.labels import plain_label, plain_tip
 from napari_scicompty.ui.save_dialog import Target, chosen_target
 
 if TYPE_CHECKING:
@@ -234,9 +234,7 @@ class _Offer(QWidget):
     def __init__(self, prefix: str) -> None:
         super().__init__()
         self._found = leftovers()
-        self._text = QLabel()
-        self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setWordWrap(True)
+        self._text = plain_label(wrap=True)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._text, 1)
@@ -259,7 +257,7 @@ class _Offer(QWidget):
         which = f"of {newest.made}" if newest.made else newest.path.stem
         more = f" So were {len(others)} older ones." if others else ""
         self._text.setText(f"A result {which} was never saved.{more}")
-        self.setToolTip(str(newest.path))
+        self.setToolTip(plain_tip(str(newest.path)))
 
     def _open(self) -> None:
         self.opened.emit(self._found[0].path)
