@@ -229,6 +229,22 @@ def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snap
     return snapshot.replace(probe=probe, error=math.nan, state={})
 
 
+def belongs_to(snapshot: Snapshot, scan: Scan) -> bool:
+    """Whether a result was made of this scan, prepared in the same way."""
+    before, now = snapshot.source.sha256, scan.source.sha256
+    if before and now and before != now:
+        return False
+    nominal, known = snapshot.nominal_positions_m, before and now
+    same = nominal is None or np.array_equal(nominal, scan.positions_m)
+    if not known and not same:
+        return False
+    try:
+        resume(scan, snapshot, None, snapshot.seed)
+    except InputError:
+        return False
+    return True
+
+
 def _with_measured_power(probe: NDArray[np.complex64], scan: Scan) -> NDArray[Any]:
     """Scale so that the model's power on good pixels is the mean measured power."""
     propagator = propagator_for(scan.geometry, scan.frame_shape)

@@ -37,9 +37,10 @@ class FigureOptions(Settings):
     phase_colours: Literal["romaO", "twilight", "phase"] = setting(
         "romaO", "Cyclic colours of the phase."
     )
-    phase_range: Literal["full", "lit"] = setting(
-        "full",
-        "A full turn in colours, or what the lit region has in grey: weak objects.",
+    phase_range: Literal["auto", "full", "lit"] = setting(
+        "auto",
+        "A full turn in cyclic colours, or what the lit region has in grey; auto takes "
+        "the turn where the phase spans half of one.",
     )
     magnitude_colours: Literal["gray", "viridis", "cividis"] = setting(
         "gray", "Colours of the magnitude, and of a phase that is no full turn."

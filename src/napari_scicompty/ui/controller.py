@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.algorithms import Algorithm
+from napari_scicompty.start import belongs_to
 from napari_scicompty.ui.ending import end_by_signals
 from napari_scicompty.ui.keeping import Keeping
 from napari_scicompty.ui.layers import LiveLayers
@@ -21,7 +23,6 @@ from napari_scicompty.ui.worker import HalvesJob, Job, drive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from napari.viewer import Viewer
 
@@ -122,11 +123,20 @@ class RunController(QObject):
         return self.job is not None and self.state in RUNNING
 
     # -- opening ----------------------------------------------------------------------
-    def open(self, recipe: Recipe, then: Callable[[], None] | None = None) -> None:
-        """Open the recipe's scan in a thread; the old one stays if that fails."""
+    def open(
+        self,
+        recipe: Recipe,
+        then: Callable[[], None] | None = None,
+        *,
+        keep_result: bool = False,
+    ) -> None:
+        """Open the recipe's scan in a thread; the old one stays if that fails.
+
+        A result of another scan is left in its layers then, unless it is to be kept.
+        """
         if self.busy:
             return
-        self._opening = Opening(recipe, then)
+        self._opening = Opening(recipe, then, keep_result)
         self._enter("opening")
         self._start_worker(open_scan_of, self._opened, [self._opening])
         self._timer.start(200)
@@ -142,6 +152,8 @@ class RunController(QObject):
         self._worker = None
         assert opening is not None
         if opening.scan is not None:
+            if not opening.keep_result:
+                self._leave_result_of_another(opening.scan)
             self.scan, self.truth = opening.scan, opening.truth
             self.input = opening.recipe.input
             self.halves = None
@@ -155,6 +167,21 @@ class RunController(QObject):
         self.scan_changed.emit()
         if opening.then is not None:
             opening.then()
+
+    def _leave_result_of_another(self, scan: Scan) -> None:
+        """Begin anew with a scan that the result on show was not made of."""
+        snapshot, viewer = self.snapshot, self.viewer
+        if snapshot is None or viewer is None or belongs_to(snapshot, scan):
+            return
+        name = Path(snapshot.source.path).name or "earlier scan"
+        self.layers.leave(viewer, name)
+        kept = (
+            "" if self.saved else "; it was not saved, and is offered at the next start"
+        )
+        self.say(
+            "info", f"another scan: the result of {name} stays in its layers{kept}"
+        )
+        self.forget_result()
 
     def show_result(self, snapshot: Snapshot, recipe: Recipe | None) -> None:
         """Show a result that was opened; a run can continue from it.
@@ -305,10 +332,15 @@ class RunController(QObject):
     def forget(self) -> None:
         """Reset: forget the result, keep the scan."""
         if not self.busy:
-            self.snapshot = self.job = self.halves = None
-            self.keeping.forget()
-            self._made_by.forget()
+            self.forget_result()
             self.progressed.emit()
+
+    def forget_result(self) -> None:
+        """Forget the result; what is kept of it on disk stays."""
+        self.snapshot = self.job = self.halves = None
+        self.saved = True
+        self.keeping.forget()
+        self._made_by.forget()
 
     # -- the window's thread ----------------------------------------------------------
     def _start_worker(self, work: Any, finish: Callable[[], None], *args: Any) -> None:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from napari_scicompty.errors import InputError
 from napari_scicompty.figures import FigureOptions, save_figure, save_picture
 from napari_scicompty.ui.controller import RunController, inputs_of_all
+from napari_scicompty.ui.docks import DockPanel
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.labels import plain_label
 from napari_scicompty.ui.save_dialog import chosen_target
@@ -24,7 +25,7 @@ PREFIX = "figure_export"
 FIGURES = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
 
 
-class FigureExport(QWidget):
+class FigureExport(DockPanel):
     """Phase and magnitude with scale bar, colour bar and units; screenshots."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:

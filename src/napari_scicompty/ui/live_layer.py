@@ -113,6 +113,7 @@ class LiveImage(Live):
             layer.translate = place["translate"]
         if not np.allclose(layer.scale, place["scale"]):
             layer.scale = place["scale"]
+        refresh_extent(layer)
         due = thumbnail or time.monotonic() - self._looked > LIMITS_EVERY_S
         if due and self._own_limits == tuple(layer.contrast_limits):
             self._looked = time.monotonic()
@@ -124,6 +125,12 @@ class LiveImage(Live):
         if np.abs(np.subtract(limits, self._own_limits)).max() > 0.02 * span:
             layer.contrast_limits = limits
             self._own_limits = tuple(layer.contrast_limits)
+
+
+def refresh_extent(layer: Any) -> None:
+    """Let a hidden layer know its new data: it fits the view by its old ones else."""
+    if not layer.visible:
+        layer.scale = layer.scale
 
 
 def placed(snapshot: Snapshot) -> dict[str, Any]:

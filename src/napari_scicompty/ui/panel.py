@@ -21,6 +21,7 @@ from napari_scicompty.ui import journal, memory
 from napari_scicompty.ui.controller import RunController
 from napari_scicompty.ui.data_section import DataSection
 from napari_scicompty.ui.distance_section import DistanceSection
+from napari_scicompty.ui.docks import DockPanel
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
 from napari_scicompty.ui.kind_form import KindForm
@@ -48,7 +49,7 @@ _PANELS: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Reconstruction]] = (
 )
 
 
-class Reconstruction(QWidget):
+class Reconstruction(DockPanel):
     """Open a scan, run, turn knobs, keep the result.
 
     A view of the viewer's `RunController`: closing it, or opening a second one, does

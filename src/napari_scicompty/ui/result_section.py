@@ -165,7 +165,7 @@ class ResultSection(QWidget):
         controller.show_result(snapshot, recipe)
         controller.say("info", f"opened {path}, epoch {snapshot.epoch}")
         self.recipe_opened.emit(_as_it_ended(recipe, snapshot))
-        controller.open(recipe)
+        controller.open(recipe, keep_result=True)
         return True
 
     def save_recipe(self, path: str | None = None) -> None:

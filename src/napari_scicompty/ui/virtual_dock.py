@@ -16,6 +16,7 @@ from napari_scicompty.simulation import VirtualExperiment
 from napari_scicompty.ui import memory
 from napari_scicompty.ui.background import Background
 from napari_scicompty.ui.controller import RunController, inputs_of_all
+from napari_scicompty.ui.docks import DockPanel
 from napari_scicompty.ui.experiment_form import ExperimentForm
 from napari_scicompty.ui.preset_section import PresetSection
 from napari_scicompty.ui.preview_views import PreviewViews
@@ -44,7 +45,7 @@ SETTLED_MS = 200
 """A preview is made when nobody has typed for so long."""
 
 
-class VirtualExperimentDock(QWidget):
+class VirtualExperimentDock(DockPanel):
     """Plan a scan, look at what it would give, and hand it to the Reconstruction dock.
 
     The scan and its truth belong to the viewer's `RunController`; of this dock only
