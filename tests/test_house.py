@@ -23,10 +23,10 @@ FLOORS = {
     2: "held_out storage measured estimate pattern_errors snapshot run_settings "
     "recorded visits formats prepare",
     1: "affine errors files settings host_memory device geometry stacks scan canvas "
-    "optics",
+    "optics findings checks",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
-    "errors settings geometry scan canvas",
+    "errors findings settings geometry canvas checks scan",
     "errors optics",
     "errors device optics",
     "host_memory device",

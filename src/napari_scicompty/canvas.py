@@ -42,9 +42,13 @@ class Canvas:
 
     @classmethod
     def of(cls, scan: Scan, margin: int = MARGIN) -> Canvas:
-        """Span of the positions + one view + `margin` pixels on every side."""
+        """Span of the positions + one view + `margin` pixels on every side.
+
+        Those of patterns that are left out do not count.
+        """
         pixel = np.array(scan.pixel_size_m)
-        low, high = scan.positions_m.min(0), scan.positions_m.max(0)
+        positions = scan.positions_m[scan.included]
+        low, high = positions.min(0), positions.max(0)
         size = [
             math.ceil(span - WHOLE) + length + 2 * margin
             for span, length in zip((high - low) / pixel, scan.frame_shape, strict=True)

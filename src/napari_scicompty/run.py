@@ -108,6 +108,7 @@ class Run:
             torch.from_numpy(start.object.copy()).to(device),
             torch.from_numpy(start.probe.copy()).to(device),
         )
+        self.estimate.taking_part = self._included
         self.estimate.place(start.positions_m)
         told = (scan, algorithm, settings, len(start.probe))
         self.plan, self.measured = keep(plan(*told), *told, self._included)
@@ -398,6 +399,7 @@ class Run:
             groups = changed(groups, [change])
             value = value_of(groups, path)
             records.append(Change(self.epoch, self.batch, path, value, previous))
+        self.estimate.include(self._included)
         self.history = self.history.add(changes=records)
         self.algorithm, self.settings = after.pop("algorithm"), after.pop("run")
         self.refining.choose(after)

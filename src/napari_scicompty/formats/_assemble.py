@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scicompty import prepare
+from napari_scicompty.checks.span import METRES, check_span
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import positions as positions_files
 from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint, reading
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from napari_scicompty.formats._raw import Positions, Raw
 
-_METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "angstrom": 1e-10}
 _ORDER = {"xy": "x (column), y (row)", "yx": "y (row), x (column)"}
 _NEEDED = {
     "wavelength_m": ("wavelength_m (or energy_ev)", ("wavelength_key", "energy_key")),
@@ -210,7 +210,7 @@ def _placed(
     unit = found.unit if unit == "auto" else unit
     rows_columns = found.columns[:, ::-1] if order == "xy" else found.columns
     signs = np.where([choices.flip_y, choices.flip_x], -1.0, 1.0)
-    scale = np.array(pixel) if unit == "px" else _METRES[unit]
+    scale = np.array(pixel) if unit == "px" else METRES[unit]
     words = {"px": "object pixels", "m": "metres"}.get(unit, unit)
     note = f"{found.name}: positions taken as {_ORDER[order]} in {words}"
     flips = [axis for axis in "xy" if getattr(choices, f"flip_{axis}")]
