@@ -278,7 +278,7 @@ class _Sums:
         return seen
 
     def note_top(self, at_top: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
-        """Count where patterns (k, good pixels) hold the largest value of their type."""
+        """Count where patterns (k, good pixels) hold their type's largest value."""
         if self.at_top is None:
             self.at_top = np.zeros(good.shape, np.int64)
         self.at_top[good] += at_top.sum(0)

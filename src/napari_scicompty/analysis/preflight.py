@@ -67,7 +67,10 @@ def preflight(scan: Scan, geometry: Geometry | None = None) -> Preflight:
         scan = scan.with_geometry(geometry)
     canvas = Canvas.of(scan)
     pixel = np.array(scan.pixel_size_m)
-    span = np.ptp(scan.positions_m[scan.included], axis=0) + np.array(scan.frame_shape) * pixel
+    span = (
+        np.ptp(scan.positions_m[scan.included], axis=0)
+        + np.array(scan.frame_shape) * pixel
+    )
     step = step_px(scan)
     return Preflight(
         PROPAGATORS[kind_of(scan.geometry)].title,

@@ -66,8 +66,8 @@ def check_span(
     if len(lost) and _is_sane(rest, frame_shape):
         raise InputError(
             f"{start}, because position(s) {numbered(taking_part[lost])[1:-1]} stand "
-            f"alone: the others span {np.ptp(rest, axis=0).max():.0f}; mend them in the "
-            f"file, or leave them out when opening: leave_out="
+            f"alone: the others span {np.ptp(rest, axis=0).max():.0f}; mend them in "
+            f"the file, or leave them out when opening: leave_out="
             f"{numbered(taking_part[lost])}"
         )
     raise InputError(

@@ -116,7 +116,8 @@ def info(
 
 def _print(lines: Any) -> None:
     for name, text in lines:
-        typer.echo(f"{name + ':':<20} {spoken(text) if name == 'note' else text}")
+        shown = spoken(text) if name in ("note", "warning") else text
+        typer.echo(f"{name + ':':<20} {shown}")
 
 
 @app.command()
@@ -201,7 +202,7 @@ def reconstruct(
     if save_recipe is not None:
         chosen.save(save_recipe)
     scan = chosen.scan()
-    _print(("note", note) for note in scan.report)
+    _print(_show.report_of(scan))
     follower = Follower(chosen, scan, first)
     failure = follower.run()
     last = follower.snapshot
@@ -246,7 +247,7 @@ def _each(texts: list[str]) -> list[str]:
 
 
 def _tell(snapshot: Snapshot) -> None:
-    _print(("note", note) for note in snapshot.history.notes)
+    _print(_show.notes_of(snapshot.history))
     _print(_show.refined_geometry(snapshot))
     _print([("error", f"{snapshot.error:.5f} at epoch {snapshot.epoch}")])
 

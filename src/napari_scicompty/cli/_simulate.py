@@ -10,6 +10,7 @@ import typer
 
 from napari_scicompty.cli._options import read_value
 from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._show import report_of
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import save_scan
 from napari_scicompty.formats.saving import SUFFIXES as SCANS
@@ -50,8 +51,8 @@ def simulate_scan(
     recipe = chosen_recipe(name, sets or [])
     assert isinstance(recipe.input, VirtualExperiment)
     scan, truth = simulate(recipe.input)
-    for line in scan.report:
-        typer.echo(f"{'note:':<20} {line}")
+    for name, line in report_of(scan):
+        typer.echo(f"{name + ':':<20} {line}")
     if save is not None:
         save_scan(save, scan, truth)
         typer.echo(f"scan saved as CXI: {save}")

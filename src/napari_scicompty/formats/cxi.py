@@ -10,6 +10,7 @@ from scipy import constants
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._hdf5 import in_si, load, opened
 from napari_scicompty.formats._raw import Positions, Raw, as_stack, check_dtype
+from napari_scicompty.formats.masks import SIGNAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +35,6 @@ OWN = "napari_scicompty"
 """Group of what CXI has no place for; see `formats.saving`."""
 BAD = 0x1
 """Mask bit of a pixel that is not valid."""
-_SIGNAL = 0x1000
-"""Mask bit of a pixel that has signal: not a fault."""
 DEFAULT_BASIS = np.array([[0.0, -1, 0], [-1, 0, 0]])
 """Directions (x, y, z) of the slow and the fast axis of the frames."""
 _WAVELENGTHS_M = (1e-13, 1e-4)
@@ -210,7 +209,7 @@ def _mask(file: h5py.File) -> NDArray[np.bool_] | None:
     if DETECTOR + "mask" not in file:
         return None
     bits = file[DETECTOR + "mask"][()]
-    good = (bits == 0) | (bits == _SIGNAL)
+    good = (bits == 0) | (bits == SIGNAL)
     return np.asarray(good if good.ndim == 2 else good.all(0))
 
 

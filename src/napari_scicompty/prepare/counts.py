@@ -47,6 +47,20 @@ def dark_field(scan: F, dark: ArrayLike) -> F:
     return scan.replace(patterns=patterns, report=(*scan.report, note))
 
 
+def amplitudes_squared(scan: F) -> F:
+    """Square patterns that hold amplitudes: float32 intensities.
+
+    One new array where it fits, else as the patterns are read.
+    """
+    patterns = changed(
+        scan.patterns,
+        lambda raw: np.square(raw, dtype=np.float32),
+        room_for_a_stack(),
+    )
+    note = "patterns: amplitudes squared"
+    return scan.replace(patterns=patterns, report=(*scan.report, note))
+
+
 def mask_pixels(scan: F, good: ArrayLike, why: str = "masked") -> F:
     """Mask the pixels that are not `good` (h, w), besides those masked already.
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_scicompty.findings import Finding
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.stacks import Stack
 
@@ -30,6 +31,10 @@ class Frames(Protocol):
     @property
     def report(self) -> tuple[str, ...]:
         """What was assumed or converted so far."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was odd so far."""
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""

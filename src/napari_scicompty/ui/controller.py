@@ -11,6 +11,7 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.algorithms import Algorithm
+from napari_scicompty.findings import level_of
 from napari_scicompty.ui.autosave import Autosave
 from napari_scicompty.ui.layers import LiveLayers
 from napari_scicompty.ui.made_by import MadeBy
@@ -41,6 +42,9 @@ State = Literal[
 ]
 RUNNING = ("starting", "running", "paused")
 BUSY = ("opening", *RUNNING, "measuring", "stopping")
+
+_LEVELS = {"note": "info", "warning": "warning"}
+"""How loud the window says a finding."""
 
 log = logging.getLogger("napari_scicompty")
 
@@ -146,8 +150,10 @@ class RunController(QObject):
             assert opening.error is not None
             self.say("error", _sentence(opening.error))
             return
-        for line in opening.scan.report:
+        for line in opening.scan.notes:
             self.say("info", line)
+        for finding in opening.scan.findings:
+            self.say(_LEVELS[finding.level], str(finding))
         self.scan_changed.emit()
         if opening.then is not None:
             opening.then()
@@ -368,7 +374,8 @@ class RunController(QObject):
         """Say what the engine did by itself since the last time."""
         notes = snapshot.history.notes
         for note in notes[self._notes_said :]:
-            self.say("warning" if "diverged" in note else "info", note)
+            level, text = level_of(note)
+            self.say("warning" if "diverged" in note else _LEVELS[level], text)
         self._notes_said = len(notes)
 
     def _stop_silently(self) -> None:
