@@ -18,7 +18,8 @@ PACKAGE = ROOT / "src" / "napari_scicompty"
 FLOORS = {
     6: "ui cli",
     5: "recipe results figures",
-    4: "controls refining run start search reconstruction halves refocusing simulation",
+    4: "controls refining run start continuing search reconstruction halves "
+    "refocusing simulation",
     3: "algorithms refine analysis plan",
     2: "held_out storage measured estimate pattern_errors snapshot run_settings "
     "recorded visits formats prepare",
@@ -38,8 +39,8 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "storage measured",
     "analysis plan",
     "prepare formats",
-    "controls refining run start search reconstruction halves",
-    "start refocusing",
+    "controls refining run start continuing search reconstruction halves",
+    "start continuing refocusing",
     "run refocusing",
     "results recipe",
     "ui cli",

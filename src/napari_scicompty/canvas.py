@@ -23,6 +23,15 @@ WHOLE = 1e-3
 """Fractions of a pixel below this are whole (metres over pixel give 20.9999999)."""
 
 
+SAME_PIXEL = 1e-3
+"""Pixels that differ by this share of themselves are the same."""
+
+
+def same_pixel(first: ArrayLike, second: ArrayLike) -> bool:
+    """Whether two object pixels (y, x) in metres are the same, however small."""
+    return bool(np.allclose(first, second, rtol=SAME_PIXEL, atol=0))
+
+
 @dataclass(frozen=True)
 class Canvas:
     """The grid on which the object lies.

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_scicompty.algorithms.base import Algorithm
+    from napari_scicompty.findings import Finding
     from napari_scicompty.refine.base import Refiner
     from napari_scicompty.scan import Scan
     from napari_scicompty.settings import Settings
@@ -425,11 +426,23 @@ class Run:
         best = min(self.history.errors, default=math.inf)
         self._best = start.state.get("best", best)
 
-    def full_error(self) -> tuple[float, Tensor]:
-        """Error by a full pass, and the squared error of each pattern, shape (n,)."""
+    def full_error(self, only: NDArray[np.bool_] | None = None) -> tuple[float, Tensor]:
+        """Error by a full pass, and the squared error of each pattern, shape (n,).
+
+        Parameters
+        ----------
+        only : (n,), optional
+            Patterns that are looked at; those that take part when left out.
+        """
+        which = self._included if only is None else only & self._included
         with torch.no_grad(), cpu_threads(self._threads):
-            squared = full_pass(self.estimate, self.measured, self._included)
-        return self._errors.error(self._included, squared), squared
+            squared = full_pass(self.estimate, self.measured, which)
+        return self._errors.error(which, squared), squared
+
+    def note(self, finding: Finding | None) -> None:
+        """Keep in the history what was found to be odd, once."""
+        if finding is not None and finding.as_note not in self.history.notes:
+            self.history = self.history.add(notes=[finding.as_note])
 
     # -- what can be seen -------------------------------------------------------------
     def snapshot(self, *, exact: bool = False) -> Snapshot:

@@ -7,10 +7,11 @@ these models, so that a setting is described once.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Self, get_args, get_origin
+from typing import Annotated, Any, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -19,6 +20,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from napari_scicompty.errors import InputError
 
+Numbers = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda v: (v,) if type(v) is int else v),
+]
+"""Numbers of patterns; one alone needs no brackets."""
 _MOST_NAMES = 8
 """Up to so many settings are listed where one is not known."""
 

@@ -122,6 +122,14 @@ def working_bytes(
     return 8 * (canvas + modes * view) + max(step, whole)
 
 
+def copies_bytes(scan: Scan) -> int:
+    """Estimate what a run holds of the object in the host's memory beside its device.
+
+    The start, the last good state and the one that is looked at, and its canvas map.
+    """
+    return (3 * 8 + 4) * math.prod(Canvas.of(scan).shape)
+
+
 def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:
     """Say what the pixels of a view of `shape` (h, w) can and cannot carry.
 

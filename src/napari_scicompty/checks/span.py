@@ -92,8 +92,7 @@ def _better_unit(
         if name != unit and _is_sane(there, frame_shape)
     }
     return "".join(
-        f"{': ' if i == 0 else ' or '}position_unit={name!r} makes it "
-        f"{np.ptp(there, axis=0).max():.3g} pixels"
+        f"{': ' if i == 0 else ' or '}{name!r} gives {np.ptp(there, axis=0).max():.3g}"
         for i, (name, there) in enumerate(fitting.items())
     )
 

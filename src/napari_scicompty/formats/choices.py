@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.settings import Numbers, Settings, setting
 
 FilePath = Annotated[
     str, BeforeValidator(lambda p: os.fspath(p) if isinstance(p, os.PathLike) else p)
@@ -81,7 +81,7 @@ class OpenChoices(Settings):
         "first or the last ones; each: refuse.",
         live=False,
     )
-    leave_out: tuple[int, ...] = setting(
+    leave_out: Numbers = setting(
         (),
         "Patterns that take no part, by their number from 0; their positions may "
         "lie anywhere.",
