@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.findings import Finding, numbered
-from napari_scicompty.prepare.frames import F, frame_shape
+from napari_scicompty.prepare.frames import F, good_pixels
 from napari_scicompty.stacks import chunks
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def mask_markers(scan: F) -> F:
     Marks are the largest value of the type (and of 16 and 32 bit counters in a wider
     one), -1 and -2, and what is not finite. Some patterns, spread over the stack, tell.
     """
-    good = np.ones(frame_shape(scan), bool) if scan.mask is None else scan.mask
+    good = good_pixels(scan)
     kept, findings = good.copy(), []
     for value, marked in _marked(_sample(scan.patterns)):
         fresh = marked & kept
@@ -80,7 +80,7 @@ def mask_not_finite(scan: F, excluded: Sequence[int] = ()) -> tuple[F, tuple[int
     InputError
         More than 1 % of the pixels.
     """
-    good = np.ones(frame_shape(scan), bool) if scan.mask is None else scan.mask
+    good = good_pixels(scan)
     share = np.ones(len(scan.patterns))
     for part, raw in chunks(scan.patterns):
         share[part] = np.mean(~np.isfinite(raw[:, good]), 1)

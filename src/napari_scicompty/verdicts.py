@@ -1,0 +1,85 @@
+"""What the first epochs of a run tell: patterns that fit worse, an error that stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scicompty.findings import Finding, numbered
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_scicompty.snapshot import History
+
+LOOKED_AT = (5, 10, 20, 40)
+"""Epochs after which patterns are compared with each other."""
+_TOLD_AT = 5
+"""Epoch after which the error must have fallen."""
+_FALLEN = 0.9
+"""Share of the first error below which it has."""
+_TIMES = 2.0
+"""Patterns fit badly where their error is so many times the median ..."""
+_SPREADS = 6.0
+"""... and so many spreads of the others above it, both of logarithms."""
+_MANY = 0.1
+"""Share of the patterns from which they are no exceptions."""
+
+
+def worse_patterns(
+    squared: NDArray[np.floating],
+    power: NDArray[np.float64],
+    taking_part: NDArray[np.bool_],
+) -> Finding | None:
+    """Ask whether a few patterns fit far worse than the others.
+
+    Parameters
+    ----------
+    squared : (n,)
+        Squared error of each pattern.
+    power : (n,)
+        Counts of each pattern.
+    taking_part : (n,)
+        Patterns that count.
+    """
+    numbers = np.flatnonzero(taking_part & (squared > 0))
+    if len(numbers) < 8:
+        return None
+    # Noise alone makes the share of a dark pattern large, but not its squared error.
+    shares = squared[numbers] / np.maximum(power[numbers], 1e-30)
+    off = _stands_out(shares) & _stands_out(squared[numbers])
+    if not off.any() or off.mean() > _MANY:
+        return None
+    bad = numbers[off]
+    times = shares[off].max() / np.median(shares)
+    return Finding(
+        "patterns-worse",
+        "excluded",
+        f"pattern(s) {numbered(bad)[1:-1]} fit up to {times:.3g} times worse than the "
+        "median",
+        f"look at them, or leave them out: run.excluded={numbered(bad)}",
+    )
+
+
+def not_fallen(history: History) -> Finding | None:
+    """Ask whether the error has fallen in the first epochs."""
+    errors = dict(zip(history.epochs, history.errors, strict=True))
+    first, now = errors.get(0), errors.get(_TOLD_AT)
+    if first is None or now is None or now < _FALLEN * first:
+        return None
+    return Finding(
+        "error-stays",
+        "start",
+        f"the error has not fallen in {_TOLD_AT} epochs ({first:.3g} at the start, "
+        f"{now:.3g} now)",
+        "check the orientation of the patterns, the order and sign of the positions, "
+        "the distance and the start of the probe",
+    )
+
+
+def _stands_out(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    logs = np.log(values)
+    away = logs - np.median(logs)
+    spread = 1.4826 * float(np.median(np.abs(away)))
+    return away > max(float(np.log(_TIMES)), _SPREADS * spread)
