@@ -22,7 +22,7 @@ FLOORS = {
     "refocusing simulation",
     3: "algorithms refine analysis plan",
     2: "held_out storage measured estimate pattern_errors snapshot run_settings "
-    "recorded visits formats prepare",
+    "recorded visits formats prepare verdicts",
     1: "affine errors files settings host_memory device geometry stacks scan canvas "
     "optics findings checks",
 }

@@ -30,6 +30,7 @@ from napari_scicompty.recorded import RecordedSteps, recording
 from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import RunSettings, included
 from napari_scicompty.snapshot import Change, Refined, Snapshot
+from napari_scicompty.verdicts import verdicts
 from napari_scicompty.visits import Visits, groups_apart
 
 if TYPE_CHECKING:
@@ -269,6 +270,9 @@ class Run:
             self.estimate, self.measured, self._errors.of_epoch, self.epoch
         )
         self.history = self.history.add(refined=refined)
+        told = (self.scan, self._included)
+        for finding in verdicts(self.history, self._errors.on_host, *told):
+            self.note(finding)
         self._begin_epoch()
         if self.measured.held_out is None:
             self._good = self.snapshot()

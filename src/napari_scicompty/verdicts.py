@@ -9,22 +9,50 @@ import numpy as np
 from napari_scicompty.findings import Finding, numbered
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
+    from napari_scicompty.scan import Scan
     from napari_scicompty.snapshot import History
 
-LOOKED_AT = (5, 10, 20, 40)
+_LOOKED_AT = (5, 10, 20, 40)
 """Epochs after which patterns are compared with each other."""
-_TOLD_AT = 5
-"""Epoch after which the error must have fallen."""
-_FALLEN = 0.9
-"""Share of the first error below which it has."""
+_FALLEN = {5: 1.0, 10: 0.9}
+"""Share of the first error below which it must be after an epoch."""
+_NOISE = 1.5
+"""An error below so many times that of counting noise cannot fall much."""
 _TIMES = 2.0
 """Patterns fit badly where their error is so many times the median ..."""
 _SPREADS = 6.0
 """... and so many spreads of the others above it, both of logarithms."""
 _MANY = 0.1
 """Share of the patterns from which they are no exceptions."""
+
+
+def verdicts(
+    history: History,
+    patterns: Callable[[], NDArray[np.floating]],
+    scan: Scan,
+    taking_part: NDArray[np.bool_],
+) -> Iterator[Finding]:
+    """Yield what the epoch that has just ended tells, and the history does not yet.
+
+    Parameters
+    ----------
+    patterns : callable
+        Returns the squared error of each pattern (n,); called only where it is needed.
+    scan : Scan
+    taking_part : (n,)
+        Patterns that count.
+    """
+    epoch = history.epochs[-1]
+    if epoch in _FALLEN and (stays := not_fallen(history, noise_error(scan))):
+        yield stays
+    if epoch in _LOOKED_AT:
+        worse = worse_patterns(patterns(), scan.pattern_sum, taking_part)
+        if worse and not any(worse.remedy in note for note in history.notes):
+            yield worse
 
 
 def worse_patterns(
@@ -62,20 +90,38 @@ def worse_patterns(
     )
 
 
-def not_fallen(history: History) -> Finding | None:
-    """Ask whether the error has fallen in the first epochs."""
+def not_fallen(history: History, noise: float = 0.0) -> Finding | None:
+    """Ask whether the error has fallen since the start.
+
+    Parameters
+    ----------
+    noise : float
+        The error that counting noise alone makes.
+    """
     errors = dict(zip(history.epochs, history.errors, strict=True))
-    first, now = errors.get(0), errors.get(_TOLD_AT)
-    if first is None or now is None or now < _FALLEN * first:
+    epoch = history.epochs[-1]
+    first, now = errors.get(0), errors[epoch]
+    if first is None or now < max(_FALLEN[epoch] * first, _NOISE * noise):
         return None
     return Finding(
         "error-stays",
         "start",
-        f"the error has not fallen in {_TOLD_AT} epochs ({first:.3g} at the start, "
+        f"the error has not fallen in {epoch} epochs ({first:.3g} at the start, "
         f"{now:.3g} now)",
         "check the orientation of the patterns, the order and sign of the positions, "
         "the distance and the start of the probe",
     )
+
+
+def noise_error(scan: Scan) -> float:
+    """Error that counting noise alone makes, where patterns are counts; else 0.
+
+    The amplitude of n counts has a variance of 1/4, and of less than n.
+    """
+    if scan.patterns.dtype.kind not in "ui":
+        return 0.0
+    mean = scan.mean_pattern
+    return float(np.minimum(mean, 0.25).sum() / mean.sum())
 
 
 def _stands_out(values: NDArray[np.floating]) -> NDArray[np.bool_]:

@@ -28,6 +28,7 @@ CHECKS: dict[str, Callable[[Scan], Finding | None]] = {
     "sums-apart": frames.sums_apart,
     "frames-doubled": frames.doubled,
     "corner": frames.light_in_corner,
+    "amplitudes": frames.roots_of_counts,
 }
 """Code of the finding -> how it is found."""
 

@@ -25,6 +25,11 @@ _LOOKED_AT = 20
 """Pairs of frames that are compared pixel by pixel."""
 _CORNER, _MIDDLE = 0.5, 0.1
 """Light in the corners, and in the middle, of patterns that begin at zero frequency."""
+_EXACT = 100.0
+"""Roots below this show in single precision whether their squares are whole."""
+_ROUNDING = 0.01
+_BROKEN = 20
+"""Values that must be no whole numbers."""
 
 
 def small_mask(scan: Scan) -> Finding | None:
@@ -131,6 +136,26 @@ def light_in_corner(scan: Scan) -> Finding | None:
         f"{corner:.0%} of the light lies in the corners of the patterns and "
         f"{middle:.1%} in their middle: the zero frequency seems to be at pixel (0, 0)",
         "bring it to the middle: corner=true",
+    )
+
+
+def roots_of_counts(scan: Scan) -> Finding | None:
+    """Ask whether patterns hold square roots of whole counts."""
+    if scan.patterns.dtype.kind != "f":
+        return None
+    frame = np.asarray(scan.patterns[int(scan.included[0])], np.float64)[scan.good]
+    squares = np.square(frame[(frame > 0) & (frame < _EXACT)])
+    is_whole = np.abs(squares - np.round(squares)) < _ROUNDING
+    roots = np.sqrt(squares)
+    broken = np.abs(roots - np.round(roots)) > _ROUNDING
+    if not is_whole.all() or np.count_nonzero(broken) < _BROKEN:
+        return None
+    return Finding(
+        "amplitudes",
+        "amplitudes",
+        "the squares of the patterns are whole numbers, and they are not: they seem to "
+        "hold amplitudes, square roots of counts",
+        "square them: amplitudes=true",
     )
 
 

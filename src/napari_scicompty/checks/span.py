@@ -22,7 +22,7 @@ LARGEST_OBJECT = 16_384
 """Pixels along one axis above which positions are taken to be in the wrong unit."""
 METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "angstrom": 1e-10}
 """Units of positions beside pixels of the object."""
-_SMALLEST_STEP = 0.1
+_SMALLEST_STEP = 0.3
 """Pixels below which a step is no scan."""
 
 
