@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = (5, 10, 20, 40)
 """Epochs after which patterns are compared with each other."""
-_FALLEN = {5: 1.0, 10: 0.9}
-"""Share of the first error below which it must be after an epoch."""
+_FALLEN = ((5, 0, 1.0), (10, 0, 0.9), (10, 1, 0.7))
+"""After this epoch the error must be below that of this one, times so much."""
 _NOISE = 1.5
 """An error below so many times that of counting noise cannot fall much."""
 _TIMES = 2.0
 """Patterns fit badly where their error is so many times the median ..."""
 _SPREADS = 6.0
 """... and so many spreads of the others above it, both of logarithms."""
+_ABOVE = 1.5
+"""Their squared error is also so many times the median."""
 _MANY = 0.1
 """Share of the patterns from which they are no exceptions."""
 
@@ -46,10 +48,9 @@ def verdicts(
     taking_part : (n,)
         Patterns that count.
     """
-    epoch = history.epochs[-1]
-    if epoch in _FALLEN and (stays := not_fallen(history, noise_error(scan))):
+    if stays := not_fallen(history, scan):
         yield stays
-    if epoch in _LOOKED_AT:
+    if history.epochs[-1] in _LOOKED_AT:
         worse = worse_patterns(patterns(), scan.pattern_sum, taking_part)
         if worse and not any(worse.remedy in note for note in history.notes):
             yield worse
@@ -76,7 +77,8 @@ def worse_patterns(
         return None
     # Noise alone makes the share of a dark pattern large, but not its squared error.
     shares = squared[numbers] / np.maximum(power[numbers], 1e-30)
-    off = _stands_out(shares) & _stands_out(squared[numbers])
+    off = _stands_out(shares)
+    off &= squared[numbers] > _ABOVE * np.median(squared[numbers])
     if not off.any() or off.mean() > _MANY:
         return None
     bad = numbers[off]
@@ -90,24 +92,24 @@ def worse_patterns(
     )
 
 
-def not_fallen(history: History, noise: float = 0.0) -> Finding | None:
-    """Ask whether the error has fallen since the start.
-
-    Parameters
-    ----------
-    noise : float
-        The error that counting noise alone makes.
-    """
+def not_fallen(history: History, scan: Scan) -> Finding | None:
+    """Ask whether the error falls as it does where all is right."""
     errors = dict(zip(history.epochs, history.errors, strict=True))
     epoch = history.epochs[-1]
-    first, now = errors.get(0), errors[epoch]
-    if first is None or now < max(_FALLEN[epoch] * first, _NOISE * noise):
+    now = errors[epoch]
+    above = [
+        (before, errors[before])
+        for after, before, share in _FALLEN
+        if after == epoch and now >= share * errors.get(before, np.inf)
+    ]
+    if not above or now < _NOISE * noise_error(scan):
         return None
+    before, then = above[0]
     return Finding(
         "error-stays",
         "start",
-        f"the error has not fallen in {epoch} epochs ({first:.3g} at the start, "
-        f"{now:.3g} now)",
+        f"the error hardly falls: {then:.3g} at epoch {before}, {now:.3g} at epoch "
+        f"{epoch}",
         "check the orientation of the patterns, the order and sign of the positions, "
         "the distance and the start of the probe",
     )
