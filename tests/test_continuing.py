@@ -99,7 +99,7 @@ def test_stages_after_the_first_keep_what_was_refined() -> None:
 
 def test_another_orientation_of_the_patterns_shows_at_once() -> None:
     turned = SCAN.replace(patterns=SCAN.patterns.swapaxes(1, 2))
-    (told,) = warnings(run(turned, FIRST))
+    told, *_ = warnings(run(turned, FIRST))
     assert "does not fit these patterns" in told and "transpose" in told
 
 
