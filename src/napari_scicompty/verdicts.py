@@ -20,9 +20,9 @@ _LOOKED_AT = (5, 10, 20, 40)
 """Epochs after which patterns are compared with each other."""
 _FALLEN = ((5, 0, 1.0), (10, 0, 0.9), (10, 1, 0.7))
 """After this epoch the error must be below that of this one, times so much."""
-_NOISE = 1.5
+_NOISE = 2.5
 """An error below so many times that of counting noise cannot fall much."""
-_TIMES = 2.0
+_TIMES = 2.5
 """Patterns fit badly where their error is so many times the median ..."""
 _SPREADS = 6.0
 """... and so many spreads of the others above it, both of logarithms."""
@@ -48,12 +48,12 @@ def verdicts(
     taking_part : (n,)
         Patterns that count.
     """
-    if stays := not_fallen(history, scan):
-        yield stays
+    found = [not_fallen(history, scan)]
     if history.epochs[-1] in _LOOKED_AT:
-        worse = worse_patterns(patterns(), scan.pattern_sum, taking_part)
-        if worse and not any(worse.remedy in note for note in history.notes):
-            yield worse
+        found.append(worse_patterns(patterns(), scan.pattern_sum, taking_part))
+    for finding in found:
+        if finding and not any(finding.remedy in note for note in history.notes):
+            yield finding
 
 
 def worse_patterns(

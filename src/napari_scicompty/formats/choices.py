@@ -30,7 +30,7 @@ def _unit(key: str, default: str = "m") -> Any:
 class OpenChoices(Settings):
     """Choices of `open_scan`: geometry by name, positions, orientation, preparation.
 
-    They are applied in this order: mask, corner, amplitudes, orientation, centre and
+    They are applied in this order: mask, amplitudes, corner, orientation, centre and
     crop, dark field, saturation, hot pixels, rebin. The last ones name the datasets of
     a plain HDF5 file.
     """
