@@ -24,10 +24,12 @@ _NOISE = 2.5
 """An error below so many times that of counting noise cannot fall much."""
 _TIMES = 2.5
 """Patterns fit badly where their error is so many times the median ..."""
-_SPREADS = 6.0
+_SPREADS = 8.0
 """... and so many spreads of the others above it, both of logarithms."""
 _ABOVE = 1.5
 """Their squared error is also so many times the median."""
+_DRAGGED = 4.0
+"""Those whose error is so many times below the worst are not named with it."""
 _MANY = 0.1
 """Share of the patterns from which they are no exceptions."""
 
@@ -81,6 +83,7 @@ def worse_patterns(
     off &= squared[numbers] > _ABOVE * np.median(squared[numbers])
     if not off.any() or off.mean() > _MANY:
         return None
+    off &= shares > shares[off].max() / _DRAGGED  # neighbours are drawn along
     bad = numbers[off]
     times = shares[off].max() / np.median(shares)
     return Finding(
