@@ -261,15 +261,20 @@ class _Sums:
         weights = random[good].astype(np.float32)
         dtype = scan.patterns.dtype
         top = np.inf if dtype.kind == "f" else np.float32(np.iinfo(dtype).max)
+        pixels = None if good.all() else np.flatnonzero(good)
         for part, raw in scan.chunks():
-            usable = np.where(left_out[part][:, None], 0, raw[:, good])
+            usable = raw.reshape(len(raw), -1)
+            if pixels is not None:
+                usable = usable.take(pixels, 1)
+            if left_out[part].any():
+                usable = np.where(left_out[part][:, None], 0, usable)
             finite = np.isfinite(usable).all(1)
             if not finite.all():
                 raise NotFinite(part.start + int(np.flatnonzero(~finite)[0]))
             seen.negative += int(np.count_nonzero(usable < 0))
             clipped = np.maximum(usable, 0)
             seen.sums[part] = clipped.sum(1, dtype=np.float64)
-            seen.marks[part] = clipped @ weights
+            seen.marks[part] = np.einsum("ij,j->i", clipped, weights)
             largest = float(clipped.max(initial=0))
             seen.largest = max(seen.largest, largest)
             if largest >= top:
