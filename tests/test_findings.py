@@ -390,6 +390,8 @@ def test_positions_may_number_their_patterns(tmp_path: Path) -> None:
     assert np.array_equal(scan.positions_m, SCAN.positions_m[kept])
     with pytest.raises(sc.InputError, match=r"no pattern 100 .*frame_index_key"):
         sc.open_scan(*files, frame_index_key="wrong", **choices)
+    with pytest.raises(sc.InputError, match="also give positions_key"):
+        sc.open_scan(*files, frame_index_key="position_indexes", **GEOMETRY)
 
 
 # -- frames ---------------------------------------------------------------------------
@@ -459,6 +461,20 @@ def test_photons_of_a_microscopes_voltage_are_questioned(
         assert not right.findings
         wanted = sc.Geometry.from_voltage(energy_ev, 1, 1).wavelength_m
         assert right.geometry.wavelength_m == wanted
+
+
+def test_an_energy_in_a_cxi_file_is_questioned(tmp_path: Path) -> None:
+    points = SCAN.positions_m / SCAN.pixel_size_m
+    for energy_ev, asked in ((300e3, {"electrons"}), (8.8e3, set())):
+        geometry = sc.Geometry.from_energy(energy_ev, 2.0, 75e-6)
+        pixel = np.array(geometry.pixel_size_m((64, 64)))
+        scan = sc.Scan(SCAN.patterns, points * pixel, geometry)
+        sc.save_scan(tmp_path / "s.cxi", scan)
+        assert not sc.open_scan(tmp_path / "s.cxi").findings  # says a wavelength
+        with h5py.File(tmp_path / "s.cxi", "a") as file:
+            del file["napari_scicompty"]
+            del file["entry_1/instrument_1/source_1/wavelength"]
+        assert set(found(sc.open_scan(tmp_path / "s.cxi"))) == asked
 
 
 def test_one_of_wavelength_energy_and_voltage_is_enough(tmp_path: Path) -> None:

@@ -179,9 +179,8 @@ def _beam(
         asked = electrons(energy)
     elif voltage is not None:
         chosen["wavelength_m"] = Geometry.from_voltage(voltage, 1, 1).wavelength_m
-    elif choices.energy_key is not None and not told and given is None:
-        photons = Geometry(raw.geometry["wavelength_m"], 1, 1)
-        asked = electrons(photons.energy_ev, choices.energy_key)
+    elif raw.energy_ev is not None and not told and given is None:
+        asked = electrons(raw.energy_ev, choices.energy_key or "the file's energy")
     return chosen, [asked] if asked is not None else []
 
 

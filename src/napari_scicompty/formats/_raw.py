@@ -68,6 +68,8 @@ class Raw:
     """Patterns that the file says take no part."""
     name: str = ""
     """Of the dataset that holds the patterns, where it has one."""
+    energy_ev: float | None = None
+    """Energy of photons that the wavelength was worked out from, if it was."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,6 +94,7 @@ def read(path: Path) -> Raw:
             geometry | own_geometry,
             report,
             excluded=excluded,
+            energy_ev=_energy_ev(file, geometry | own_geometry),
         )
 
 
@@ -153,6 +154,14 @@ def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
         return None, f"{origin} gives a wavelength of {wavelength:.3g} m: not used"
     ev = hc / wavelength / constants.e
     return wavelength, f"wavelength {wavelength:.5g} m ({ev:.6g} eV) from {origin}"
+
+
+def _energy_ev(file: h5py.File, geometry: dict[str, Any]) -> float | None:
+    """Photon energy, where the file gives that and not the wavelength."""
+    is_told = _first(file, _BEAM) is not None or SOURCE + "wavelength" not in file
+    if "wavelength_m" not in geometry or not is_told:
+        return None
+    return constants.h * constants.c / geometry["wavelength_m"] / constants.e
 
 
 def _stored_basis(file: h5py.File, path: Path) -> NDArray[np.float64]:

@@ -82,6 +82,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         report,
         hints(rows),
         name=data_name,
+        energy_ev=_energy_ev(geometry, choices),
     )
 
 
@@ -191,6 +192,11 @@ def positions_by_key(
                 "needs one of both"
             )
         columns, notes = np.stack([x, y], 1), []
+    elif "frame_index_key" in keys:
+        raise InputError(
+            "frame_index_key numbers positions that are named; also give "
+            "positions_key, or x_key and y_key"
+        )
     else:
         return None
     unit, note = _position_unit(datasets, path, choices)
@@ -311,6 +317,12 @@ def _numbers(
         f"{path}: {key}={dataset.name!r} has shape {dataset.shape}; one number is "
         "needed: choose another dataset, or give the value itself"
     )
+
+
+def _energy_ev(geometry: dict[str, Any], choices: OpenChoices) -> float | None:
+    if choices.energy_key is None:
+        return None
+    return Geometry(geometry["wavelength_m"], 1, 1).energy_ev
 
 
 def _field(quantity: str, numbers: NDArray[np.float64]) -> tuple[str, Any]:

@@ -131,11 +131,11 @@ def _marked(sample: NDArray[Any]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     kind = sample.dtype.kind
     if kind == "f":
         yield "no finite value", (~np.isfinite(sample)).mean(0) >= _MOST
-    largest = np.iinfo(sample.dtype).max if kind in "ui" else np.inf
-    for value in dict.fromkeys((*(c for c in _COUNTERS if c < largest), largest)):
-        if np.isfinite(value):
-            held = sample == sample.dtype.type(value)
-            yield str(value), held.mean(0) >= _MOST
+    limits = np.iinfo(sample.dtype) if kind in "ui" else np.finfo(sample.dtype)
+    counters = [value for value in _COUNTERS if value < limits.max]
+    for value in (*counters, limits.max):
+        held = sample == sample.dtype.type(value)
+        yield f"{value:.10g}", held.mean(0) >= _MOST
     if kind != "u":
         negative = sample < 0
         marks = [(value, sample == value) for value in (-1, -2)]
