@@ -166,7 +166,10 @@ def test_info_says_what_a_scan_still_needs() -> None:
     assert "16 x 32 x 32, float32" in said
     assert "still needed:        stack.tif: holds no positions; give" in said
     said = _call("info", "stack.tif", "--positions=positions.txt")
-    assert "the geometry lacks --wavelength-m (or --energy-ev), --distance-m" in said
+    assert (
+        "the geometry lacks --wavelength-m (or --energy-ev, --voltage-v), --distance-m"
+        in said
+    )
 
 
 @pytest.mark.parametrize(

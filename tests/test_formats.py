@@ -529,10 +529,10 @@ def test_missing_geometry_is_named(tmp_path, truth, caplog):
     tiff()(tmp_path / "s.tif", truth.patterns)
     write_text(tmp_path / "p.txt", truth.positions_m)
     text = refused(caplog, tmp_path / "s.tif", tmp_path / "p.txt", distance_m=1)
-    assert "lacks wavelength_m (or energy_ev), detector_pixel_m;" in text
+    assert "lacks wavelength_m (or energy_ev, voltage_v), detector_pixel_m;" in text
     ev = {"entry_1__instrument_1__source_1__energy": 12400.0}  # not joule
     text = refused(caplog, write_cxi(tmp_path / "a.cxi", truth, **ev))
-    assert "lacks wavelength_m (or energy_ev);" in text
+    assert "lacks wavelength_m (or energy_ev, voltage_v);" in text
 
 
 def test_patterns_without_positions_are_refused(tmp_path, truth, caplog):

@@ -18,16 +18,16 @@ PACKAGE = ROOT / "src" / "napari_scicompty"
 FLOORS = {
     6: "ui cli",
     5: "recipe results ome_tiff autosave figures",
-    4: "controls refining run start search reconstruction repeating halves refocusing "
-    "simulation",
+    4: "controls refining run start continuing search reconstruction repeating halves "
+    "refocusing simulation",
     3: "algorithms refine analysis plan",
     2: "held_out storage measured estimate pattern_errors snapshot run_settings "
-    "recorded visits formats prepare",
+    "recorded visits formats prepare verdicts",
     1: "affine errors processes files hdf5_output settings host_memory device geometry "
-    "stacks scan canvas optics",
+    "stacks scan canvas optics findings checks",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
-    "errors settings geometry scan canvas",
+    "errors findings settings geometry canvas checks scan",
     "errors optics",
     "errors device optics",
     "host_memory device",
@@ -39,10 +39,10 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "storage measured",
     "analysis plan",
     "prepare formats",
-    "controls refining run start search reconstruction halves",
+    "controls refining run start continuing search reconstruction halves",
     "start reconstruction repeating",
     "run repeating",
-    "start refocusing",
+    "start continuing refocusing",
     "run refocusing",
     "results recipe",
     "results autosave",

@@ -30,6 +30,7 @@ from napari_scicompty.recorded import RecordedSteps, recording
 from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import RunSettings, included
 from napari_scicompty.snapshot import Change, Refined, RunRecord, Snapshot
+from napari_scicompty.verdicts import verdicts
 from napari_scicompty.visits import Visits, groups_apart
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_scicompty.algorithms.base import Algorithm
+    from napari_scicompty.findings import Finding
     from napari_scicompty.refine.base import Refiner
     from napari_scicompty.scan import Scan
     from napari_scicompty.settings import Settings
@@ -108,6 +110,7 @@ class Run:
             torch.from_numpy(start.object.copy()).to(device),
             torch.from_numpy(start.probe.copy()).to(device),
         )
+        self.estimate.taking_part = self._included
         self.estimate.place(start.positions_m)
         told = (scan, algorithm, settings, len(start.probe))
         self.plan, self.measured = keep(plan(*told), *told, self._included)
@@ -273,6 +276,9 @@ class Run:
             self.estimate, self.measured, self._errors.of_epoch, self.epoch
         )
         self.history = self.history.add(refined=refined)
+        told = (self.scan, self._included)
+        for finding in verdicts(self.history, self._errors.on_host, *told):
+            self.note(finding)
         self._begin_epoch()
         if self.measured.held_out is None:
             self._good = self.snapshot()
@@ -413,6 +419,7 @@ class Run:
             groups = changed(groups, [change])
             value = value_of(groups, path)
             records.append(Change(self.epoch, self.batch, path, value, previous))
+        self.estimate.include(self._included)
         self.history = self.history.add(changes=records)
         self.algorithm, self.settings = after.pop("algorithm"), after.pop("run")
         self.refining.choose(after)
@@ -438,11 +445,23 @@ class Run:
         best = min(self.history.errors, default=math.inf)
         self._best = start.state.get("best", best)
 
-    def full_error(self) -> tuple[float, Tensor]:
-        """Error by a full pass, and the squared error of each pattern, shape (n,)."""
+    def full_error(self, only: NDArray[np.bool_] | None = None) -> tuple[float, Tensor]:
+        """Error by a full pass, and the squared error of each pattern, shape (n,).
+
+        Parameters
+        ----------
+        only : (n,), optional
+            Patterns that are looked at; those that take part when left out.
+        """
+        which = self._included if only is None else only & self._included
         with torch.no_grad(), cpu_threads(self._threads):
-            squared = full_pass(self.estimate, self.measured, self._included)
-        return self._errors.error(self._included, squared), squared
+            squared = full_pass(self.estimate, self.measured, which)
+        return self._errors.error(which, squared), squared
+
+    def note(self, finding: Finding | None) -> None:
+        """Keep in the history what was found to be odd, once."""
+        if finding is not None and finding.as_note not in self.history.notes:
+            self.history = self.history.add(notes=[finding.as_note])
 
     # -- what can be seen -------------------------------------------------------------
     def snapshot(self, *, exact: bool = False) -> Snapshot:

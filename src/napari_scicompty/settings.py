@@ -7,10 +7,11 @@ these models, so that a setting is described once.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 AnySettings = TypeVar("AnySettings", bound="Settings")
 
+Numbers = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda v: (v,) if type(v) is int else v),
+]
+"""Numbers of patterns; one alone needs no brackets."""
 _MOST_NAMES = 8
 """Up to so many settings are listed where one is not known."""
 

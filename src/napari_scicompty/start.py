@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_scicompty.canvas import Canvas
+from napari_scicompty.canvas import Canvas, same_pixel
 from napari_scicompty.errors import InputError
 from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
@@ -128,7 +128,7 @@ class ProbeFile(Settings):
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Modes (modes, h, w), not yet scaled to the measured power."""
-        probe = _read_probe(self.path)
+        probe, pixel = _read_probe(self.path)
         if probe.ndim not in (2, 3) or probe.shape[-2:] != scan.frame_shape:
             raise InputError(
                 f"{self.path}: the probe has shape {probe.shape}, the patterns "
@@ -136,6 +136,13 @@ class ProbeFile(Settings):
             )
         if not np.isfinite(probe).all() or not np.any(probe):
             raise InputError(f"{self.path}: the probe is empty or not finite")
+        if pixel is not None and not same_pixel(pixel, scan.pixel_size_m):
+            raise InputError(
+                f"{self.path}: its probe has pixels of {pixel[0]:.4g} m, the scan "
+                f"{scan.pixel_size_m[0]:.4g} m: the same frames in other pixels are "
+                "another beam; open the scan with the crop, rebin and geometry of that "
+                "result, or take another start"
+            )
         return probe.astype(np.complex64)
 
 
@@ -200,51 +207,6 @@ def begin(
     )
 
 
-def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snapshot:
-    """Check that a snapshot fits the scan, and give it `modes` probe modes.
-
-    Raises
-    ------
-    InputError
-        Another number of patterns, another frame size or another object pixel.
-    """
-    ours = (len(scan), *scan.frame_shape)
-    theirs = (len(snapshot.positions_m), *snapshot.probe.shape[-2:])
-    if ours != theirs:
-        raise InputError(
-            f"start: the result has {theirs[0]} positions and frames of "
-            f"{theirs[1]} x {theirs[2]}, the scan {ours[0]} and {ours[1]} x {ours[2]}; "
-            "continue with the scan (and crop and rebin) that the result was made from"
-        )
-    if not np.allclose(snapshot.pixel_size_m, scan.pixel_size_m, rtol=1e-3):
-        raise InputError(
-            f"start: the result's object pixel is {snapshot.pixel_size_m[0]:.4g} m, "
-            f"the scan's {scan.pixel_size_m[0]:.4g} m; use the geometry of the result"
-        )
-    have = len(snapshot.probe)
-    if modes is None or modes == have:
-        return snapshot
-    probe = probe_modes.orthogonal_modes(snapshot.probe)
-    probe = probe_modes.with_weak_modes(probe, modes, seed)
-    return snapshot.replace(probe=probe, error=math.nan, state={})
-
-
-def belongs_to(snapshot: Snapshot, scan: Scan) -> bool:
-    """Whether a result was made of this scan, prepared in the same way."""
-    before, now = snapshot.source.sha256, scan.source.sha256
-    if before and now and before != now:
-        return False
-    nominal, known = snapshot.nominal_positions_m, before and now
-    same = nominal is None or np.array_equal(nominal, scan.positions_m)
-    if not known and not same:
-        return False
-    try:
-        resume(scan, snapshot, None, snapshot.seed)
-    except InputError:
-        return False
-    return True
-
-
 def _with_measured_power(probe: NDArray[np.complex64], scan: Scan) -> NDArray[Any]:
     """Scale so that the model's power on good pixels is the mean measured power."""
     propagator = propagator_for(scan.geometry, scan.frame_shape)
@@ -280,14 +242,16 @@ def _described(start: Start) -> dict[str, Any]:
     return {"name": name} | start.model_dump(mode="json")
 
 
-def _read_probe(path: Path) -> NDArray[Any]:
+def _read_probe(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Read the modes, and the object pixel (y, x) where the file is a result."""
     import h5py
 
     try:
         if path.suffix == ".npy":
-            return np.load(path).astype(complex)
+            return np.load(path).astype(complex), None
         with h5py.File(path) as file:
-            return np.asarray(file["probe"]).astype(complex)
+            pixel = file.attrs.get("pixel_size_m")
+            return np.asarray(file["probe"]).astype(complex), pixel
     except KeyError:
         raise InputError(f"{path}: no dataset 'probe' in this HDF5 file") from None
     except (OSError, ValueError, TypeError) as error:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.analysis.positions import outliers, position_error
+from napari_scicompty.checks.span import check_span
 from napari_scicompty.errors import InputError
-from napari_scicompty.scan import check_span
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -141,7 +141,7 @@ def reconstruct(
 def _carry_out(job: Job, outputs: Outputs) -> None:
     """Run, save what there is, say what happened, and end as it should."""
     scan = job.recipe.scan()
-    tell(("note", note) for note in scan.report)
+    tell(_show.report_of(scan))
     job.begin(outputs.result)
     with interruptible(job.controls) as interruption:
         follower = Follower(job.controls, interruption, job.keep, job.due)
@@ -161,7 +161,7 @@ def _carry_out(job: Job, outputs: Outputs) -> None:
 
 
 def _say_what_came_out(job: Job, last: Any) -> None:
-    tell(("note", note) for note in last.history.notes)
+    tell(_show.notes_of(last.history))
     tell(_show.refined_geometry(last))
     tell([("error", f"{last.error:.5f} at epoch {last.epoch}")])
     if job.repeats is not None:

@@ -10,7 +10,8 @@ import typer
 
 from napari_scicompty.cli._options import read_value
 from napari_scicompty.cli._outputs import Overwrite, check_outputs
-from napari_scicompty.cli._terminal import say
+from napari_scicompty.cli._show import report_of
+from napari_scicompty.cli._terminal import say, tell
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import save_scan
 from napari_scicompty.formats.saving import SUFFIXES as SCANS
@@ -53,8 +54,7 @@ def simulate_scan(
     check_outputs((save, SCANS), (save_recipe, (".toml",)), **door)
     assert isinstance(recipe.input, VirtualExperiment)
     scan, truth = simulate(recipe.input)
-    for line in scan.report:
-        say(f"{'note:':<20} {line}")
+    tell(report_of(scan))
     if save is not None:
         save_scan(save, scan, truth, **door)
         say(f"scan saved as CXI: {save}")

@@ -25,7 +25,8 @@ def say(text: str, *, err: bool = False) -> None:
 def tell(lines: Iterable[tuple[str, str]]) -> None:
     """Say names and texts, a line each; notes in the words of the command line."""
     for name, text in lines:
-        say(f"{name + ':':<20} {spoken(text) if name == 'note' else text}")
+        shown = spoken(text) if name in ("note", "warning") else text
+        say(f"{name + ':':<20} {shown}")
 
 
 def _visible(text: str) -> str:

@@ -10,6 +10,7 @@ from scipy import constants
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._hdf5 import in_si, load, opened
 from napari_scicompty.formats._raw import Positions, Raw, as_stack, check_dtype
+from napari_scicompty.formats.masks import SIGNAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +35,6 @@ OWN = "napari_scicompty"
 """Group of what CXI has no place for; see `formats.saving`."""
 BAD = 0x1
 """Mask bit of a pixel that is not valid."""
-_SIGNAL = 0x1000
-"""Mask bit of a pixel that has signal: not a fault."""
 DEFAULT_BASIS = np.array([[0.0, -1, 0], [-1, 0, 0]])
 """Directions (x, y, z) of the slow and the fast axis of the frames."""
 _WAVELENGTHS_M = (1e-13, 1e-4)
@@ -95,6 +94,7 @@ def read(path: Path) -> Raw:
             geometry | own_geometry,
             report,
             excluded=excluded,
+            energy_ev=_energy_ev(file, geometry | own_geometry),
         )
 
 
@@ -156,6 +156,14 @@ def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
     return wavelength, f"wavelength {wavelength:.5g} m ({ev:.6g} eV) from {origin}"
 
 
+def _energy_ev(file: h5py.File, geometry: dict[str, Any]) -> float | None:
+    """Photon energy, where the file gives that and not the wavelength."""
+    is_told = _first(file, _BEAM) is not None or SOURCE + "wavelength" not in file
+    if "wavelength_m" not in geometry or not is_told:
+        return None
+    return constants.h * constants.c / geometry["wavelength_m"] / constants.e
+
+
 def _stored_basis(file: h5py.File, path: Path) -> NDArray[np.float64]:
     """Basis vectors as rows (slow, fast) x (x, y, z); files hold either layout."""
     stored = in_si(file[DETECTOR + "basis_vectors"], path)
@@ -210,7 +218,7 @@ def _mask(file: h5py.File) -> NDArray[np.bool_] | None:
     if DETECTOR + "mask" not in file:
         return None
     bits = file[DETECTOR + "mask"][()]
-    good = (bits == 0) | (bits == _SIGNAL)
+    good = (bits == 0) | (bits == SIGNAL)
     return np.asarray(good if good.ndim == 2 else good.all(0))
 
 

@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from scipy import constants
 
+from napari_scicompty.checks import CHECKS
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import cxi
 from napari_scicompty.formats._hdf5 import opened
@@ -75,7 +76,9 @@ def save_scan(
         own = file.create_group(cxi.OWN)
         _save_values(own.create_group("geometry"), _fields(scan.geometry))
         own["excluded"] = np.array(scan.excluded, np.int64)
-        own.create_dataset("report", data=scan.report, dtype=h5py.string_dtype())
+        lasting = [str(f) for f in scan.findings if f.code not in CHECKS]
+        report = [*scan.notes, *lasting]
+        own.create_dataset("report", data=report, dtype=h5py.string_dtype())
         own.attrs.update(source_path=scan.source.path, source_sha256=scan.source.sha256)
         if truth is not None:
             _save_values(file.create_group(_TRUTH), _fields(truth))

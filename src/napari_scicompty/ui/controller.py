@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.algorithms import Algorithm
-from napari_scicompty.start import belongs_to
+from napari_scicompty.continuing import belongs_to
+from napari_scicompty.findings import level_of
 from napari_scicompty.ui.ending import end_by_signals
 from napari_scicompty.ui.keeping import Keeping
 from napari_scicompty.ui.layers import LiveLayers
@@ -44,6 +45,9 @@ State = Literal[
 ]
 RUNNING = ("starting", "running", "paused")
 BUSY = ("opening", *RUNNING, "measuring", "stopping")
+
+_LEVELS = {"note": "info", "warning": "warning"}
+"""How loud the window says a finding."""
 
 log = logging.getLogger("napari_scicompty")
 
@@ -162,8 +166,10 @@ class RunController(QObject):
             assert opening.error is not None
             self.say("error", _sentence(opening.error))
             return
-        for line in opening.scan.report:
+        for line in opening.scan.notes:
             self.say("info", line)
+        for finding in opening.scan.findings:
+            self.say(_LEVELS[finding.level], str(finding))
         self.scan_changed.emit()
         if opening.then is not None:
             opening.then()
@@ -415,7 +421,8 @@ class RunController(QObject):
         """Say what the engine did by itself since the last time."""
         notes = snapshot.history.notes
         for note in notes[self._notes_said :]:
-            self.say("warning" if "diverged" in note else "info", note)
+            level, text = level_of(note)
+            self.say("warning" if "diverged" in note else _LEVELS[level], text)
         self._notes_said = len(notes)
 
     def _stop_silently(self) -> None:

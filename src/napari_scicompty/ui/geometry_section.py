@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_scicompty.analysis.preflight import preflight, probe_overlap
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
+from napari_scicompty.formats.choices import BEAM_CHOICES
 from napari_scicompty.ui.focus_line import FocusLine
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.sections import WrappedLabel
@@ -22,11 +23,9 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
     from napari_scicompty.ui.controller import RunController
 
-BEAM = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}
-
 
 class GeometrySection(QWidget):
-    """Wavelength or energy, distances and pixel; what follows from them below."""
+    """Wavelength, energy or voltage, distances, pixel; what follows from them below."""
 
     changed = Signal()
 
@@ -67,7 +66,7 @@ class GeometrySection(QWidget):
             placeholders = {
                 k: v for k, v in found.items() if self.values.get(k) is None
             }
-            if self.values.get("energy_ev") is not None:
+            if any(self.values.get(name) is not None for name in BEAM_CHOICES):
                 placeholders.pop("wavelength_m", None)
             self.form.set_hints(placeholders)
         self.show_derived(scan)
@@ -88,18 +87,11 @@ class GeometrySection(QWidget):
         changes = {
             k: v
             for k, v in self.values.items()
-            if v is not None and k not in ("energy_ev", "wavelength_m")
+            if v is not None and k not in BEAM_CHOICES
         }
         geometry = scan.geometry
         try:
-            geometry = geometry.replace(**changes)
-            energy = self.values.get("energy_ev")
-            if energy is not None:
-                geometry = type(geometry).from_energy(
-                    energy, **_all_but_wavelength(geometry)
-                )
-            elif self.values.get("wavelength_m") is not None:
-                geometry = geometry.replace(wavelength_m=self.values["wavelength_m"])
+            geometry = self._with_beam(geometry.replace(**changes))
             values = preflight(scan, geometry)
         except InputError as error:
             self.derived.setText(str(error))
@@ -122,10 +114,20 @@ class GeometrySection(QWidget):
             f"{100 * values.window_overlap:.0f} %, {lit}"
         )
 
+    def _with_beam(self, geometry: Geometry) -> Geometry:
+        """Take wavelength, energy or voltage, whichever was given."""
+        wavelength, energy, voltage = (self.values.get(n) for n in BEAM_CHOICES)
+        rest = _all_but_wavelength(geometry)
+        if energy is not None:
+            return type(geometry).from_energy(energy, **rest)
+        if voltage is not None:
+            return type(geometry).from_voltage(voltage, **rest)
+        return geometry.replace(wavelength_m=wavelength or geometry.wavelength_m)
+
     def _edited(self, name: str, value: Any) -> None:
-        """Keep to one of wavelength and energy: the last that was typed."""
-        if name in BEAM and value is not None:
-            self.form.set_values({BEAM[name]: None})
+        """Keep to one of wavelength, energy and voltage: the last that was typed."""
+        if name in BEAM_CHOICES and value is not None:
+            self.form.set_values(dict.fromkeys(set(BEAM_CHOICES) - {name}))
         self.changed.emit()
 
 
