@@ -9,7 +9,9 @@ import pytest
 import tifffile
 
 import napari_scicompty as sc
+from napari_scicompty.formats import OVERRIDES
 from napari_scicompty.ui.docks import DockPanel, dock_around
+from window import write_cxi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,3 +125,58 @@ def test_our_docks_are_tabs_of_one_another(
         )
     assert main.height() <= 800
     assert set(docks[1:]) <= set(main.tabifiedDockWidgets(docks[0]))
+
+
+def test_another_file_clears_what_was_set_for_the_last(
+    open_window: OpenWindow, folder: Path, larger: Path
+) -> None:
+    window = open_window()
+    window.fill(folder)
+    window.type(f"{R}.geometry.focus_sample_m", "3.65 mm")
+    window.choose(f"{R}.geometry.propagation", "near")
+    window.dock.data.conventions.set_values({"flip_columns": True})
+    window.type(f"{R}.data.path", str(larger / "stack.tif"))
+    assert set(window.dock.geometry.values.values()) == {None}
+    assert window.dock.data.conventions.values["flip_columns"] is False
+    assert window.text(f"{R}.data.positions") == str(larger / "positions.txt")
+    assert "are cleared" in window.message
+
+
+def test_what_overrides_a_file_is_amber_and_can_be_taken_back(
+    open_window: OpenWindow, tmp_path: Path
+) -> None:
+    cxi = write_cxi(tmp_path / "scan.cxi")
+    window = open_window()
+    window.type(f"{R}.data.path", str(cxi))
+    window.type(f"{R}.geometry.distance_m", "3 m")
+    window.type(f"{R}.geometry.energy_ev", "9 keV")
+    window.click(f"{R}.open")
+    window.until("ready")
+    amber = window.text(f"{R}.geometry.overridden")
+    assert "distance_m: 3.0 as given, not 2.0 of the file" in amber
+    assert "wavelength_m" in amber
+    assert "#ffb454" in window.widget(f"{R}.geometry.overridden").styleSheet()
+    assert [f.code for f in window.controller.scan.findings].count(OVERRIDES) == 2
+    window.click(f"{R}.geometry.use_file")
+    window.until("ready")
+    assert window.controller.scan.geometry.distance_m == pytest.approx(2)
+    assert not window.dock.geometry.overridden.isVisible()
+
+
+def test_a_mask_is_a_file_like_the_others(
+    open_window: OpenWindow, folder: Path, tmp_path: Path
+) -> None:
+    bad = np.ones((32, 32), np.uint8)
+    bad[3:5] = 0
+    tifffile.imwrite(tmp_path / "mask.tif", bad)
+    window = open_window()
+    window.fill(folder)
+    window.type(f"{R}.data.mask", str(tmp_path / "mask.tif"))
+    window.click(f"{R}.open")
+    window.until("ready")
+    assert np.array_equal(window.controller.scan.good, bad > 0)
+    assert window.controller.input.mask == str(tmp_path / "mask.tif")
+    window.type(f"{R}.data.mask", "")
+    window.click(f"{R}.open")
+    window.until("ready")
+    assert window.controller.scan.good.all()

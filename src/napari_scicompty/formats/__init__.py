@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._assemble import assemble, read_placed
+from napari_scicompty.formats._assemble import OVERRIDES, assemble, read_placed
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._hdf5 import opened
 from napari_scicompty.formats._raw import MissingChoice, reading
@@ -60,6 +60,7 @@ __all__ = [
     "FORMATS",
     "GEOMETRY_CHOICES",
     "HDF5_CHOICES",
+    "OVERRIDES",
     "DatasetRow",
     "Format",
     "MissingChoice",

@@ -11,6 +11,7 @@ import numpy as np
 from napari_scicompty import prepare
 from napari_scicompty.checks.span import METRES, check_span
 from napari_scicompty.errors import InputError
+from napari_scicompty.findings import Finding
 from napari_scicompty.formats import positions as positions_files
 from napari_scicompty.formats._beam import electrons
 from napari_scicompty.formats._matched import matched
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_scicompty.findings import Finding
     from napari_scicompty.formats._raw import Positions, Raw
 
+OVERRIDES = "overrides-file"
+"""Code of a finding: what was given replaces what the file says."""
 _ORDER = {"xy": "x (column), y (row)", "yx": "y (row), x (column)"}
 _NEEDED = {
     "wavelength_m": (
@@ -183,8 +185,13 @@ def _complete(
             f"give {'it' if len(missing) == 1 else 'them'}"
             + (f", or name the dataset that holds it: {choose}" if choose else "")
         )
-    replaced = [f for f in found if f in whole or f in chosen]
-    notes = [f"{f}: as given, not {found[f]} of the file" for f in replaced]
+    notes = []
+    for field in found:
+        now, then = values[field], found[field]
+        if field in (*whole, *chosen) and not _agree(now, then):
+            said = f"{field}: {now} as given, not {then} of the file"
+            remedy = f"leave {field} out to take the file's"
+            findings.append(Finding(OVERRIDES, field, said, remedy))
     if "propagation" not in values:
         notes.append(
             "far field assumed; where frames show the sample, choose "
@@ -210,6 +217,13 @@ def _beam(
     elif raw.energy_ev is not None and not told and given is None:
         asked = electrons(raw.energy_ev, choices.energy_key or "the file's energy")
     return chosen, [asked] if asked is not None else []
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two values of the geometry are the same but for rounding."""
+    if isinstance(one, str) or isinstance(other, str) or None in (one, other):
+        return bool(one == other)
+    return bool(np.allclose(one, other, rtol=1e-9, atol=0))
 
 
 def _prepared(

@@ -171,7 +171,10 @@ HDF5_CHOICES = tuple(
     name
     for name in OpenChoices.model_fields
     if name.endswith("_key")
-    or f"{name.removesuffix('_unit')}_key" in OpenChoices.model_fields
+    or (
+        name.endswith("_unit")
+        and f"{name.removesuffix('_unit')}_key" in OpenChoices.model_fields
+    )
 )
 """The fields of `OpenChoices` that name datasets of a plain HDF5 file."""
 POSITION_KEYS = ("positions_key", "x_key", "y_key", "frame_index_key")

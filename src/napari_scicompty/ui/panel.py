@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui import journal, memory
@@ -151,6 +150,8 @@ class Reconstruction(DockPanel):
         self.data.pattern_view.centre_picked.connect(self._centre_picked)
         self.result.recipe_opened.connect(self.set_recipe)
         self.geometry.changed.connect(self._geometry_changed)
+        self.geometry.file_wanted.connect(self.open)
+        self.data.other_file.connect(self._other_file)
         self.bar.run_clicked.connect(self.run)
         self.bar.pause_clicked.connect(self.pause_resume)
         self.bar.stop_clicked.connect(self.stop)
@@ -200,13 +201,16 @@ class Reconstruction(DockPanel):
 
     def open_path(self, path: str) -> None:
         """Open a file that was dropped; its positions and geometry are in it."""
-        from napari_scicompty.formats import OpenChoices
-
         self.data.set_input(FileInput(path=path))
-        self.geometry.set_values(
-            {name: getattr(OpenChoices(), name) for name in GEOMETRY_CHOICES}
-        )
+        self.geometry.clear()
         self.open()
+
+    def _other_file(self) -> None:
+        """Clear what was typed for the last file; it would be wrong in silence."""
+        self.geometry.clear()
+        self.controller.say(
+            "info", "another file: geometry, positions and conventions are cleared"
+        )
 
     def open_virtual(self, experiment: VirtualExperiment) -> None:
         """Open a virtual experiment, with a start that suits it."""
