@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from patience import slowness
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,16 +22,6 @@ _SCRATCH = Path(tempfile.mkdtemp(prefix="scicompty-tests-"))
 os.environ["NAPARI_CONFIG"] = str(_SCRATCH / "napari.yaml")  # read when napari loads
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
 ROOT = Path(__file__).parents[1]
-
-
-CORES = os.cpu_count() or 1
-
-
-def slowness() -> float:
-    """How many times longer things may take here and now than on a quiet machine."""
-    if not hasattr(os, "getloadavg"):
-        return 2.0
-    return max(1.0, 2 * os.getloadavg()[0] / CORES)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,6 +19,7 @@ from napari_scicompty import autosave
 from napari_scicompty.cli import app
 from napari_scicompty.repeating import differences
 from napari_scicompty.results import save_result
+from patience import patient
 
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 5, "columns": 5, "step_px": 5},
@@ -58,7 +59,7 @@ def _begin(*arguments: str, every: str = "0", **options: object) -> subprocess.P
 
 
 def _wait_for(path: Path, run: subprocess.Popen) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + patient(60)
     while not path.exists():
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < until
@@ -146,7 +147,7 @@ def test_signals_that_end_a_program_stop_and_save(
     _wait_for(KEPT, run)
     run.send_signal(number)
     began = time.monotonic()
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate(timeout=patient(60))
     assert run.returncode == code, said
     assert time.monotonic() - began < 30
     assert sc.open_result("r.h5").epoch > 0
@@ -163,7 +164,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
     time.sleep(0.5)
     assert run.poll() is None
     run.terminate()
-    run.communicate(timeout=60)
+    run.communicate(timeout=patient(60))
     assert run.returncode == 143
 
 
@@ -184,7 +185,7 @@ def test_a_killed_run_is_taken_up_where_it_was_cut() -> None:
         assert more.poll() is None, said
     time.sleep(1)
     more.terminate()
-    said, _ = more.communicate(timeout=60)
+    said, _ = more.communicate(timeout=patient(60))
     assert more.returncode == 143, said
     assert sc.open_result("r.h5").epoch > epoch
     assert not KEPT.exists()
@@ -318,7 +319,7 @@ def test_ctrl_c_while_saving_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_closed_pipe_loses_nothing() -> None:
     run = _begin("scan.cxi", RADIUS, "--epochs=30", "--save=r.h5")
     run.stdout.close()  # type: ignore[union-attr]
-    assert run.wait(timeout=60) == 0
+    assert run.wait(timeout=patient(60)) == 0
     assert sc.open_result("r.h5").epoch == 30
 
 
@@ -338,12 +339,12 @@ def test_a_terminal_that_goes_away_loses_nothing() -> None:
     )
     os.close(theirs)
     os.set_blocking(ours, False)
-    until = time.monotonic() + 60
+    until = time.monotonic() + patient(60)
     while not KEPT.exists() and time.monotonic() < until:
         _drain(ours)
         time.sleep(0.05)
     os.close(ours)  # the kernel sends SIGHUP, and nobody reads any more
-    assert run.wait(timeout=60) == 129
+    assert run.wait(timeout=patient(60)) == 129
     assert sc.open_result("r.h5").epoch > 0
 
 
@@ -374,7 +375,7 @@ def test_kills_at_random_moments_lose_nothing() -> None:
         _wait_for(KEPT, run)
         time.sleep(chance.uniform(0, 1.5))
         run.send_signal(number)
-        run.communicate(timeout=60)
+        run.communicate(timeout=patient(60))
         found = Path("r.h5") if Path("r.h5").exists() else autosave.kept(KEPT)
         assert found is not None
         assert sc.open_result(found).epoch > 0

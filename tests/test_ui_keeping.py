@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 import napari_scicompty as sc
 from napari_scicompty import autosave
 from napari_scicompty.ui.writer import write_ome_tiff
+from patience import patient
 from window import RADIUS_M, same
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def test_a_window_that_is_ended_loses_nothing(number: int, folder: Path) -> None
         stderr=subprocess.STDOUT,
         text=True,
     )
-    until = time.monotonic() + 90
+    until = time.monotonic() + patient(90)
     while not list(autosave.folder().glob("*.h5")):
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < until
@@ -253,7 +254,7 @@ def test_a_window_that_is_ended_loses_nothing(number: int, folder: Path) -> None
     time.sleep(0.3)
     run.send_signal(number)
     began = time.monotonic()
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate(timeout=patient(60))
     assert run.returncode == -number, said
     assert time.monotonic() - began < 30
     (left,) = autosave.leftovers()
