@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @contextmanager
@@ -23,7 +24,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     InputError
         What cannot be written, and why.
     """
-    target = Path(path).expanduser()
+    target = expanded(path)
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         part.touch(exist_ok=False)

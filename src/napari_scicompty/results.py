@@ -38,6 +38,7 @@ import napari_scicompty
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
 from napari_scicompty.geometry import Geometry
+from napari_scicompty.reading import expanded
 from napari_scicompty.scan import Source
 from napari_scicompty.snapshot import Change, History, Refined, Snapshot
 
@@ -142,6 +143,8 @@ def open_result(path: StrPath) -> Snapshot:
 def is_result(path: StrPath) -> bool:
     """Whether this is one of our results (looks at the first bytes only)."""
     try:
+        if not Path(path).is_file():  # a pipe would be waited for
+            return False
         with h5py.File(path) as file:
             return bool(file.attrs.get("format") == FORMAT)
     except (OSError, ValueError):
@@ -209,7 +212,7 @@ def save_ome_tiff(path: StrPath, snapshot: Snapshot) -> None:
 @contextmanager
 def _reading(path: StrPath) -> Iterator[h5py.File]:
     """Open a result, and turn what can be wrong with it into sentences."""
-    where = Path(path).expanduser()
+    where = expanded(path)
     if not where.is_file():
         raise InputError(f"{where}: no such file; give a saved result (.h5)")
     try:

@@ -11,10 +11,13 @@ import torch
 
 from napari_scicompty.canvas import Canvas
 from napari_scicompty.errors import InputError
+from napari_scicompty.hdf5_files import opened, read_small
 from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import propagator_for, scan_order
+from napari_scicompty.reading import expanded, read_npy
+from napari_scicompty.run_settings import MOST_MODES
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.snapshot import Snapshot
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
+
+
+_KIND = "probe file (NPY, or HDF5 with a dataset 'probe')"
 
 
 class DiscProbe(Settings):
@@ -128,15 +134,25 @@ class ProbeFile(Settings):
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Modes (modes, h, w), not yet scaled to the measured power."""
-        probe = _read_probe(self.path)
+        probe = _read_probe(expanded(self.path), scan.frame_shape)
         if probe.ndim not in (2, 3) or probe.shape[-2:] != scan.frame_shape:
             raise InputError(
                 f"{self.path}: the probe has shape {probe.shape}, the patterns "
                 f"{scan.frame_shape}; both must have the same pixels"
             )
+        if len(probe) > MOST_MODES and probe.ndim == 3:
+            raise InputError(
+                f"{self.path}: the probe has {len(probe)} modes; a run takes at most "
+                f"{MOST_MODES}: keep the first ones"
+            )
+        with np.errstate(over="ignore"):
+            probe = probe.astype(np.complex64)
         if not np.isfinite(probe).all() or not np.any(probe):
-            raise InputError(f"{self.path}: the probe is empty or not finite")
-        return probe.astype(np.complex64)
+            raise InputError(
+                f"{self.path}: the probe is empty, not finite or beyond single "
+                "precision; give another file"
+            )
+        return probe
 
 
 class AutoStart(Settings):
@@ -264,18 +280,12 @@ def _described(start: Start) -> dict[str, Any]:
     return {"name": name} | start.model_dump(mode="json")
 
 
-def _read_probe(path: Path) -> NDArray[Any]:
-    import h5py
-
-    try:
-        if path.suffix == ".npy":
-            return np.load(path).astype(complex)
-        with h5py.File(path) as file:
-            return np.asarray(file["probe"]).astype(complex)
-    except KeyError:
-        raise InputError(f"{path}: no dataset 'probe' in this HDF5 file") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path}: no probe can be read ({error}); give an NPY file or an HDF5 file "
-            "with a dataset 'probe'"
-        ) from None
+def _read_probe(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
+    """Read a probe of at most `MOST_MODES` modes of `shape`."""
+    most_bytes = MOST_MODES * math.prod(shape) * np.dtype(complex).itemsize
+    if path.suffix.lower() == ".npy":
+        return read_npy(path, _KIND, most_bytes)
+    with opened(path, _KIND) as file:
+        if (probe := file.get("probe")) is None:
+            raise InputError(f"{path}: no dataset 'probe' in this HDF5 file")
+        return read_small(probe, "uifc", most_bytes)

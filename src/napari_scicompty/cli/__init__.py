@@ -27,6 +27,7 @@ from napari_scicompty.cli._words import in_options, load_recipe, spoken
 from napari_scicompty.errors import EngineError, InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions, save_figure
 from napari_scicompty.formats import MissingChoice, open_scan
+from napari_scicompty.reading import expanded
 from napari_scicompty.refine import REFINERS
 from napari_scicompty.results import (
     is_result,
@@ -108,7 +109,7 @@ def info(
     try:
         scan = open_scan(file, positions, **choices)
     except MissingChoice as missing:
-        _print(_show.describe_file(file.expanduser()))
+        _print(_show.describe_file(expanded(file)))
         _print([("still needed", spoken(str(missing)))])
         return
     _print(_show.describe_scan(scan))

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ def check_outputs(*outputs: tuple[Path | None, tuple[str, ...]]) -> None:
     for path, suffixes in outputs:
         if path is None:
             continue
-        folder = path.expanduser().absolute().parent
+        folder = expanded(path).absolute().parent
         if not (folder.is_dir() and os.access(folder, os.W_OK)):
             raise InputError(
                 f"{path}: its folder is missing or cannot be written; choose another"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
+import math
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     import os
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """File types that a figure can have."""
+_MOST_PIXELS = 2**26
 
 
 def write_figure(
@@ -30,7 +32,7 @@ def write_figure(
     InputError
         Another suffix, a folder that is missing or cannot be written.
     """
-    where = Path(path).expanduser()
+    where = expanded(path)
     kind = where.suffix.lower()
     if kind not in SUFFIXES:
         raise InputError(
@@ -39,7 +41,9 @@ def write_figure(
         )
     page = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
-        draw().savefig(page, format=kind[1:], dpi=dpi, facecolor="white")
+        figure = draw()
+        _check_pixels(figure, dpi)
+        figure.savefig(page, format=kind[1:], dpi=dpi, facecolor="white")
     try:
         where.write_bytes(page.getvalue())
     except OSError as error:
@@ -47,3 +51,14 @@ def write_figure(
             f"{where}: cannot be written ({error.strerror}); choose a folder that "
             "exists and that you may write to"
         ) from None
+
+
+def _check_pixels(figure: Figure, dpi: int) -> None:
+    """Refuse a page that would take gigabytes while it is drawn."""
+    wide, high = figure.get_size_inches() * dpi
+    if wide * high > _MOST_PIXELS:
+        fitting = int(dpi * math.sqrt(_MOST_PIXELS / (wide * high)))
+        raise InputError(
+            f"FigureOptions.dpi: at {dpi} the figure would have {wide:.0f} x {high:.0f}"
+            f" pixels; take at most {fitting} dots per inch, or a smaller width_mm"
+        )

@@ -11,13 +11,14 @@ import numpy as np
 from napari_scicompty import prepare
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import positions as positions_files
-from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint, reading
+from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint
 from napari_scicompty.formats.choices import (
     POSITION_KEYS,
     OpenChoices,
     geometry_choices,
 )
 from napari_scicompty.geometry import Geometry
+from napari_scicompty.reading import expanded, reading
 from napari_scicompty.scan import Scan, Source
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _prepared(
 ) -> RawFrames:
     """Apply the choices of preparation; the dark frame is turned and cut alike."""
     if choices.mask is not None:
-        stored = np.asarray(read(Path(choices.mask), OpenChoices()).patterns)
+        stored = np.asarray(read(expanded(choices.mask), OpenChoices()).patterns)
         good = (stored != 0) == (choices.mask_means == "good")
         name = Path(choices.mask).name
         frames = _naming(
@@ -166,7 +167,7 @@ def _prepared(
         )
     turned = _aimed(frames, choices)
     if choices.dark is not None:
-        raw = read(Path(choices.dark), OpenChoices()).patterns
+        raw = read(expanded(choices.dark), OpenChoices()).patterns
         if raw.shape[1:] != frames.patterns.shape[1:]:
             raise InputError(
                 f"{choices.dark}: has frames of shape {raw.shape[1:]}, the patterns "

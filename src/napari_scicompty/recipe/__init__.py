@@ -27,7 +27,6 @@ What is left out keeps its default; ``"none"`` switches off what has a default.
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import tomli_w
@@ -35,6 +34,7 @@ import tomli_w
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
+from napari_scicompty.reading import check_file, expanded, reading
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._done import stages_done
 from napari_scicompty.recipe._script import script
@@ -61,12 +61,16 @@ from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from napari_scicompty.controls import Controls
     from napari_scicompty.run import Run
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import Candidate
     from napari_scicompty.snapshot import Change, Snapshot
+
+_MOST_BYTES = 2**22
+"""Of a recipe: half a million excluded patterns."""
 
 __all__ = ["FileInput", "Recipe", "RunChoices", "Stage"]
 
@@ -92,7 +96,7 @@ class Recipe(Settings):
             A file that is missing, not TOML, or holds keys or values that do not fit;
             a result without a recipe.
         """
-        where = Path(path).expanduser()
+        where = expanded(path)
         if is_result(where):
             text = stored_recipe(where)
             if text is None:
@@ -111,7 +115,7 @@ class Recipe(Settings):
         """Read TOML text; relative paths belong to `folder` where one is given."""
         try:
             data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"not TOML: {error}; see the documented layout") from None
         return cls.from_dict(data, folder)
 
@@ -200,7 +204,7 @@ class Recipe(Settings):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save as TOML; input below the file's folder is named relative to it."""
-        text = self.to_toml(Path(path).expanduser().absolute().parent)
+        text = self.to_toml(expanded(path).absolute().parent)
         with replacing(path) as part:
             part.write_text(text, encoding="utf-8")
 
@@ -294,14 +298,12 @@ class Recipe(Settings):
 
 
 def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{path}: is no recipe; give a TOML file or a saved result"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{path}: no recipe can be read ({error.strerror}); give a TOML file or a "
-            "saved result"
-        ) from None
+    kind = "recipe (TOML, or a saved result)"
+    check_file(path, kind, _MOST_BYTES)
+    with reading(path, kind):
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{path}: is no recipe; give a TOML file or a saved result"
+            ) from None
