@@ -66,6 +66,7 @@ class Tree:
         self._allow_external = allow_external
         self._others: dict[Path, h5py.File] = {}
         self._followed: dict[str, None] = {}
+        self._lost: dict[str, None] = {}
         self._visited = 0
         self._missing: dict[tuple[str, str], list[Missing]] = {}
 
@@ -120,6 +121,9 @@ class Tree:
         notes = []
         if self._followed:
             notes.append(f"{self.path.name} draws on {_some(list(self._followed))}")
+        if self._lost:
+            lost = _some(list(self._lost))
+            notes.append(f"{self.path.name} names {lost}, which is not there")
         for (_, name), parts in self._missing.items():
             if parts:
                 sources = list(dict.fromkeys(part.source for part in parts))
@@ -201,6 +205,7 @@ class Tree:
         """Open another file that a part of this one names; None where there is none."""
         where = _located(name, Path(at.file.filename))
         if where is None:
+            self._lost[name] = None
             return None
         if where == self.path.resolve():
             return self.file

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LARGEST_OBJECT = 16_384
 """Pixels along one axis above which positions are taken to be in the wrong unit."""
 
+_MOST_COUNTS = 1e18
+"""Of a pattern: their square is still far below the largest float32."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -157,7 +160,9 @@ class Scan:
     def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Yield (slice, float32 patterns as stored) in pieces that fit memory."""
         for part, frames in chunks(self.patterns):
-            yield part, np.asarray(frames, np.float32)
+            with np.errstate(over="ignore"):  # becomes inf, which is refused
+                single = np.asarray(frames, np.float32)
+            yield part, single
 
     def _put(self, name: str, value: Any) -> None:
         """Set a field of this frozen object, while it is being made."""
@@ -187,14 +192,20 @@ class Scan:
             if not finite.all():
                 bad = part.start + int(np.flatnonzero(~finite)[0])
                 raise InputError(
-                    f"patterns: pattern {bad} holds values that are not finite; mask "
-                    "those pixels or exclude the pattern"
+                    f"patterns: pattern {bad} holds values that are not finite, or "
+                    "beyond single precision; mask those pixels or exclude the pattern"
                 )
             negative += int(np.count_nonzero(usable < 0))
             clipped = np.maximum(usable, 0)
             sums[part] = clipped.sum(1, dtype=np.float64)
             largest = max(largest, float(clipped.max(initial=0)))
             total[good] += clipped.sum(0, dtype=np.float64)
+        if sums.max() > _MOST_COUNTS:
+            raise InputError(
+                f"patterns: pattern {int(sums.argmax())} has {sums.max():.3g} counts, "
+                "whose sums and squares single precision does not hold; scale the "
+                "patterns down, or mask what is no count"
+            )
         blank = np.flatnonzero((sums == 0) & ~left_out)
         if len(blank) == len(self):
             raise InputError(

@@ -81,6 +81,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         geometry, geometry_notes = _geometry(file, path, basis)
         n, h, w = patterns.shape
         own_geometry, excluded, own_report = _own(file)
+        mask = _mask(file)
         report = (
             *own_report,
             *notes,
@@ -90,7 +91,6 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             *_unused(file),
             *file.notes,
         )
-        mask = _mask(file)
         if mask is not None:
             bad = np.count_nonzero(~mask)
             report = (*report, f"{bad} pixel(s) masked by the file")
@@ -112,7 +112,14 @@ def _first(file: Tree, names: tuple[str, ...]) -> h5py.Dataset | None:
 
 
 def _number(file: Tree, name: str, path: Path) -> float | None:
-    return float(in_si(file[name], path).flat[0]) if name in file else None
+    if name not in file:
+        return None
+    values = in_si(file[name], path)
+    if values.ndim > 2 or not values.size:
+        raise InputError(
+            f"{path}: {name} has shape {values.shape}; one number is needed"
+        )
+    return float(values.flat[0])
 
 
 def _geometry(
@@ -157,7 +164,7 @@ def _wavelength(file: Tree, path: Path) -> tuple[float | None, str]:
     hc = constants.h * constants.c
     beam = _first(file, _BEAM)
     if beam is not None:
-        energy = float(in_si(beam, path).flat[0])
+        energy = _number(file, beam.name, path)
         wavelength, origin = hc / energy if energy else 0.0, beam.name
     elif (found := _number(file, SOURCE + "wavelength", path)) is not None:
         wavelength, origin = found, f"/{SOURCE}wavelength"
@@ -245,7 +252,7 @@ def _own(file: Tree) -> tuple[dict[str, Any], tuple[int, ...], tuple[str, ...]]:
     """Geometry, excluded patterns and report of a scan that we saved."""
     if OWN not in file:
         return {}, (), ()
-    texts = read_small(file[f"{OWN}/report"], "O").ravel()
+    texts = read_small(file[f"{OWN}/report"], "OS").ravel()
     saved = (
         *(text.decode(errors="replace") for text in texts),
         "geometry as it was when the scan was saved",

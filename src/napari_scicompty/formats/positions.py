@@ -93,7 +93,12 @@ def save_positions(path: str | os.PathLike[str], positions_m: ArrayLike) -> None
 
 def _from_npy(path: Path) -> Positions:
     held = read_npy(path, _KIND)
-    if held.ndim != 2 or held.shape[1] != 2 or held.dtype.kind not in "uif":
+    if (
+        held.ndim != 2
+        or held.shape[1] != 2
+        or not held.size
+        or held.dtype.kind not in "uif"
+    ):
         raise InputError(
             f"{path}: holds an array of shape {held.shape} and dtype {held.dtype}; "
             "positions need (n, 2) numbers"
@@ -115,7 +120,7 @@ def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
         x, y = (
             read_small(file[name], "uif").astype(np.float64).ravel() for name in _MOTORS
         )
-    if len(x) != len(y):
+    if len(x) != len(y) or not len(x):
         raise InputError(f"{path}: holds {len(x)} x and {len(y)} y; mend the file")
     return Positions(_finite(np.stack([x, y], 1), path), unit="um", name=path.name)
 
@@ -163,7 +168,8 @@ def _row(words: list[str], path: Path, number: int) -> tuple[float, float]:
         ) from None
     if not (math.isfinite(x) and math.isfinite(y)):
         raise InputError(
-            f"{path}, line {number}: the position {' '.join(words)!r} is not finite; "
+            f"{path}, line {number}: the position {' '.join(words)[:60]!r} is not "
+            "finite; "
             "mend the line, or drop it together with its pattern"
         )
     return x, y

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tifffile
@@ -167,6 +167,7 @@ class _Frames:
 def _opened(path: Path) -> Iterator[tifffile.TiffPageSeries]:
     """Open the one image series of a file, after making sure that it is whole."""
     check_file(path, _KIND)
+    _check_chain(path)
     with _listening() as complaints, tifffile.TiffFile(path) as file:
         found = file.series
         damage = [text for text in complaints if _DAMAGE.search(text)]
@@ -184,6 +185,26 @@ def _opened(path: Path) -> Iterator[tifffile.TiffPageSeries]:
                 "pixel"
             )
         yield found[0]
+
+
+def _check_chain(path: Path) -> None:
+    """Refuse directories that lead back to one before: they have no end."""
+    with path.open("rb") as file:
+        head = file.read(8)
+        order: Literal["little", "big"] = "big" if head[:2] == b"MM" else "little"
+        is_big = head[2:4] in (b"+\0", b"\0+")
+        width, count, entry = (8, 8, 20) if is_big else (4, 2, 12)
+        file.seek(8 if is_big else 4)
+        seen: set[int] = set()
+        while at := int.from_bytes(file.read(width), order):
+            if at in seen:
+                raise InputError(
+                    f"{path}: its pages lead in a circle, it is damaged; copy or save "
+                    "it again"
+                )
+            seen.add(at)
+            file.seek(at)
+            file.seek(at + count + entry * int.from_bytes(file.read(count), order))
 
 
 def _is_whole(series: tifffile.TiffPageSeries) -> bool:

@@ -88,13 +88,19 @@ def _loaded(name: str) -> NDArray[np.float64]:
     from skimage import color, data, util
 
     raw = _read(expanded(name)) if is_file(name) else getattr(data, PICTURES[name])()
-    grey = util.img_as_float(raw)
-    if grey.ndim == 3:
-        grey = color.rgb2gray(grey[..., :3])
-    if grey.ndim != 2:
+    is_colour = raw.ndim == 3 and raw.shape[2] >= 3
+    if (
+        not (is_colour or raw.ndim == 2)
+        or 0 in raw.shape
+        or raw.dtype.kind not in "buif"
+    ):
         raise InputError(
-            f"{name}: has {grey.ndim} axes; give a grey or a colour picture"
+            f"{name}: holds values of dtype {raw.dtype} and shape {raw.shape}; give a "
+            "grey or a colour picture"
         )
+    grey = util.img_as_float(color.rgb2gray(raw[..., :3]) if is_colour else raw)
+    if not np.isfinite(grey).all():
+        raise InputError(f"{name}: the picture is not finite; give another one")
     return np.asarray(grey, np.float64)
 
 
