@@ -311,7 +311,8 @@ DATASETS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "object": (write_result, ("object",)),
     "truth": (write_truth, ("napari_scicompty/truth/object",)),
 }
-_BROUGHT_BACK = {  # what may be left out, or be such a thing
+_BROUGHT_BACK = {
+    ("probe-hdf5", "probe", "complex"): "",  # what may be left out, or be such a thing
     ("cxi", "mask", "lost"): "which is not there",
     ("cxi", "basis_vectors", "lost"): "which is not there",
     ("cxi", "wavelength", "lost"): "which is not there",

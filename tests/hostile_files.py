@@ -88,6 +88,9 @@ CASES["npy: big endian"] = Case(
 CASES["npy: a grid"] = Case(
     "npy", lambda path: np.save(path, STACK.reshape(2, 2, H, W)), "opens"
 )
+CASES["probe-npy: frames below zero"] = Case(
+    "probe-npy", lambda path: np.save(path, np.full((H, W), -1.0)), "opens"
+)
 CASES["probe-npy: 1000 modes"] = Case(
     "probe-npy", lambda path: np.save(path, np.ones((1000, H, W), complex))
 )

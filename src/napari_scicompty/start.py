@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
 
 
+_BRIGHTEST = 1e15
 _KIND = "probe file (NPY, or HDF5 with a dataset 'probe')"
 
 
@@ -145,14 +146,13 @@ class ProbeFile(Settings):
                 f"{self.path}: the probe has {len(probe)} modes; a run takes at most "
                 f"{MOST_MODES}: keep the first ones"
             )
-        with np.errstate(over="ignore"):
-            probe = probe.astype(np.complex64)
-        if not np.isfinite(probe).all() or not np.any(probe):
+        largest = float(np.abs(probe).max())
+        if not 0 < largest < _BRIGHTEST:  # NaN is neither
             raise InputError(
-                f"{self.path}: the probe is empty, not finite or beyond single "
-                "precision; give another file"
+                f"{self.path}: the probe is empty, not finite, or its squares are "
+                f"beyond single precision (largest {largest:.3g}); give another file"
             )
-        return probe
+        return probe.astype(np.complex64)
 
 
 class AutoStart(Settings):

@@ -163,11 +163,37 @@ class _Frames:
         return whole.reshape(-1, *self._shape)[numbers]
 
 
+def check_chain(path: Path) -> None:
+    """Refuse a TIFF whose directories lead back to one before: they have no end.
+
+    Raises
+    ------
+    InputError
+        One that is damaged in this way; what else is wrong is left to tifffile.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+        order: Literal["little", "big"] = "big" if head[:2] == b"MM" else "little"
+        is_big = head[2:4] in (b"+\0", b"\0+")
+        width, count, entry = (8, 8, 20) if is_big else (4, 2, 12)
+        file.seek(8 if is_big else 4)
+        seen: set[int] = set()
+        while at := int.from_bytes(file.read(width), order):
+            if at in seen:
+                raise InputError(
+                    f"{path}: its pages lead in a circle, it is damaged; copy or save "
+                    "it again"
+                )
+            seen.add(at)
+            file.seek(at)
+            file.seek(at + count + entry * int.from_bytes(file.read(count), order))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffPageSeries]:
     """Open the one image series of a file, after making sure that it is whole."""
     check_file(path, _KIND)
-    _check_chain(path)
+    check_chain(path)
     with _listening() as complaints, tifffile.TiffFile(path) as file:
         found = file.series
         damage = [text for text in complaints if _DAMAGE.search(text)]
@@ -185,26 +211,6 @@ def _opened(path: Path) -> Iterator[tifffile.TiffPageSeries]:
                 "pixel"
             )
         yield found[0]
-
-
-def _check_chain(path: Path) -> None:
-    """Refuse directories that lead back to one before: they have no end."""
-    with path.open("rb") as file:
-        head = file.read(8)
-        order: Literal["little", "big"] = "big" if head[:2] == b"MM" else "little"
-        is_big = head[2:4] in (b"+\0", b"\0+")
-        width, count, entry = (8, 8, 20) if is_big else (4, 2, 12)
-        file.seek(8 if is_big else 4)
-        seen: set[int] = set()
-        while at := int.from_bytes(file.read(width), order):
-            if at in seen:
-                raise InputError(
-                    f"{path}: its pages lead in a circle, it is damaged; copy or save "
-                    "it again"
-                )
-            seen.add(at)
-            file.seek(at)
-            file.seek(at + count + entry * int.from_bytes(file.read(count), order))
 
 
 def _is_whole(series: tifffile.TiffPageSeries) -> bool:

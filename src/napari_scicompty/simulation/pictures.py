@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats.choices import FilePath
+from napari_scicompty.formats.tiff import check_chain
 from napari_scicompty.reading import MOST_BYTES, check_file, expanded, reading
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def _read(path: Path) -> NDArray[Any]:
     with reading(path, kind), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if path.suffix.lower() in (".tif", ".tiff"):
+            check_chain(path)
             with tifffile.TiffFile(path) as file:
                 shape = file.series[0].shape
         else:

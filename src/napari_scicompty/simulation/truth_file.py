@@ -43,7 +43,7 @@ def open_truth(path: str | os.PathLike[str]) -> Truth:
         ) from None
     for name, (kinds, ndim) in _SCHEMA.items():
         value = np.asarray(getattr(truth, name))
-        if value.dtype.kind not in kinds or value.ndim != ndim:
+        if value.dtype.kind not in kinds or value.ndim != ndim or not value.size:
             raise InputError(
                 f"{path}: {name} of its truth is no array of {ndim} axes of numbers "
                 f"({value.dtype}, shape {value.shape}); simulate it again"
