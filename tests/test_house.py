@@ -22,8 +22,8 @@ FLOORS = {
     3: "algorithms refine analysis plan",
     2: "held_out storage measured estimate pattern_errors snapshot run_settings "
     "recorded visits formats prepare",
-    1: "affine errors files reading hdf5_files settings host_memory device geometry "
-    "stacks scan canvas optics",
+    1: "affine errors files reading hdf5_heaps hdf5_values hdf5_files settings "
+    "host_memory device geometry stacks scan canvas optics",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors settings geometry scan canvas",
@@ -31,7 +31,7 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors device optics",
     "host_memory device",
     "errors reading files",
-    "errors host_memory reading hdf5_files",
+    "errors host_memory reading hdf5_heaps hdf5_values hdf5_files",
     "stacks scan",
     "snapshot estimate",
     "held_out measured estimate pattern_errors",

@@ -8,23 +8,20 @@ of the machine as raw data.
 from __future__ import annotations
 
 import errno
-import math
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import h5py
 import hdf5plugin  # noqa: F401  (registers the compression filters of detectors)
-import numpy as np
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.host_memory import room_for_a_stack
-from napari_scicompty.reading import MOST_BYTES, check_file, check_size, reading
+from napari_scicompty.hdf5_heaps import check_heaps
+from napari_scicompty.hdf5_values import check_chunks
+from napari_scicompty.reading import check_file, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     Item: TypeAlias = h5py.Group | h5py.Dataset
 
@@ -34,10 +31,6 @@ _MOST_LINKS = 100_000
 _DEEPEST = 32
 _MOST_HOPS = 16
 _MOST_SOURCES = 100_000
-_MOST_TEXTS = 10_000
-_LARGEST_CHUNK = 2**30
-_EXPANDS = 10_000
-"""Bytes that one stored byte becomes at most; gzip reaches 1030."""
 _BUSY = (errno.EAGAIN, errno.EACCES)
 
 
@@ -109,7 +102,7 @@ class Tree:
         """Look at a dataset before it is read; raises InputError as `get`."""
         self._visited = 0
         self._missing[data.file.filename, data.name] = self._inspect(data, ())
-        _check_chunks(data, self.path)
+        check_chunks(data, self.path)
 
     def missing(self, data: h5py.Dataset) -> list[Missing]:
         """Return the parts of a dataset that HDF5 fills in."""
@@ -314,46 +307,6 @@ def opened(path: Path, kind: str, allow_external: bool = False) -> Iterator[Tree
             tree.close()
 
 
-def read_small(
-    data: Any, kinds: str = "uifb", most_bytes: int = MOST_BYTES
-) -> NDArray[Any]:
-    """Read a dataset of numbers that was checked, if it declares no more than it may.
-
-    Parameters
-    ----------
-    kinds : str
-        Kinds of dtype that it may have; ``"O"`` and ``"S"`` are texts.
-
-    Raises
-    ------
-    InputError
-        A group, another kind of values, or too many of them.
-    """
-    if not isinstance(data, h5py.Dataset):
-        raise InputError(f"{data.file.filename}: {data.name} is a group, no dataset")
-    where = f"{data.file.filename}: {data.name}"
-    if data.shape is None or data.dtype.kind not in kinds:
-        what = "nothing" if data.shape is None else f"values of dtype {data.dtype}"
-        wanted = "text" if "O" in kinds else "real numbers"
-        raise InputError(f"{where} holds {what}, and {wanted} are needed")
-    check_size(_declared(data), most_bytes, where, "dataset of this kind")
-    if data.dtype.kind != "O":
-        return np.asarray(data[()])
-    return _texts(data, most_bytes, where)
-
-
-def check_bomb(data: h5py.Dataset) -> None:
-    """Refuse a dataset that declares far more than its file can hold."""
-    stored = data.id.get_storage_size()
-    if data.is_virtual or data.external:
-        return
-    if _declared(data) > _EXPANDS * max(stored, 2**16):
-        raise InputError(
-            f"{data.file.filename}: {data.name} declares {_declared(data):.3g} bytes "
-            f"and {stored} are stored; it was not filled: copy it again"
-        )
-
-
 def handle_of_its_own(data: h5py.Dataset) -> h5py.Dataset:
     """Open a dataset that was checked once more, to outlive the file's first handle."""
     file, _ = _open(Path(data.file.filename), rdcc_nbytes=64 * 2**20)
@@ -362,6 +315,7 @@ def handle_of_its_own(data: h5py.Dataset) -> h5py.Dataset:
 
 def _open(path: Path, **options: Any) -> tuple[h5py.File, bool]:
     """Open a file, without a lock where its disk has none; and say whether so."""
+    check_heaps(path)
     try:
         return h5py.File(path, "r", locking="best-effort", **options), False
     except OSError as error:
@@ -373,35 +327,6 @@ def _open(path: Path, **options: Any) -> tuple[h5py.File, bool]:
                 "done, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
             ) from None
     return h5py.File(path, "r", locking=False, **options), True
-
-
-def _texts(data: h5py.Dataset, most_bytes: int, where: str) -> NDArray[Any]:
-    """Read texts one by one: what one takes is known only when it is there."""
-    if h5py.check_string_dtype(data.dtype) is None:
-        raise InputError(f"{where} holds values of dtype {data.dtype}, no text")
-    if (data.size or 0) > _MOST_TEXTS:
-        raise InputError(f"{where} holds {data.size} texts, over {_MOST_TEXTS}")
-    texts = np.empty(data.shape, object)
-    total = 0
-    for index in np.ndindex(data.shape):
-        texts[index] = data[index]
-        total += len(texts[index])
-        check_size(total, most_bytes, where, "text")
-    return texts
-
-
-def _check_chunks(data: h5py.Dataset, path: Path) -> None:
-    """Refuse chunks that do not fit memory: one is decompressed as a whole."""
-    chunk = math.prod(data.chunks or (0,)) * data.dtype.itemsize
-    if chunk > _LARGEST_CHUNK or (chunk > MOST_BYTES and chunk > room_for_a_stack()):
-        raise InputError(
-            f"{path}: {data.name} is stored in chunks of {chunk:.3g} bytes, which do "
-            "not fit into memory; store it a frame a chunk (h5repack)"
-        )
-
-
-def _declared(data: h5py.Dataset) -> int:
-    return math.prod(data.shape or (0,)) * data.dtype.itemsize
 
 
 def _blocks(plan: Any, number: int) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,8 @@ import torch
 
 from napari_scicompty.canvas import Canvas
 from napari_scicompty.errors import InputError
-from napari_scicompty.hdf5_files import opened, read_small
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
 from napari_scicompty.optics.patches import intensity

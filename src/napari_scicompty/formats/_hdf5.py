@@ -12,7 +12,8 @@ from scipy import constants
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._plain import READ, plain, runs
 from napari_scicompty.formats._raw import check_frames
-from napari_scicompty.hdf5_files import check_bomb, handle_of_its_own, read_small
+from napari_scicompty.hdf5_files import handle_of_its_own
+from napari_scicompty.hdf5_values import check_bomb, read_small
 from napari_scicompty.host_memory import room_for_a_stack
 from napari_scicompty.reading import reading
 from napari_scicompty.stacks import LazyStack

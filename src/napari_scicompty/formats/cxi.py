@@ -11,7 +11,8 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.formats._hdf5 import filled_in, in_si, load
 from napari_scicompty.formats._raw import Positions, Raw, as_stack
 from napari_scicompty.geometry import check_fields
-from napari_scicompty.hdf5_files import opened, read_small
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.host_memory import room_for_a_stack
 
 if TYPE_CHECKING:

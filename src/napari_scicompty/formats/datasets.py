@@ -10,7 +10,8 @@ import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._hdf5 import unit_of
-from napari_scicompty.hdf5_files import MOST_LISTED, Tree, opened, read_small
+from napari_scicompty.hdf5_files import MOST_LISTED, Tree, opened
+from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:

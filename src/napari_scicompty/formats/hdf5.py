@@ -21,7 +21,8 @@ from napari_scicompty.formats._raw import (
 from napari_scicompty.formats.choices import chosen_keys
 from napari_scicompty.formats.datasets import cut, fitting, list_datasets
 from napari_scicompty.geometry import Geometry
-from napari_scicompty.hdf5_files import opened, read_small
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.host_memory import room_for_a_stack
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from napari_scicompty.formats import datasets, hdf5
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import Positions
 from napari_scicompty.formats.choices import POSITION_KEYS
-from napari_scicompty.hdf5_files import opened, read_small
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.reading import check_file, read_npy, reading
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
 from napari_scicompty.formats import cxi
 from napari_scicompty.geometry import Geometry, check_fields
-from napari_scicompty.hdf5_files import opened, read_small
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.host_memory import room_for_a_stack
 from napari_scicompty.reading import expanded
 

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats.choices import FilePath
-from napari_scicompty.hdf5_files import opened, read_small
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.host_memory import room_for_a_stack
 from napari_scicompty.reading import expanded, read_npy
 from napari_scicompty.settings import Settings, setting
