@@ -498,7 +498,7 @@ BAD_CHOICES = {
     "wrong kind": ({"rebin": "two"}, "OpenChoices.rebin"),
     "crop too large": ({"crop": 64}, "at most 16 x 20"),
     "centre outside": ({"center": (16, 3)}, "lies outside"),
-    "centre NaN": ({"center": (float("nan"), 3)}, "lies outside"),
+    "centre NaN": ({"center": (float("nan"), 3)}, "finite number"),
     "rebin too large": ({"rebin": 17}, "rebin is 17"),
     "energy and wavelength": ({"energy_ev": 1e4, "wavelength_m": 1e-10}, "give one"),
     "no mask file": ({"mask": "nowhere.tif"}, "nowhere.tif: there is no such file"),

@@ -147,7 +147,7 @@ class ProbeFile(Settings):
                 f"{self.path}: the probe has {len(probe)} modes; a run takes at most "
                 f"{MOST_MODES}: keep the first ones"
             )
-        largest = float(np.abs(probe).max())
+        largest = float(np.abs(probe).max(initial=0))
         if not 0 < largest < _BRIGHTEST:  # NaN is neither
             raise InputError(
                 f"{self.path}: the probe is empty, not finite, or its squares are "
