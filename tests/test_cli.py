@@ -228,7 +228,7 @@ def test_info_tells_of_a_refined_focus(folder: Path) -> None:
         (["reconstruct", *SHORT, "--tiff=f.tif"], "end its name"),
         (["reconstruct", "--from=stack.tif"], "no result can be read"),
         (["reconstruct", "--recipe=stack.tif"], "stack.tif: is no recipe; give a TOML"),
-        (["reconstruct", "--recipe=no.toml"], "(No such file or directory)"),
+        (["reconstruct", "--recipe=no.toml"], "no.toml: there is no such file"),
         (["reconstruct", *FILES, "--start=disc"], "--radius-m: is missing; give it"),
         (["reconstruct", *FILES, "--energy-ev=8keV"], "--energy-ev: must be a number"),
         (["reconstruct", *FILES, "--position-unit=mm"], "as --position-unit when"),

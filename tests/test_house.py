@@ -23,15 +23,17 @@ FLOORS = {
     3: "algorithms refine analysis plan",
     2: "held_out storage measured estimate pattern_errors snapshot run_settings "
     "recorded visits formats prepare verdicts",
-    1: "affine errors processes files hdf5_output settings host_memory device geometry "
-    "stacks scan canvas optics findings checks",
+    1: "affine errors processes reading files hdf5_heaps hdf5_values hdf5_files "
+    "hdf5_output settings host_memory device geometry stacks scan canvas optics "
+    "findings checks",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors findings settings geometry canvas checks scan",
     "errors optics",
     "errors device optics",
     "host_memory device",
-    "errors processes files hdf5_output",
+    "errors processes reading files hdf5_output",
+    "errors host_memory reading hdf5_heaps hdf5_values hdf5_files",
     "stacks scan",
     "snapshot estimate",
     "held_out measured estimate pattern_errors",

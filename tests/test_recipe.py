@@ -107,7 +107,9 @@ def test_toml_there_and_back(recipe: sc.Recipe) -> None:
     ("text", "says"),
     [
         ("x =", "not TOML"),
-        ("", r"either \[input\] or"),
+        ("", "is empty"),
+        ("seed = 1", "seed: no such part"),
+        ("# nothing", r"either \[input\] or"),
         ("[virtual_experiment]\n[input]\npath='a'", "not both"),
         ("[virtual_experiment]\n[inputs]", "inputs: no such part"),
         ("[virtual_experiment]\nphoton = 3", "virtual_experiment.photon: there is no"),
@@ -138,7 +140,7 @@ def test_a_bad_recipe_is_named_by_file_and_key(
 
 
 def test_a_missing_recipe_gets_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(sc.InputError, match="no recipe can be read"):
+    with pytest.raises(sc.InputError, match="there is no such file"):
         sc.Recipe.load(tmp_path / "none.toml")
     *_, last = sc.Recipe(input=EXPERIMENT, start=DISC, stages=[SHORT]).run()
     sc.save_result(tmp_path / "r.h5", last)

@@ -149,7 +149,7 @@ def _newer(path: Path) -> None:
     ("spoil", "says"),
     [
         (Path.unlink, "no such file"),
-        (_not_hdf5, "damaged or not HDF5"),
+        (_not_hdf5, "damaged or of another kind"),
         (_someone_elses, "not a result of napari-scicompty"),
         (_truncated, "damaged"),
         (_gutted, "damaged"),

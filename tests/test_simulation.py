@@ -181,7 +181,7 @@ def test_pictures_are_names_or_image_files(tmp_path: Any) -> None:
     ("part", "says"),
     [
         ({"kind": "pictures", "phase": "nobody.png"}, "no picture can be read.*moon"),
-        ({"kind": "result", "path": "nothing.h5"}, "no object can be read"),
+        ({"kind": "result", "path": "nothing.h5"}, "no such file"),
         ({"kind": "result", "path": "flat.npy"}, "has shape"),
     ],
 )

@@ -21,6 +21,7 @@ import platformdirs
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.processes import owner_of, this_process
+from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -178,13 +179,6 @@ def write_bytes(path: StrPath, data: bytes, **door: object) -> None:
     """Write a whole file at once; parameters and errors are those of `replacing`."""
     with replacing(path, **door) as part:  # type: ignore[arg-type]
         part.write_bytes(data)
-
-
-def expanded(path: StrPath) -> Path:
-    """Return a path with ``~`` put in full; one of nobody's stays as it is."""
-    with suppress(RuntimeError):
-        return Path(path).expanduser()
-    return Path(path)
 
 
 @contextmanager

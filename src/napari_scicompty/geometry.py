@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 import numpy as np
 from scipy import constants
 
 from napari_scicompty.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Propagation = Literal["far-field", "near-field"]
 
@@ -55,7 +58,10 @@ class Geometry:
         focus_sample_m: float | None = None,
         propagation: Propagation = "far-field",
     ) -> None:
-        pixel = np.ravel(detector_pixel_m)
+        try:
+            pixel = np.ravel(detector_pixel_m)
+        except ValueError:  # lists of unequal length
+            pixel = np.zeros(0)
         if len(pixel) not in (1, 2):
             raise InputError(
                 f"Geometry.detector_pixel_m is {detector_pixel_m}; give one number or "
@@ -110,7 +116,9 @@ class Geometry:
                 f"Geometry.focus_sample_m is {fs}; give the distance from focus to "
                 "sample in metres (negative for a focus downstream), or leave it out"
             )
-        if self.propagation not in get_args(Propagation):
+        if not isinstance(self.propagation, str) or (
+            self.propagation not in get_args(Propagation)
+        ):
             raise InputError(
                 f"Geometry.propagation is {self.propagation!r}; choose 'far-field' or "
                 "'near-field'"
@@ -124,16 +132,18 @@ class Geometry:
     @classmethod
     def from_energy(cls, energy_ev: float, *args: Any, **kwargs: Any) -> Self:
         """Photons of `energy_ev`; the other arguments are those of `Geometry`."""
-        if not energy_ev > 0:
+        energy = _number("energy_ev", energy_ev, "electronvolt")
+        if not energy > 0:
             raise InputError(f"energy_ev is {energy_ev}; give the photon energy in eV")
-        return cls(_HC_EV_M / energy_ev, *args, **kwargs)
+        return cls(_HC_EV_M / energy, *args, **kwargs)
 
     @classmethod
     def from_voltage(cls, voltage_v: float, *args: Any, **kwargs: Any) -> Self:
         """Electrons accelerated by `voltage_v` (relativistic wavelength)."""
-        if not voltage_v > 0:
+        voltage = _number("voltage_v", voltage_v, "volt")
+        if not voltage > 0:
             raise InputError(f"voltage_v is {voltage_v}; give the high voltage in volt")
-        ev = constants.e * voltage_v
+        ev = constants.e * voltage
         rest = constants.m_e * constants.c**2
         return cls(
             float(constants.h * constants.c) / math.sqrt(ev * (ev + 2 * rest)),
@@ -201,6 +211,22 @@ class Geometry:
         )
 
 
+def check_fields(values: Mapping[str, Any], where: str) -> None:
+    """Refuse fields of a stored geometry that this version does not know.
+
+    Raises
+    ------
+    InputError
+        Which one, in the file `where`.
+    """
+    known = {field.name for field in dataclasses.fields(Geometry)}
+    if unknown := sorted(set(values) - known):
+        raise InputError(
+            f"{where}: its geometry has the field {unknown[0]!r}, which this version "
+            "does not know; update napari-scicompty, or save the file again"
+        )
+
+
 def pixel_sentence(geometry: Geometry, shape: tuple[int, int]) -> str:
     """Say which numbers the object pixel of frames (h, w) follows from."""
     y, x = geometry.pixel_size_m(shape)
@@ -222,10 +248,12 @@ def pixel_sentence(geometry: Geometry, shape: tuple[int, int]) -> str:
     )
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: Any, unit: str = "metres") -> float:
     try:
+        if isinstance(value, bool | np.bool_ | np.complexfloating):
+            raise TypeError
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(
-            f"Geometry.{name} is {value!r}; give a number, in metres"
+            f"Geometry.{name} is {value!r}; give a number, in {unit}"
         ) from None

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
 
 
+MOST_MODES = 64
+"""Incoherent modes of a probe."""
 AT_ONCE = 2**18
 """Wave pixels that a pass over all patterns takes at once."""
 
@@ -29,7 +31,7 @@ class RunSettings(Settings):
         None,
         "Incoherent probe modes; empty keeps those of the start",
         ge=1,
-        le=64,
+        le=MOST_MODES,
         live=False,
     )
     batch: int | None = setting(
@@ -101,7 +103,7 @@ class RunSettings(Settings):
         live=False,
     )
     threads: int = setting(
-        0, "CPU threads; 0 is automatic, which is fastest", ge=0, live=False
+        0, "CPU threads; 0 is automatic, which is fastest", ge=0, le=1024, live=False
     )
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _MARK_SEED = 0x6D61726B
 
+_MOST_COUNTS = 1e18
+"""Of a pattern: their square is still far below the largest float32."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -182,7 +185,9 @@ class Scan:
     def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Yield (slice, float32 patterns as stored) in pieces that fit memory."""
         for part, frames in chunks(self.patterns):
-            yield part, np.asarray(frames, np.float32)
+            with np.errstate(over="ignore"):  # becomes inf, which is refused
+                single = np.asarray(frames, np.float32)
+            yield part, single
 
     def _put(self, name: str, value: Any) -> None:
         """Set a field of this frozen object, while it is being made."""
@@ -219,6 +224,12 @@ class Scan:
         left_out = np.zeros(len(self), bool)
         left_out[list(self.excluded)] = True
         seen = _Sums.of(self, left_out)
+        if (most := seen.sums.max()) > _MOST_COUNTS:
+            raise InputError(
+                f"patterns: pattern {int(seen.sums.argmax())} has {most:.3g} counts, "
+                "whose sums and squares single precision does not hold; scale the "
+                "patterns down, or mask what is no count"
+            )
         notes = list(self.report)
         blank = np.flatnonzero((seen.sums == 0) & ~left_out)
         if len(blank) == len(self):
@@ -298,8 +309,8 @@ class NotFinite(InputError):
 
     def __init__(self, pattern: int) -> None:
         super().__init__(
-            f"patterns: pattern {pattern} holds values that are not finite; mask "
-            "those pixels or exclude the pattern"
+            f"patterns: pattern {pattern} holds values that are not finite, or beyond "
+            "single precision; mask those pixels or exclude the pattern"
         )
 
 

@@ -7,8 +7,18 @@ these models, so that a setting is described once.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 
+import numpy as np
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -23,6 +33,8 @@ from napari_scicompty.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pydantic.fields import FieldInfo
+
 AnySettings = TypeVar("AnySettings", bound="Settings")
 
 Numbers = Annotated[
@@ -30,6 +42,8 @@ Numbers = Annotated[
     BeforeValidator(lambda v: (v,) if type(v) is int else v),
 ]
 """Numbers of patterns; one alone needs no brackets."""
+MOST = 2**31 - 1
+"""Largest whole number of a setting that has no limit of its own."""
 _MOST_NAMES = 8
 """Up to so many settings are listed where one is not known."""
 
@@ -87,27 +101,31 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=False
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=False,
+        allow_inf_nan=False,
     )
 
     def __init__(self, *args: Any, **values: Any) -> None:
         named = dict(zip(type(self).model_fields, args, strict=False))
         try:
-            self._refuse_text_for_numbers(named | values)
+            self._refuse_what_is_no_number(named | values)
             super().__init__(**named, **values)
         except ValidationError as error:
             raise InputError(_sentence(type(self), error)) from None
 
-    def _refuse_text_for_numbers(self, values: dict[str, Any]) -> None:
-        """Refuse ``"3"`` for 3, which pydantic takes: a text may hide a unit."""
+    def _refuse_what_is_no_number(self, values: dict[str, Any]) -> None:
+        """Refuse ``"3"`` and True for 3, which pydantic takes, and counts out of reach.
+
+        A text may hide a unit, and numbers of counts are kept in 64 bits.
+        """
         fields = type(self).model_fields
-        kind = PydanticCustomError("text_for_a_number", "Input should be a number")
         faults = [
-            InitErrorDetails(type=kind, loc=(name,), input=value)
+            fault
             for name, value in values.items()
-            if isinstance(value, str)
-            and name in fields
-            and _holds_numbers_only(fields[name].annotation)
+            if name in fields
+            if (fault := _fault(name, value, fields[name])) is not None
         ]
         if faults:
             raise ValidationError.from_exception_data(type(self).__name__, faults)
@@ -191,15 +209,33 @@ def _said(fault: Any, unit: str) -> str:
     return words.replace("Input should be", "must be").replace("Input should", "must")
 
 
-def _holds_numbers_only(annotation: Any) -> bool:
-    """Whether numbers are all that a field takes, alone or in tuples."""
-    kinds = get_args(annotation) or (annotation,)
-    numbers = (int, float, bool, type(None))
-    return all(
-        _holds_numbers_only(kind) if get_origin(kind) is tuple else kind in numbers
-        for kind in kinds
-        if kind is not ...
-    )
+def _fault(name: str, value: Any, field: FieldInfo) -> InitErrorDetails | None:
+    """Tell what pydantic would take for a number and is none."""
+    kinds = _kinds(field.annotation)
+    text = isinstance(value, str) and kinds <= {int, float, bool, type(None)}
+    inside = value if isinstance(value, tuple | list) else (value,)
+    no_truth = kinds & {int, float} and bool not in kinds
+    truth = no_truth and any(isinstance(part, bool | np.bool_) for part in inside)
+    if text or truth:
+        kind = PydanticCustomError("text_for_a_number", "Input should be a number")
+        return InitErrorDetails(type=kind, loc=(name,), input=value)
+    bounded = any(hasattr(rule, "le") or hasattr(rule, "lt") for rule in field.metadata)
+    numbers = (int(part) for part in inside if isinstance(part, int | np.integer))
+    if int in kinds and not bounded and any(abs(n) > MOST for n in numbers):
+        return InitErrorDetails(
+            type="less_than_equal", loc=(name,), input=value, ctx={"le": MOST}
+        )
+    return None
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return what a field takes, alone or in tuples."""
+    if get_origin(annotation) is Literal:
+        return {Literal}
+    kinds = get_args(annotation)
+    if not kinds:
+        return {annotation}
+    return set().union(*(_kinds(kind) for kind in kinds if kind is not ...))
 
 
 def _told_inside(owner: type[Settings], loc: tuple[Any, ...], cause: InputError) -> str:

@@ -60,8 +60,11 @@ class LazyStack:
         first, *inside = key if isinstance(key, tuple) else (key,)
         if first is Ellipsis:
             return self.then(lambda frames: frames[(..., *inside)])
-        numbers = np.arange(int(np.prod(self.shape[:-2]))).reshape(self.shape[:-2])
-        chosen = numbers[first]
+        if isinstance(first, slice) and self.ndim == 3:
+            chosen = np.arange(*first.indices(len(self)))
+        else:
+            numbers = np.arange(int(np.prod(self.shape[:-2])))
+            chosen = numbers.reshape(self.shape[:-2])[first]
         frames = self._read(chosen.ravel()).reshape(*chosen.shape, *self.shape[-2:])
         return frames[(*[slice(None)] * chosen.ndim, *inside)] if inside else frames
 
@@ -94,10 +97,9 @@ def changed(patterns: Stack, step: Step, room: float) -> Stack:
     At once, into a new array, where that takes at most `room` bytes; else as they are
     read.
     """
-    n, h, w = patterns.shape
-    if isinstance(patterns, LazyStack):
-        return patterns.then(step)
-    lazy = LazyStack(lambda numbers: patterns[numbers], (n, h, w), patterns.dtype)
+    lazy = patterns
+    if not isinstance(lazy, LazyStack):
+        lazy = LazyStack(lambda j: patterns[j], patterns.shape, patterns.dtype)
     after = lazy.then(step)
     if after.nbytes > room:
         return after

@@ -11,10 +11,14 @@ import torch
 
 from napari_scicompty.canvas import Canvas, same_pixel
 from napari_scicompty.errors import InputError
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import propagator_for, scan_order
+from napari_scicompty.reading import expanded, read_npy
+from napari_scicompty.run_settings import MOST_MODES
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.snapshot import Snapshot
 
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
 
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
+
+
+_BRIGHTEST = 1e15
+_KIND = "probe file (NPY, or HDF5 with a dataset 'probe')"
 
 
 class DiscProbe(Settings):
@@ -128,14 +136,23 @@ class ProbeFile(Settings):
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Modes (modes, h, w), not yet scaled to the measured power."""
-        probe, pixel = _read_probe(self.path)
+        probe, pixel = _read_probe(expanded(self.path), scan.frame_shape)
         if probe.ndim not in (2, 3) or probe.shape[-2:] != scan.frame_shape:
             raise InputError(
                 f"{self.path}: the probe has shape {probe.shape}, the patterns "
                 f"{scan.frame_shape}; both must have the same pixels"
             )
-        if not np.isfinite(probe).all() or not np.any(probe):
-            raise InputError(f"{self.path}: the probe is empty or not finite")
+        if len(probe) > MOST_MODES and probe.ndim == 3:
+            raise InputError(
+                f"{self.path}: the probe has {len(probe)} modes; a run takes at most "
+                f"{MOST_MODES}: keep the first ones"
+            )
+        largest = float(np.abs(probe).max(initial=0))
+        if not 0 < largest < _BRIGHTEST:  # NaN is neither
+            raise InputError(
+                f"{self.path}: the probe is empty, not finite, or its squares are "
+                f"beyond single precision (largest {largest:.3g}); give another file"
+            )
         if pixel is not None and not same_pixel(pixel, scan.pixel_size_m):
             raise InputError(
                 f"{self.path}: its probe has pixels of {pixel[0]:.4g} m, the scan "
@@ -242,20 +259,19 @@ def _described(start: Start) -> dict[str, Any]:
     return {"name": name} | start.model_dump(mode="json")
 
 
-def _read_probe(path: Path) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Read the modes, and the object pixel (y, x) where the file is a result."""
-    import h5py
+def _read_probe(
+    path: Path, shape: tuple[int, int]
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Read at most `MOST_MODES` modes of `shape`; and the object pixel (y, x).
 
-    try:
-        if path.suffix == ".npy":
-            return np.load(path).astype(complex), None
-        with h5py.File(path) as file:
-            pixel = file.attrs.get("pixel_size_m")
-            return np.asarray(file["probe"]).astype(complex), pixel
-    except KeyError:
-        raise InputError(f"{path}: no dataset 'probe' in this HDF5 file") from None
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path}: no probe can be read ({error}); give an NPY file or an HDF5 file "
-            "with a dataset 'probe'"
-        ) from None
+    Only our results know that pixel.
+    """
+    most_bytes = MOST_MODES * math.prod(shape) * np.dtype(complex).itemsize
+    if path.suffix.lower() == ".npy":
+        return read_npy(path, _KIND, most_bytes), None
+    with opened(path, _KIND) as file:
+        if (probe := file.get("probe")) is None:
+            raise InputError(f"{path}: no dataset 'probe' in this HDF5 file")
+        pixel = np.asarray(file.attrs.get("pixel_size_m", ()))
+        known = pixel.shape == (2,) and pixel.dtype.kind == "f"
+        return read_small(probe, "uifc", most_bytes), pixel if known else None

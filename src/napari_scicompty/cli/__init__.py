@@ -19,8 +19,9 @@ from napari_scicompty.cli._simulate import simulate_scan
 from napari_scicompty.cli._terminal import say, tell
 from napari_scicompty.cli._words import in_options, spoken
 from napari_scicompty.errors import EngineError, InputError
-from napari_scicompty.files import expanded, remove_parts
+from napari_scicompty.files import remove_parts
 from napari_scicompty.formats import MissingChoice, open_scan
+from napari_scicompty.reading import expanded
 from napari_scicompty.results import is_result, open_result, provenance
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import typer
 
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import checked_target, expanded
+from napari_scicompty.files import checked_target
+from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

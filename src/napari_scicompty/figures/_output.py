@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib import image
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import MARK, expanded, write_bytes
+from napari_scicompty.files import MARK, write_bytes
+from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +28,7 @@ _MADE_BY = {
 }
 SUFFIXES = tuple(_MADE_BY)
 """File types that a figure can have."""
+_MOST_PIXELS = 2**26
 
 
 def save_picture(
@@ -69,7 +72,20 @@ def write_figure(
         )
     page = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
-        draw().savefig(
+        figure = draw()
+        _check_pixels(figure, dpi)
+        figure.savefig(
             page, format=kind[1:], dpi=dpi, facecolor="white", metadata=_MADE_BY[kind]
         )
     write_bytes(where, page.getvalue(), **door)
+
+
+def _check_pixels(figure: Figure, dpi: int) -> None:
+    """Refuse a page that would take gigabytes while it is drawn."""
+    wide, high = figure.get_size_inches() * dpi
+    if wide * high > _MOST_PIXELS:
+        fitting = int(dpi * math.sqrt(_MOST_PIXELS / (wide * high)))
+        raise InputError(
+            f"FigureOptions.dpi: at {dpi} the figure would have {wide:.0f} x {high:.0f}"
+            f" pixels; take at most {fitting} dots per inch, or a smaller width_mm"
+        )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
@@ -12,8 +12,7 @@ import h5py
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._assemble import OVERRIDES, assemble, read_placed
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
-from napari_scicompty.formats._hdf5 import opened
-from napari_scicompty.formats._raw import MissingChoice, reading
+from napari_scicompty.formats._raw import MissingChoice
 from napari_scicompty.formats.choices import (
     GEOMETRY_CHOICES,
     HDF5_CHOICES,
@@ -24,9 +23,13 @@ from napari_scicompty.formats.choices import (
 from napari_scicompty.formats.datasets import DatasetRow, list_datasets
 from napari_scicompty.formats.positions import save_positions
 from napari_scicompty.formats.saving import save_scan, stored_truth
+from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_output import refuse_damaged
+from napari_scicompty.reading import check_file, expanded, reading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -41,11 +44,11 @@ class Format(NamedTuple):
     title: str
     suffixes: tuple[str, ...]
     module: str
-    """Module in this folder with ``read(path) -> Raw``, imported when needed. Where
-    several formats share a suffix, all but the last have ``recognises(path) -> bool``.
+    """Module in this folder with ``read(path, choices) -> Raw``, imported when needed.
+    Where several formats share a suffix, all but the last have ``recognises(path)``.
     """
     by_key: bool = False
-    """Whether the user names datasets: then ``read(path, choices)``."""
+    """Whether the user names datasets."""
 
 
 FORMATS = {
@@ -133,7 +136,7 @@ def _path(value: str | os.PathLike[str], name: str) -> Path:
             f"{name} is a {type(value).__name__}, not a path; with arrays in hand make "
             "a Scan(patterns, positions_m, geometry)"
         )
-    return Path(value).expanduser()
+    return expanded(value)
 
 
 def _refuse_damaged(path: Path) -> None:
@@ -142,7 +145,7 @@ def _refuse_damaged(path: Path) -> None:
         if path.is_dir() or not h5py.is_hdf5(path):
             return
         with opened(path, "scan") as file:
-            refuse_damaged(file, path)
+            refuse_damaged(file.file, path)
 
 
 def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
@@ -155,8 +158,9 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     """
     chosen = choices or OpenChoices()
     with reading(path, "scan"):
-        path.stat()
-        is_folder = path.is_dir()
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    if not is_folder:
+        check_file(path, "scan")
     suffix = ".tif" if is_folder else path.suffix.lower()
     fitting = [f for f in FORMATS.values() if suffix in f.suffixes]
     if not fitting and h5py.is_hdf5(path):  # laboratories have suffixes of their own
@@ -176,9 +180,9 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
                 f"{path}: {next(iter(keys))} names a dataset of an HDF5 file, and this "
                 "is none; leave it out"
             )
-    *first, last = ((f, import_module(f"{__name__}.{f.module}")) for f in fitting)
-    known_as, module = next((p for p in first if p[1].recognises(path)), last)
-    raw: Raw = module.read(path, chosen) if known_as.by_key else module.read(path)
+    *first, last = (import_module(f"{__name__}.{f.module}") for f in fitting)
+    module = next((m for m in first if m.recognises(path)), last)
+    raw: Raw = module.read(path, chosen)
     if not chosen.damaged:
         _refuse_damaged(path)
     return raw

@@ -15,7 +15,7 @@ from napari_scicompty.findings import Finding
 from napari_scicompty.formats import positions as positions_files
 from napari_scicompty.formats._beam import electrons
 from napari_scicompty.formats._matched import matched
-from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint, reading
+from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint
 from napari_scicompty.formats.choices import (
     BEAM_CHOICES,
     POSITION_KEYS,
@@ -24,6 +24,7 @@ from napari_scicompty.formats.choices import (
 )
 from napari_scicompty.formats.masks import good_pixels
 from napari_scicompty.geometry import Geometry
+from napari_scicompty.reading import expanded, reading
 from napari_scicompty.scan import NotFinite, Scan, Source
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _files(
     raw: Raw, path: Path, positions: Path | None, choices: OpenChoices
 ) -> tuple[str, ...]:
     """Name every file that was read."""
-    named = (*raw.files, path, positions, choices.mask, choices.dark)
+    named = (*raw.files, *raw.linked, path, positions, choices.mask, choices.dark)
     files = (Path(name).absolute() for name in named if name is not None)
     return tuple(dict.fromkeys(str(file) for file in files))
 
@@ -235,7 +236,7 @@ def _prepared(
         frames = prepare.amplitudes_squared(frames)
     turned = _aimed(frames, choices)
     if choices.dark is not None:
-        raw = read(Path(choices.dark), OpenChoices()).patterns
+        raw = read(expanded(choices.dark), OpenChoices()).patterns
         if raw.shape[1:] != frames.patterns.shape[1:]:
             raise InputError(
                 f"{choices.dark}: has frames of shape {raw.shape[1:]}, the patterns "

@@ -1,29 +1,31 @@
-"""What all HDF5 readers share: opening, units, memory maps."""
+"""What all HDF5 readers share: units, frames, and what is missing of them."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from itertools import pairwise
+import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
-import hdf5plugin  # noqa: F401  (registers the compression filters of detectors)
 import numpy as np
 from scipy import constants
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._raw import READ, check_file, reading
+from napari_scicompty.formats._plain import READ, plain, runs
+from napari_scicompty.formats._raw import check_frames
+from napari_scicompty.hdf5_files import handle_of_its_own
+from napari_scicompty.hdf5_values import check_bomb, read_small
 from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.reading import reading
 from napari_scicompty.stacks import LazyStack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    import h5py
     from numpy.typing import NDArray
 
+    from napari_scicompty.hdf5_files import Missing
     from napari_scicompty.stacks import Stack
 
+_KIND = "HDF5 file"
 SUFFIXES = (".cxi", ".h5", ".hdf5", ".hdf", ".nxs", ".mat")
 SI = {
     "m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "angstrom": 1e-10, "pm": 1e-12,
@@ -38,29 +40,7 @@ _OTHER_NAMES = {
     "å": "angstrom", "a": "angstrom", "ang": "angstrom", "angstroms": "angstrom",
     "joule": "J", "pixel": "px", "pixels": "px", "px": "px",
 }  # fmt: skip
-_CACHE_BYTES = 64 * 2**20
-"""Chunks of a dataset that stay decompressed."""
 _NAMES = {name.lower(): name for name in SI} | _OTHER_NAMES
-
-
-@contextmanager
-def opened(path: Path, kind: str) -> Iterator[h5py.File]:
-    """Open a file for reading; whatever goes wrong with it becomes one sentence.
-
-    Raises
-    ------
-    InputError
-        A file that is missing, empty, damaged, or no HDF5.
-    """
-    with reading(path, kind):
-        check_file(path, kind)
-        if not h5py.is_hdf5(path):
-            raise InputError(
-                f"{path}: cannot be read as a {kind}, it is damaged or of another "
-                "kind: copy it again, or save it as HDF5 (MATLAB: with -v7.3)"
-            )
-        with h5py.File(path) as file:
-            yield file
 
 
 def unit_of(dataset: h5py.Dataset) -> str:
@@ -87,37 +67,66 @@ def in_si(
             f"{path}: {dataset.name} is in {unit!r}, a unit that is not known; use one "
             f"of {', '.join(SI)}"
         )
-    return np.asarray(dataset[()], np.float64) * factor
+    return read_small(dataset, "uif").astype(np.float64) * factor
 
 
-def load(data: h5py.Dataset) -> tuple[Stack, str]:
-    """Map a plain dataset into memory, read any other if it fits; and say which."""
+def load(data: h5py.Dataset, path: Path) -> tuple[Stack, str]:
+    """Read frames of a dataset that was checked, or as needed; and say which."""
+    check_frames(data.shape or (), data.dtype, path)
+    check_bomb(data)
     offset = None if data.external or data.is_virtual else data.id.get_offset()
-    name = data.file.filename
+    where = Path(data.file.filename)
     if offset is not None:
-        return np.memmap(name, data.dtype, "r", offset, data.shape), "memory-mapped"
+        return plain(where, offset, data.dtype, data.shape, _KIND)
     if data.ndim < 3 or data.nbytes <= room_for_a_stack():
         return data[()], READ[False]
-    # A handle of its own: the file that is being looked at is closed soon.
-    frames = _Frames(h5py.File(name, rdcc_nbytes=_CACHE_BYTES)[data.name])
+    frames = _Frames(handle_of_its_own(data), where)
     return LazyStack(frames.read, data.shape, data.dtype), READ[True]
 
 
 class _Frames:
-    """Frames of a dataset that is not mapped; its file stays open."""
+    """Frames of a dataset that is compressed or lies in parts; its file stays open."""
 
-    def __init__(self, data: h5py.Dataset) -> None:
-        self._data = data
+    def __init__(self, data: h5py.Dataset, path: Path) -> None:
+        self._data, self._path = data, path
 
     def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
         """Read frames (k, h, w), consecutive ones of a scan line at once."""
         *lead, h, w = self._data.shape
         frames = np.empty((len(numbers), h, w), self._data.dtype)
-        jumps = (np.diff(numbers) != 1) | (numbers[1:] % lead[-1] == 0)
-        starts = [0, *(np.flatnonzero(jumps) + 1), len(numbers)]
-        for begin, end in pairwise(starts):
-            if end > begin:
+        with reading(self._path, _KIND):
+            for begin, end in runs(numbers, lead[-1]):
                 *line, first = np.unravel_index(numbers[begin], lead)
                 run = slice(first, first + end - begin)
                 frames[begin:end] = self._data[(*line, run)]
         return frames
+
+
+def filled_in(
+    missing: list[Missing], shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], NDArray[np.bool_] | None]:
+    """Turn missing parts of a stack (..., h, w) into what is left out of it.
+
+    Returns
+    -------
+    tuple of int
+        Frames without any source for some of their pixels.
+    array (h, w), optional
+        False at pixels that have none in any frame: those are masked instead.
+    """
+    *lead, h, w = shape
+    numbers = np.arange(math.prod(lead)).reshape(lead)
+    out = np.zeros(numbers.size, bool)
+    good = np.ones((h, w), bool)
+    for part in missing:
+        box = tuple(slice(a, b + 1) for a, b in zip(part[0], part[1], strict=True))
+        frames = numbers[box[:-2]].ravel()
+        if len(frames) == numbers.size and not _is_whole(box[-2:], (h, w)):
+            good[box[-2:]] = False
+        else:
+            out[frames] = True
+    return tuple(np.flatnonzero(out).tolist()), None if good.all() else good
+
+
+def _is_whole(box: tuple[slice, ...], shape: tuple[int, int]) -> bool:
+    return all(s.start == 0 and s.stop >= n for s, n in zip(box, shape, strict=True))

@@ -1,17 +1,16 @@
-"""What a reader finds in a file, before it is checked; and reading safely."""
+"""What a reader finds in a file, before it is checked."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from napari_scicompty.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -25,8 +24,6 @@ PositionUnit = Literal["m", "mm", "um", "nm", "angstrom", "px"]
 POSITION_UNITS = get_args(PositionUnit)
 """Units that positions may be in; px: object pixels."""
 
-READ = {False: "read into memory", True: "larger than memory, read as needed"}
-"""How frames were read, by whether they come as a `LazyStack`."""
 _HASH_ALL = 256 * 2**20
 _HASH_END = 64 * 2**20
 
@@ -54,7 +51,7 @@ class Raw:
     """Patterns as a file holds them, with what else it says."""
 
     patterns: Stack
-    """(n, h, w), maybe a memory map or a `LazyStack`."""
+    """(n, h, w), maybe a `LazyStack`."""
     files: tuple[Path, ...]
     """The files that hold the patterns."""
     positions: Positions | None = None
@@ -70,6 +67,8 @@ class Raw:
     """Of the dataset that holds the patterns, where it has one."""
     energy_ev: float | None = None
     """Energy of photons that the wavelength was worked out from, if it was."""
+    linked: tuple[str, ...] = ()
+    """Other files that a part of it lies in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,50 +86,17 @@ class RawFrames:
         return dataclasses.replace(self, **changes)
 
 
-@contextmanager
-def reading(path: Path, kind: str) -> Iterator[None]:
-    """Turn whatever goes wrong while `path` is read as a `kind` into one sentence.
-
-    Decoders raise anything from ``KeyError`` to ``zlib.error`` on a broken file, so
-    every exception means the same here: this file cannot be used.
-    """
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check the path") from None
-    except PermissionError:
-        raise InputError(
-            f"{path}: no right to read it; ask for access or copy it elsewhere"
-        ) from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; give a {kind}") from None
-    except MemoryError:
-        raise InputError(
-            f"{path}: does not fit into memory; save it uncompressed or crop it first"
-        ) from None
-    except Exception as error:
-        detail = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"{path}: cannot be read as a {kind} ({detail}); it is damaged or of "
-            "another kind: check it in another program or copy it again"
-        ) from error
-
-
-def check_file(path: Path, kind: str) -> None:
-    """Refuse a file that is missing, empty or not readable."""
-    with reading(path, kind), path.open("rb") as file:
-        if not file.read(1):
-            raise InputError(f"{path}: is empty; copy or save it again")
-
-
-def check_dtype(dtype: np.dtype[Any], path: Path) -> None:
-    """Refuse values that are not real numbers."""
+def check_frames(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> None:
+    """Refuse what cannot be frames: values that are no real numbers, too few axes."""
     if dtype.kind not in "uifb":
         raise InputError(
             f"{path}: holds values of dtype {dtype}; diffraction patterns are "
             "real intensities, save them as integers or floats"
+        )
+    if len(shape) < 2 or 0 in shape:
+        raise InputError(
+            f"{path}: holds an array of shape {shape}; patterns need "
+            "(patterns, rows, columns)"
         )
 
 
@@ -142,12 +108,7 @@ def as_stack(array: Stack, path: Path) -> tuple[Stack, tuple[str, ...]]:
     InputError
         Values that are not real numbers, or fewer than two axes.
     """
-    check_dtype(array.dtype, path)
-    if array.ndim < 2 or 0 in array.shape:
-        raise InputError(
-            f"{path}: holds an array of shape {array.shape}; patterns need "
-            "(patterns, rows, columns)"
-        )
+    check_frames(array.shape, array.dtype, path)
     stack = array.reshape(-1, *array.shape[-2:])
     notes: tuple[str, ...] = ()
     if array.ndim > 3:

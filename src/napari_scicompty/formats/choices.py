@@ -139,6 +139,12 @@ class OpenChoices(Settings):
         "fit.",
         live=False,
     )
+    allow_external: bool = setting(
+        False,
+        "HDF5: read raw data, too, that the file keeps outside its own folder.",
+        live=False,
+        advanced=True,
+    )
     data_key: str | None = _key("diffraction patterns")
     positions_key: str | None = _key("positions, two columns")
     x_key: str | None = _key("x of the positions")

@@ -8,15 +8,22 @@ import numpy as np
 from scipy import constants
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._hdf5 import in_si, load, opened
-from napari_scicompty.formats._raw import Positions, Raw, as_stack, check_dtype
+from napari_scicompty.formats._hdf5 import filled_in, in_si, load
+from napari_scicompty.formats._raw import Positions, Raw, as_stack
 from napari_scicompty.formats.masks import SIGNAL
+from napari_scicompty.geometry import check_fields
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
+from napari_scicompty.host_memory import room_for_a_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import h5py
     from numpy.typing import NDArray
+
+    from napari_scicompty.formats.choices import OpenChoices
+    from napari_scicompty.hdf5_files import Tree
 
 _KIND = "CXI or HDF5 file"
 DETECTOR = "entry_1/instrument_1/detector_1/"
@@ -46,12 +53,12 @@ def recognises(path: Path) -> bool:
         return _first(file, DATA) is not None
 
 
-def read(path: Path) -> Raw:
+def read(path: Path, choices: OpenChoices) -> Raw:
     """Read patterns, positions, mask and geometry.
 
     The file holds the motion of the sample, so translations are negated; they are
     projected on the basis vectors of the detector, which gives row = +y, column = +x
-    for the default basis. Uncompressed patterns are memory-mapped.
+    for the default basis.
 
     Raises
     ------
@@ -59,21 +66,22 @@ def read(path: Path) -> Raw:
         A file that is missing, empty or damaged, without data or translations, with
         translations that are not finite, or in a unit that is not known.
     """
-    with opened(path, _KIND) as file:
+    with opened(path, _KIND, choices.allow_external) as file:
         data = _first(file, DATA)
         if data is None:
             raise InputError(
                 f"{path}: has no diffraction data at /{DATA[0]} or /{DATA[1]}; "
                 "give a CXI file with raw patterns"
             )
-        check_dtype(data.dtype, path)
-        array, how = load(data)
+        array, how = load(data, path)
         patterns, notes = as_stack(array, path)
+        absent, present = filled_in(file.missing(data), array.shape)
         basis, basis_note = _basis(file, path)
         positions = _positions(file, path, len(patterns), basis)
         geometry, geometry_notes = _geometry(file, path, basis)
         n, h, w = patterns.shape
         own_geometry, excluded, own_report = _own(file)
+        mask = _mask(file)
         report = (
             *own_report,
             *notes,
@@ -81,11 +89,13 @@ def read(path: Path) -> Raw:
             *geometry_notes,
             basis_note,
             *_unused(file),
+            *file.notes,
         )
-        mask = _mask(file)
         if mask is not None:
             bad = np.count_nonzero(~mask)
             report = (*report, f"{bad} pixel(s) masked by the file")
+        if present is not None:
+            mask = present if mask is None else mask & present
         return Raw(
             patterns,
             (path,),
@@ -93,21 +103,29 @@ def read(path: Path) -> Raw:
             mask,
             geometry | own_geometry,
             report,
-            excluded=excluded,
+            excluded=(*excluded, *absent),
             energy_ev=_energy_ev(file, geometry | own_geometry),
+            linked=file.linked,
         )
 
 
-def _first(file: h5py.File, names: tuple[str, ...]) -> h5py.Dataset | None:
+def _first(file: Tree, names: tuple[str, ...]) -> h5py.Dataset | None:
     return next((file[name] for name in names if name in file), None)
 
 
-def _number(file: h5py.File, name: str, path: Path) -> float | None:
-    return float(in_si(file[name], path).flat[0]) if name in file else None
+def _number(file: Tree, name: str, path: Path) -> float | None:
+    if name not in file:
+        return None
+    values = in_si(file[name], path)
+    if values.ndim > 2 or not values.size:
+        raise InputError(
+            f"{path}: {name} has shape {values.shape}; one number is needed"
+        )
+    return float(values.flat[0])
 
 
 def _geometry(
-    file: h5py.File, path: Path, basis: NDArray[np.float64]
+    file: Tree, path: Path, basis: NDArray[np.float64]
 ) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     wavelength, note = _wavelength(file, path)
@@ -119,12 +137,18 @@ def _geometry(
         corner = in_si(file[DETECTOR + "corner_position"], path).ravel()
         distance = abs(float(np.cross(*basis) @ corner[:3]))
         notes.append("distance: from corner_position along the detector's normal")
-    if distance:
+    if distance is not None and not 0 < abs(distance) < np.inf:
+        notes.append(f"distance of {distance:.3g} m in the file: not used")
+    elif distance is not None:
         values["distance_m"] = abs(distance)
     x, y = (_number(file, DETECTOR + f"{axis}_pixel_size", path) for axis in "xy")
-    lengths = np.array([x or y or 0, y or x or 0, 0])
-    if lengths.any():
-        pixel = np.abs(basis) @ lengths
+    sizes = [size for size in (x, y) if size is not None]
+    if sizes and not all(0 < size < np.inf for size in sizes):
+        shown = " x ".join(f"{size:.3g}" for size in sizes)
+        notes.append(f"detector pixel of {shown} m in the file: not used")
+        return values, notes
+    if sizes:
+        pixel = np.abs(basis) @ (sizes[0], sizes[-1], 0)
     elif DETECTOR + "basis_vectors" in file:
         pixel = np.linalg.norm(_stored_basis(file, path), axis=1)
     else:
@@ -133,7 +157,7 @@ def _geometry(
     return values, notes
 
 
-def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
+def _wavelength(file: Tree, path: Path) -> tuple[float | None, str]:
     """Wavelength and where it came from.
 
     The beam goes before the source: NXcxi_ptycho keeps the energy of the storage ring
@@ -142,7 +166,7 @@ def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
     hc = constants.h * constants.c
     beam = _first(file, _BEAM)
     if beam is not None:
-        energy = float(in_si(beam, path).flat[0])
+        energy = _number(file, beam.name, path)
         wavelength, origin = hc / energy if energy else 0.0, beam.name
     elif (found := _number(file, SOURCE + "wavelength", path)) is not None:
         wavelength, origin = found, f"/{SOURCE}wavelength"
@@ -156,7 +180,7 @@ def _wavelength(file: h5py.File, path: Path) -> tuple[float | None, str]:
     return wavelength, f"wavelength {wavelength:.5g} m ({ev:.6g} eV) from {origin}"
 
 
-def _energy_ev(file: h5py.File, geometry: dict[str, Any]) -> float | None:
+def _energy_ev(file: Tree, geometry: dict[str, Any]) -> float | None:
     """Photon energy, where the file gives that and not the wavelength."""
     is_told = _first(file, _BEAM) is not None or SOURCE + "wavelength" not in file
     if "wavelength_m" not in geometry or not is_told:
@@ -164,13 +188,13 @@ def _energy_ev(file: h5py.File, geometry: dict[str, Any]) -> float | None:
     return constants.h * constants.c / geometry["wavelength_m"] / constants.e
 
 
-def _stored_basis(file: h5py.File, path: Path) -> NDArray[np.float64]:
+def _stored_basis(file: Tree, path: Path) -> NDArray[np.float64]:
     """Basis vectors as rows (slow, fast) x (x, y, z); files hold either layout."""
     stored = in_si(file[DETECTOR + "basis_vectors"], path)
     return stored.T if stored.shape == (3, 2) else stored
 
 
-def _basis(file: h5py.File, path: Path) -> tuple[NDArray[np.float64], str]:
+def _basis(file: Tree, path: Path) -> tuple[NDArray[np.float64], str]:
     """Find the unit vectors of the slow and fast axis, and say so."""
     if DETECTOR + "basis_vectors" not in file:
         return DEFAULT_BASIS, "basis vectors: none in the file, slow axis -y, fast -x"
@@ -193,7 +217,7 @@ def _direction(vector: NDArray[np.float64]) -> str:
 
 
 def _positions(
-    file: h5py.File, path: Path, count: int, basis: NDArray[np.float64]
+    file: Tree, path: Path, count: int, basis: NDArray[np.float64]
 ) -> Positions | None:
     dataset = _first(file, TRANSLATION)
     if dataset is None:
@@ -214,10 +238,10 @@ def _positions(
     return Positions(rows_columns, "yx", "m", path.name, tuple(report))
 
 
-def _mask(file: h5py.File) -> NDArray[np.bool_] | None:
+def _mask(file: Tree) -> NDArray[np.bool_] | None:
     if DETECTOR + "mask" not in file:
         return None
-    bits = file[DETECTOR + "mask"][()]
+    bits = read_small(file[DETECTOR + "mask"], "uib", room_for_a_stack())
     good = (bits == 0) | (bits == SIGNAL)
     return np.asarray(good if good.ndim == 2 else good.all(0))
 
@@ -234,16 +258,22 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def _own(file: h5py.File) -> tuple[dict[str, Any], tuple[int, ...], tuple[str, ...]]:
+def _own(file: Tree) -> tuple[dict[str, Any], tuple[int, ...], tuple[str, ...]]:
     """Geometry, excluded patterns and report of a scan that we saved."""
     if OWN not in file:
         return {}, (), ()
-    own = file[OWN]
-    saved = (*own["report"].asstr()[()], "geometry as it was when the scan was saved")
-    return attributes(own["geometry"]), tuple(own["excluded"][()].tolist()), saved
+    texts = read_small(file[f"{OWN}/report"], "OS").ravel()
+    saved = (
+        *(text.decode(errors="replace") for text in texts),
+        "geometry as it was when the scan was saved",
+    )
+    geometry = attributes(file[f"{OWN}/geometry"])
+    check_fields(geometry, str(file.path))
+    excluded = read_small(file[f"{OWN}/excluded"], "ui").ravel()
+    return geometry, tuple(excluded.tolist()), saved
 
 
-def _unused(file: h5py.File) -> list[str]:
+def _unused(file: Tree) -> list[str]:
     """Corrections that the file offers and that are not made by themselves."""
     return [
         f"{name} in the file is not applied"

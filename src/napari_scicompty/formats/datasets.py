@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
-from napari_scicompty.formats._hdf5 import opened, unit_of
+from napari_scicompty.errors import InputError
+from napari_scicompty.formats._hdf5 import unit_of
+from napari_scicompty.hdf5_files import MOST_LISTED, Tree, opened
+from napari_scicompty.hdf5_values import read_small
+from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import h5py
 
 _NAMES = {
     "wavelength_key": re.compile(r"wavelength|lambda|wavelen", re.IGNORECASE),
@@ -32,6 +36,8 @@ _AXES = {
 }
 _INDEX = re.compile(r"ind(ex|ices)", re.IGNORECASE)
 _SMALLEST_FRAME = 8
+_LONGEST_VALUE = 2**16
+"""Bytes of a single value that is shown."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +72,18 @@ def list_datasets(path: str | os.PathLike[str]) -> list[DatasetRow]:
     InputError
         A file that is missing, empty, damaged or no HDF5.
     """
-    where = Path(path).expanduser()
+    where = expanded(path)
     with opened(where, "HDF5 file") as file:
-        found = _datasets(file)
+        rows, found = {}, {}
+        for name, dataset in file.datasets():
+            rows[name] = _refused(file, name, dataset)
+            if rows[name] is None:
+                found[name] = dataset
         arrays = [dataset for dataset in found.values() if (dataset.size or 0) > 1]
         frames = [d.shape for d in arrays if _is_frame(d) and len(d.shape) > 2]
         if not frames and len(arrays) == 1 and _is_frame(arrays[0]):
             frames = [arrays[0].shape]  # a dark frame or a mask, alone in its file
-        return [_row(name, dataset, frames) for name, dataset in found.items()]
+        return [row or _row(name, found[name], frames) for name, row in rows.items()]
 
 
 def fitting(rows: Iterable[DatasetRow], choice: str) -> list[str]:
@@ -81,22 +91,20 @@ def fitting(rows: Iterable[DatasetRow], choice: str) -> list[str]:
     return [row.path for row in rows if choice in row.fits]
 
 
-def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Find all datasets, those in other files that this one links to as well."""
-    found: dict[str, h5py.Dataset] = {}
+def cut(rows: Sequence[DatasetRow], path: Path) -> tuple[str, ...]:
+    """Say that a list is not complete, where it is not."""
+    if len(rows) < MOST_LISTED:
+        return ()
+    return (f"{path.name}: holds more datasets than the first {len(rows)}, listed",)
 
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("#"):
-            found[name] = item
 
-    def follow(name: str, link: Any) -> None:
-        if isinstance(link, h5py.ExternalLink):
-            with suppress(KeyError, OSError):  # the other file is not there
-                visit(name, file[name])
-
-    file.visititems(visit)
-    file.visititems_links(follow)
-    return found
+def _refused(file: Tree, name: str, dataset: h5py.Dataset) -> DatasetRow | None:
+    """Make the row of a dataset that must not be read; its content is not shown."""
+    try:
+        file.check(dataset)
+    except InputError as error:
+        return DatasetRow(name, (), "", value=f"not read: {error}")
+    return None
 
 
 def _row(name: str, dataset: h5py.Dataset, frames: list[tuple[int, ...]]) -> DatasetRow:
@@ -150,7 +158,10 @@ def _is_frame(dataset: h5py.Dataset) -> bool:
 def _value(dataset: h5py.Dataset) -> float | str | None:
     if dataset.size != 1:
         return None
-    content = np.ravel(dataset[()])[0]
+    try:
+        content = read_small(dataset, "uifbcOSV", _LONGEST_VALUE).ravel()[0]
+    except InputError:
+        return None
     if isinstance(content, bytes):
         return content.decode(errors="replace")
     return float(content) if dataset.dtype.kind in "uif" else str(content)

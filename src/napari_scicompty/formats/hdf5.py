@@ -11,19 +11,21 @@ import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._beam import electrons
-from napari_scicompty.formats._hdf5 import SI, in_si, load, opened, unit_of
+from napari_scicompty.formats._hdf5 import SI, filled_in, in_si, load, unit_of
 from napari_scicompty.formats._raw import (
     POSITION_UNITS,
     MissingChoice,
     Positions,
     Raw,
     as_stack,
-    check_dtype,
 )
 from napari_scicompty.formats.choices import chosen_keys
-from napari_scicompty.formats.datasets import fitting, list_datasets
+from napari_scicompty.formats.datasets import cut, fitting, list_datasets
 from napari_scicompty.formats.masks import good_pixels
 from napari_scicompty.geometry import Geometry
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
+from napari_scicompty.host_memory import room_for_a_stack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from napari_scicompty.findings import Finding
     from napari_scicompty.formats.choices import OpenChoices
     from napari_scicompty.formats.datasets import DatasetRow
+    from napari_scicompty.hdf5_files import Tree
     from napari_scicompty.stacks import Stack
 
 _KIND = "HDF5 file"
@@ -43,7 +46,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
 
     Patterns have axes (n, h, w) or (rows, columns, h, w), positions (n, 2), (n, 3) or
     (2, n), or x and y apart. Units are those chosen, else those of the attribute
-    ``units``, else metres and electronvolt. Uncompressed patterns are memory-mapped.
+    ``units``, else metres and electronvolt.
 
     Raises
     ------
@@ -52,16 +55,19 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         not fit, and patterns that were not named where several datasets fit.
     """
     rows = list_datasets(path)
-    with opened(path, _KIND) as file:
+    with opened(path, _KIND, choices.allow_external) as file:
         name, how_named = _patterns_name(path, choices, rows)
         data = _dataset(file, path, "data_key", name)
-        check_dtype(data.dtype, path)
-        array, how = load(data)
+        array, how = load(data, path)
+        absent, present = filled_in(file.missing(data), array.shape)
         array, turned = _as_written(data, array)
         patterns, unrolled = as_stack(array, path)
         n, h, w = patterns.shape
         geometry, geometry_notes = _geometry(file, path, choices)
         mask, mask_notes = _mask(file, path, choices, (h, w))
+        if present is not None:
+            present = np.asarray(_as_written(data, present)[0])
+            mask = present if mask is None else mask & present
         report = (
             f"{path.name}: read as plain HDF5; patterns from {data.name}, {how_named}",
             *turned,
@@ -72,6 +78,8 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         )
         positions = positions_by_key(file, path, choices)
         data_name = data.name
+        report = (*report, *cut(rows, path), *file.notes)
+        linked = file.linked
         files = (Path(data.file.filename),)  # maybe another one, that is linked to
     return Raw(
         patterns,
@@ -81,14 +89,16 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         geometry,
         report,
         hints(rows),
+        absent,
         name=data_name,
         energy_ev=_energy_ev(geometry, choices),
+        linked=linked,
     )
 
 
 def read_positions(path: Path, choices: OpenChoices) -> Positions | None:
     """Read the positions that were named from a file of their own."""
-    with opened(path, _KIND) as file:
+    with opened(path, _KIND, choices.allow_external) as file:
         return positions_by_key(file, path, choices)
 
 
@@ -132,7 +142,7 @@ def _patterns_name(
     return names[0], "the only dataset that can be patterns"
 
 
-def _dataset(file: h5py.File, path: Path, choice: str, name: str) -> h5py.Dataset:
+def _dataset(file: Tree, path: Path, choice: str, name: str) -> h5py.Dataset:
     """Look a dataset up by the name that was chosen."""
     found = file.get(name)
     if isinstance(found, h5py.Dataset):
@@ -153,12 +163,13 @@ def _as_written(dataset: h5py.Dataset, array: Stack) -> tuple[Stack, tuple[str, 
 
 
 def _mask(
-    file: h5py.File, path: Path, choices: OpenChoices, shape: tuple[int, int]
+    file: Tree, path: Path, choices: OpenChoices, shape: tuple[int, int]
 ) -> tuple[NDArray[np.bool_] | None, tuple[str, ...]]:
     if choices.mask_key is None:
         return None, ()
     dataset = _dataset(file, path, "mask_key", choices.mask_key)
-    array, turned = _as_written(dataset, np.asarray(dataset[()]))
+    stored = read_small(dataset, most_bytes=room_for_a_stack())
+    array, turned = _as_written(dataset, stored)
     if array.shape[-2:] != shape:
         raise InputError(
             f"{path}: mask_key={choices.mask_key!r} has shape {array.shape}, the "
@@ -169,9 +180,7 @@ def _mask(
 
 
 # -- positions ----------------------------------------------------------------------
-def positions_by_key(
-    file: h5py.File, path: Path, choices: OpenChoices
-) -> Positions | None:
+def positions_by_key(file: Tree, path: Path, choices: OpenChoices) -> Positions | None:
     """Read the positions that were named, or None where none were."""
     keys = chosen_keys(choices)
     if "positions_key" in keys:
@@ -185,7 +194,7 @@ def positions_by_key(
         if choices.position_order != "auto":
             raise InputError("position_order: x_key and y_key tell it; leave it out")
         datasets = [_dataset(file, path, key, keys[key]) for key in ("x_key", "y_key")]
-        x, y = (np.ravel(dataset[()]) for dataset in datasets)
+        x, y = (np.ravel(read_small(dataset, "uif")) for dataset in datasets)
         if len(x) != len(y):
             raise InputError(
                 f"{path}: x_key names {len(x)} values and y_key {len(y)}; each pattern "
@@ -225,9 +234,7 @@ def _frame_numbers(
 
 def _columns(dataset: h5py.Dataset, path: Path) -> tuple[NDArray[Any], list[str]]:
     """Two columns (n, 2) of whatever layout the positions have."""
-    array, notes = np.asarray(dataset[()]), []
-    if array.dtype.kind not in "uif":
-        raise InputError(f"{path}: {dataset.name} holds no numbers; choose positions")
+    array, notes = read_small(dataset, "uif"), []
     if array.ndim == 2 and array.shape[0] in (2, 3) and array.shape[1] not in (2, 3):
         notes.append(f"{dataset.name}: {array.shape} transposed")
         array = array.T
@@ -259,7 +266,7 @@ def _position_unit(
 
 # -- geometry -----------------------------------------------------------------------
 def _geometry(
-    file: h5py.File, path: Path, choices: OpenChoices
+    file: Tree, path: Path, choices: OpenChoices
 ) -> tuple[dict[str, Any], list[str]]:
     """Fields of the geometry that were named, in SI units, and where they came from."""
     keys = chosen_keys(choices)

@@ -1,4 +1,4 @@
-"""NPY: a numpy array of patterns, memory-mapped."""
+"""NPY: a numpy array of patterns."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.formats._raw import Raw, as_stack, check_file, reading
+from napari_scicompty.formats._plain import READ, plain
+from napari_scicompty.formats._raw import Raw, as_stack, check_frames
+from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.reading import mapped_npy, read_npy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_scicompty.formats.choices import OpenChoices
 
-def read(path: Path) -> Raw:
+_KIND = "NPY file"
+
+
+def read(path: Path, choices: OpenChoices) -> Raw:
     """Read patterns (n, h, w) or one frame (h, w).
 
     Raises
@@ -20,12 +27,15 @@ def read(path: Path) -> Raw:
     InputError
         A file that is missing, empty, damaged or holds something else.
     """
-    with reading(path, "NPY file"):
-        check_file(path, "NPY file")
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        patterns, notes = as_stack(array, path)
+    del choices
+    mapped = mapped_npy(path, _KIND)
+    check_frames(mapped.shape, mapped.dtype, path)
+    if mapped.flags.c_contiguous:
+        array, how = plain(path, mapped.offset, mapped.dtype, mapped.shape, _KIND)
+    else:  # in Fortran's order a frame lies all over the file
+        array = np.ascontiguousarray(read_npy(path, _KIND, room_for_a_stack()))
+        how = READ[False]
+    patterns, notes = as_stack(array, path)
     n, h, w = patterns.shape
-    note = (
-        f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, memory-mapped"
-    )
+    note = f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}"
     return Raw(patterns, (path,), report=(*notes, note))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import re
+from array import array
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import MARK, replacing
 from napari_scicompty.formats import datasets, hdf5
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
-from napari_scicompty.formats._raw import Positions, check_file, reading
+from napari_scicompty.formats._raw import Positions
 from napari_scicompty.formats.choices import POSITION_KEYS
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
+from napari_scicompty.reading import check_file, read_npy, reading
 
 if TYPE_CHECKING:
     import os
@@ -23,9 +27,13 @@ if TYPE_CHECKING:
 
     from napari_scicompty.formats.choices import OpenChoices
 
+_KIND = "positions file"
 _MOTORS = ("sample_motors/sample_x_pos", "sample_motors/sample_y_pos")
 _EXACT = "%.17g"
 """Digits that give the same number back."""
+_MOST_BYTES = 2**26
+"""Of a text: some two million positions."""
+_LONGEST_LINE = 4096
 _BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
 
 
@@ -44,9 +52,8 @@ def read(path: Path, choices: OpenChoices) -> Positions:
         A file that is missing, empty or damaged, a line that does not parse, a value
         that is not finite; with the file and the line.
     """
-    kind = "positions file"
-    with reading(path, kind):
-        check_file(path, kind)
+    with reading(path, _KIND):
+        check_file(path, _KIND)
         suffix = path.suffix.lower()
         if suffix in HDF5_SUFFIXES:
             return _from_hdf5(path, choices)
@@ -92,19 +99,24 @@ def save_positions(
 
 
 def _from_npy(path: Path) -> Positions:
-    array = np.load(path, allow_pickle=False)
-    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "uif":
+    held = read_npy(path, _KIND)
+    if (
+        held.ndim != 2
+        or held.shape[1] != 2
+        or not held.size
+        or held.dtype.kind not in "uif"
+    ):
         raise InputError(
-            f"{path}: holds an array of shape {array.shape} and dtype {array.dtype}; "
+            f"{path}: holds an array of shape {held.shape} and dtype {held.dtype}; "
             "positions need (n, 2) numbers"
         )
-    return Positions(_finite(array.astype(np.float64), path), name=path.name)
+    return Positions(_finite(held.astype(np.float64), path), name=path.name)
 
 
 def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
     if (named := hdf5.read_positions(path, choices)) is not None:
         return named
-    with h5py.File(path) as file:
+    with opened(path, _KIND, choices.allow_external) as file:
         missing = [name for name in _MOTORS if name not in file]
         if missing:
             fits = hdf5.hints(datasets.list_datasets(path)).get("positions_key", "")
@@ -112,29 +124,39 @@ def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
                 f"{path}: has no dataset /{missing[0]}, as SciComPty's positions have; "
                 f"choose positions_key, or x_key and y_key{fits and ': '}{fits}"
             )
-        x, y = (np.asarray(file[name][()], np.float64).ravel() for name in _MOTORS)
-    if len(x) != len(y):
+        x, y = (
+            read_small(file[name], "uif").astype(np.float64).ravel() for name in _MOTORS
+        )
+    if len(x) != len(y) or not len(x):
         raise InputError(f"{path}: holds {len(x)} x and {len(y)} y; mend the file")
     return Positions(_finite(np.stack([x, y], 1), path), unit="um", name=path.name)
 
 
 def _from_text(path: Path) -> Positions:
-    rows: list[tuple[float, float]] = []
+    check_file(path, _KIND, _MOST_BYTES)
+    rows = array("d")
     names: list[str] = []
     with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
+        number = 0
+        while line := file.readline(_LONGEST_LINE + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE:
+                raise InputError(
+                    f"{path}, line {number}: is longer than {_LONGEST_LINE} characters;"
+                    " give two numbers a line"
+                )
             words = _BETWEEN.split(line.split("#")[0].strip().strip(",;"))
             if words == [""]:
                 continue
             if not rows and not names and not any(_is_number(word) for word in words):
                 names = words
                 continue
-            rows.append(_row(words, path, number))
+            rows.extend(_row(words, path, number))
     if not rows:
         raise InputError(f"{path}: holds no positions; give two numbers a line")
     first_y = len(names) == 2 and [name[0].lower() for name in names] == ["y", "x"]
     return Positions(
-        np.array(rows, np.float64),
+        np.array(rows).reshape(-1, 2),
         order="yx" if first_y else "xy",
         name=path.name,
         report=(f"{path.name}: column names {', '.join(names)} skipped",)
@@ -144,15 +166,17 @@ def _from_text(path: Path) -> Positions:
 
 
 def _row(words: list[str], path: Path, number: int) -> tuple[float, float]:
-    if len(words) != 2 or not all(_is_number(word) for word in words):
+    try:
+        x, y = map(float, words)
+    except ValueError:
         raise InputError(
             f"{path}, line {number}: {' '.join(words)[:60]!r} is not two numbers; give "
             "two a line, separated by a space or a comma"
-        )
-    x, y = float(words[0]), float(words[1])
-    if not np.isfinite([x, y]).all():
+        ) from None
+    if not (math.isfinite(x) and math.isfinite(y)):
         raise InputError(
-            f"{path}, line {number}: the position {' '.join(words)!r} is not finite; "
+            f"{path}, line {number}: the position {' '.join(words)[:60]!r} is not "
+            "finite; "
             "mend the line, or drop it together with its pattern"
         )
     return x, y
@@ -166,11 +190,11 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _finite(array: np.ndarray, path: Path) -> np.ndarray:
-    bad = np.flatnonzero(~np.isfinite(array).all(1))
+def _finite(columns: np.ndarray, path: Path) -> np.ndarray:
+    bad = np.flatnonzero(~np.isfinite(columns).all(1))
     if len(bad):
         raise InputError(
             f"{path}: {len(bad)} position(s) are not finite, the first is number "
             f"{bad[0]} (from 0); mend them, or drop them together with their patterns"
         )
-    return array
+    return columns

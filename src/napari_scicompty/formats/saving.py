@@ -21,14 +21,18 @@ from scipy import constants
 from napari_scicompty.checks import CHECKS
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import cxi
-from napari_scicompty.formats._hdf5 import opened
-from napari_scicompty.geometry import Geometry
+from napari_scicompty.geometry import Geometry, check_fields
+from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_output import new_hdf5, refuse_damaged
+from napari_scicompty.hdf5_values import read_small
+from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from napari_scicompty.hdf5_files import Tree
     from napari_scicompty.scan import Scan
     from napari_scicompty.simulation import Truth
 
@@ -92,15 +96,15 @@ def stored_truth(path: StrPath) -> dict[str, Any]:
     InputError
         A file that is missing or damaged, or holds no truth.
     """
-    where = Path(path).expanduser()
+    where = expanded(path)
     with opened(where, "CXI or HDF5 file") as file:
         if _TRUTH not in file:
             raise InputError(
                 f"{where}: holds no truth; give a scan that was simulated and saved "
                 "with its truth"
             )
-        refuse_damaged(file, where)
-        return _open_values(file[_TRUTH])
+        refuse_damaged(file.file, where)
+        return _open_values(file, _TRUTH)
 
 
 # -- what CXI has a place for -------------------------------------------------------
@@ -168,9 +172,14 @@ def _save_values(group: h5py.Group, values: Mapping[str, Any]) -> None:
             group.attrs[name] = value
 
 
-def _open_values(group: h5py.Group) -> dict[str, Any]:
-    values = cxi.attributes(group)
-    for name, item in group.items():
-        is_group = isinstance(item, h5py.Group)
-        values[name] = Geometry(**cxi.attributes(item)) if is_group else item[()]
+def _open_values(file: Tree, place: str) -> dict[str, Any]:
+    values = cxi.attributes(file[place])
+    for name in file[place]:
+        item = file[f"{place}/{name}"]
+        if isinstance(item, h5py.Group):
+            fields = cxi.attributes(item)
+            check_fields(fields, str(file.path))
+            values[name] = Geometry(**fields)
+        else:
+            values[name] = read_small(item, "uifc", room_for_a_stack())
     return values

@@ -6,14 +6,16 @@ import logging
 import re
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import tifffile
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats._raw import READ, Raw, as_stack, check_file, reading
+from napari_scicompty.formats._plain import READ, plain
+from napari_scicompty.formats._raw import Raw, as_stack
 from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.reading import check_file, reading
 from napari_scicompty.stacks import LazyStack
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_scicompty.formats.choices import OpenChoices
     from napari_scicompty.stacks import Stack
 
     _Layout = tuple[int, tuple[tuple[int, int], np.dtype[Any]]]
@@ -32,8 +35,8 @@ _SUFFIXES = (".tif", ".tiff")
 _DAMAGE = re.compile("page offset|series|corrupt", re.IGNORECASE)
 
 
-def read(path: Path) -> Raw:
-    """Read a stack: memory-mapped where the file allows, else once, if it fits.
+def read(path: Path, choices: OpenChoices) -> Raw:
+    """Read a stack at once if it fits, else as needed.
 
     Parameters
     ----------
@@ -47,6 +50,7 @@ def read(path: Path) -> Raw:
         A file that is missing, empty, damaged, truncated, no TIFF or in colour; a
         folder without TIFFs or with frames of different shape.
     """
+    del choices
     with reading(path, _KIND):
         if path.is_dir():
             return _read_folder(path)
@@ -55,10 +59,10 @@ def read(path: Path) -> Raw:
 
 def _read_file(path: Path) -> Raw:
     with _opened(path) as series:
-        mapped = series.dataoffset is not None
         array: Stack
-        if mapped:
-            array, how = tifffile.memmap(path, mode="r"), "memory-mapped"
+        if series.dataoffset is not None:
+            dtype = series.dtype.newbyteorder(series.keyframe.parent.byteorder)
+            array, how = plain(path, series.dataoffset, dtype, series.shape, _KIND)
         else:
             array, how = _from_pages([path], [_layout_of(series)])
             array = array.reshape(*series.shape)
@@ -159,10 +163,37 @@ class _Frames:
         return whole.reshape(-1, *self._shape)[numbers]
 
 
+def check_chain(path: Path) -> None:
+    """Refuse a TIFF whose directories lead back to one before: they have no end.
+
+    Raises
+    ------
+    InputError
+        One that is damaged in this way; what else is wrong is left to tifffile.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+        order: Literal["little", "big"] = "big" if head[:2] == b"MM" else "little"
+        is_big = head[2:4] in (b"+\0", b"\0+")
+        width, count, entry = (8, 8, 20) if is_big else (4, 2, 12)
+        file.seek(8 if is_big else 4)
+        seen: set[int] = set()
+        while at := int.from_bytes(file.read(width), order):
+            if at in seen:
+                raise InputError(
+                    f"{path}: its pages lead in a circle, it is damaged; copy or save "
+                    "it again"
+                )
+            seen.add(at)
+            file.seek(at)
+            file.seek(at + count + entry * int.from_bytes(file.read(count), order))
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tifffile.TiffPageSeries]:
     """Open the one image series of a file, after making sure that it is whole."""
     check_file(path, _KIND)
+    check_chain(path)
     with _listening() as complaints, tifffile.TiffFile(path) as file:
         found = file.series
         damage = [text for text in complaints if _DAMAGE.search(text)]

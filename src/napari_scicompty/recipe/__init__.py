@@ -36,7 +36,8 @@ from pydantic import PrivateAttr
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import MARK, expanded, write_bytes
+from napari_scicompty.files import MARK, write_bytes
+from napari_scicompty.reading import check_file, expanded, reading
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._done import stages_done
 from napari_scicompty.recipe._inputs import input_files
@@ -80,6 +81,9 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
     from napari_scicompty.search import Candidate
     from napari_scicompty.snapshot import Change, Snapshot
+
+_MOST_BYTES = 2**22
+"""Of a recipe: half a million excluded patterns."""
 
 __all__ = ["FileInput", "Recipe", "RunChoices", "Stage"]
 
@@ -147,7 +151,7 @@ class Recipe(Settings):
         """Read TOML text; relative paths belong to `folder` where one is given."""
         try:
             data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"not TOML: {error}; see the documented layout") from None
         return cls.from_dict(data, folder)
 
@@ -398,14 +402,12 @@ class Recipe(Settings):
 
 
 def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise InputError(
-            f"{path}: is no recipe; give a TOML file or a saved result"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{path}: no recipe can be read ({error.strerror}); give a TOML file or a "
-            "saved result"
-        ) from None
+    kind = "recipe (TOML, or a saved result)"
+    check_file(path, kind, _MOST_BYTES)
+    with reading(path, kind):
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{path}: is no recipe; give a TOML file or a saved result"
+            ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_scicompty.files import expanded
+from napari_scicompty.reading import expanded
 from napari_scicompty.recipe.sections import path_fields
 from napari_scicompty.settings import Settings
 from napari_scicompty.simulation.pictures import is_file

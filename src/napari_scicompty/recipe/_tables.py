@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
+from napari_scicompty.reading import expanded
 from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage, path_fields
 from napari_scicompty.refine import REFINERS, refiners
 from napari_scicompty.settings import Settings
@@ -21,6 +22,9 @@ NONE = "none"
 """How a recipe says that something is switched off: TOML has no word for it."""
 
 
+_MOST_STAGES = 1000
+_DEEPEST = 8
+
 PARTS = ("input", "virtual_experiment", "start", "run", "stage")
 """What the parts of a recipe are called in TOML."""
 
@@ -32,8 +36,25 @@ def check_parts(data: Mapping[str, Any]) -> None:
             raise InputError(f"{key}: no such part; a recipe has {listed(PARTS)}")
     if ("input" in data) == ("virtual_experiment" in data):
         raise InputError("give either [input] or [virtual_experiment], and not both")
-    if not isinstance(data.get("stage", []), list) or data.get("stage") == []:
+    stages = data.get("stage", [{}])
+    if not isinstance(stages, list) or not stages:
         raise InputError("stage: write [[stage]], in double brackets, once or more")
+    if len(stages) > _MOST_STAGES:
+        raise InputError(
+            f"stage: there are {len(stages)}, and a recipe has at most {_MOST_STAGES}; "
+            "one stage may have any number of epochs"
+        )
+    _check_depth(data)
+
+
+def _check_depth(data: Any) -> None:
+    """Refuse tables in tables in tables, which no part has."""
+    level = [data]
+    for _ in range(_DEEPEST):
+        inside = (i.values() if isinstance(i, dict) else i for i in level)
+        level = [v for part in inside for v in part if isinstance(v, dict | list)]
+    if level:
+        raise InputError(f"its tables are nested more than {_DEEPEST} deep; mend it")
 
 
 def named(table: Mapping[str, type[Settings]], name: Any, where: str) -> type[Any]:
@@ -106,14 +127,14 @@ def parsed(
         raise InputError(str(error).replace(f"{kind.__name__}.", f"{where}.")) from None
     if folder is None:
         return made
-    return _with_paths(made, lambda path: str(folder / path.expanduser()))
+    return _with_paths(made, lambda path: str(folder / expanded(path)))
 
 
 def plain(settings: Settings, folder: Path | None = None) -> dict[str, Any]:
     """Return the values a TOML table can hold; None only where it is no default."""
 
     def seen_from(path: Path) -> str:
-        path = path.expanduser().absolute()
+        path = expanded(path).absolute()
         below = folder is not None and path.is_relative_to(folder)
         return (path.relative_to(folder) if below and folder else path).as_posix()
 

@@ -40,8 +40,10 @@ import numpy as np
 
 import napari_scicompty
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import beside, checked_target, expanded
+from napari_scicompty.files import beside, checked_target
+from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_output import damaged_parts, new_hdf5, refuse_damaged
+from napari_scicompty.reading import expanded
 from napari_scicompty.results._parts import (
     ARRAYS,
     array,
@@ -298,7 +300,8 @@ def _reading(path: StrPath) -> Iterator[h5py.File]:
     if not os.path.isfile(where):
         raise InputError(f"{where}: no such file; give a saved result (.h5)")
     try:
-        with h5py.File(where) as file:
+        with opened(where, "result") as tree:
+            file = tree.file
             if file.attrs.get("format") != FORMAT:
                 raise InputError(
                     f"{where}: an HDF5 file, but not a result of napari-scicompty; "

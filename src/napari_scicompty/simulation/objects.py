@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -11,13 +10,21 @@ from pydantic import Field
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats.choices import FilePath
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_values import read_small
+from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.reading import expanded, read_npy
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation._grid import Shape, clouds
 from napari_scicompty.simulation._kinds import table_of
 from napari_scicompty.simulation.pictures import Picture, Range, complex_picture
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
+
+_KIND = "picture of an object (a saved result, or NPY)"
 
 
 class SiemensStar(Settings):
@@ -115,7 +122,7 @@ class ResultObject(Settings):
     def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
         """Transmission function (H, W), pixel by pixel, in the middle."""
         del rng
-        known = _complex_array(Path(self.path).expanduser())
+        known = _complex_array(expanded(self.path))
         canvas = np.ones(shape, complex)
         to, of = [], []
         for wide, have in zip(shape, known.shape, strict=True):
@@ -174,22 +181,17 @@ def _cell(shape: Shape, mean: float, rng: np.random.Generator) -> NDArray[np.flo
 
 
 def _complex_array(path: Path) -> NDArray[np.complex128]:
-    import h5py
-
-    try:
-        if path.suffix == ".npy":
-            array = np.load(path).astype(complex)
-        else:
-            with h5py.File(path) as file:
-                array = np.asarray(file["object"]).astype(complex)
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise InputError(
-            f"{path}: no object can be read ({error}); give a saved result or an NPY "
-            "file with a complex array"
-        ) from None
-    if array.ndim != 2 or not np.isfinite(array).all():
+    room = room_for_a_stack()
+    if path.suffix.lower() == ".npy":
+        array = read_npy(path, _KIND, room)
+    else:
+        with opened(path, _KIND) as file:
+            if (known := file.get("object")) is None:
+                raise InputError(f"{path}: no dataset 'object' in this HDF5 file")
+            array = read_small(known, "uifc", room)
+    if array.ndim != 2 or 0 in array.shape or not np.isfinite(array).all():
         raise InputError(
             f"{path}: the object has shape {array.shape} or values that are not "
             "finite; give one complex picture (H, W)"
         )
-    return array
+    return array.astype(np.complex128)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from scipy.stats import qmc
 
 from napari_scicompty.formats import positions as position_files
 from napari_scicompty.formats.choices import FilePath, OpenChoices
+from napari_scicompty.reading import expanded
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation._kinds import table_of
 
@@ -160,7 +160,7 @@ class MeasuredPath(Settings):
     ) -> NDArray[np.float64]:
         """Positions (n, 2) as (y, x)."""
         del diameter_m, rng
-        found = position_files.read(Path(self.path).expanduser(), OpenChoices())
+        found = position_files.read(expanded(self.path), OpenChoices())
         order = found.order if self.order == "auto" else self.order
         unit = found.unit if self.unit == "auto" else self.unit
         columns = found.columns[:, ::-1] if order == "xy" else found.columns

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+import math
+import warnings
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats.choices import FilePath
+from napari_scicompty.formats.tiff import check_chain
+from napari_scicompty.reading import MOST_BYTES, check_file, expanded, reading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 PICTURES = {
@@ -29,6 +34,7 @@ PICTURES = {
 }
 """Name -> function of ``skimage.data``; only what comes with it, without a download."""
 
+_MOST_VALUES = 2**25
 Range = tuple[float, float]
 
 
@@ -80,24 +86,50 @@ def picture(name: str, shape: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def _loaded(name: str) -> NDArray[np.float64]:
-    from skimage import color, data, io, util
+    from skimage import color, data, util
 
-    if not is_file(name):
-        raw = getattr(data, PICTURES[name])()
-    else:
-        path = Path(name).expanduser()
-        try:
-            raw = io.imread(path)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{name}: no picture can be read ({error}); give an image file or one "
-                f"of {', '.join(PICTURES)}"
-            ) from None
-    grey = util.img_as_float(raw)
-    if grey.ndim == 3:
-        grey = color.rgb2gray(grey[..., :3])
-    if grey.ndim != 2:
+    raw = _read(expanded(name)) if is_file(name) else getattr(data, PICTURES[name])()
+    is_colour = raw.ndim == 3 and raw.shape[2] >= 3
+    if (
+        not (is_colour or raw.ndim == 2)
+        or 0 in raw.shape
+        or raw.dtype.kind not in "buif"
+    ):
         raise InputError(
-            f"{name}: has {grey.ndim} axes; give a grey or a colour picture"
+            f"{name}: holds values of dtype {raw.dtype} and shape {raw.shape}; give a "
+            "grey or a colour picture"
         )
+    grey = util.img_as_float(color.rgb2gray(raw[..., :3]) if is_colour else raw)
+    if not np.isfinite(grey).all():
+        raise InputError(f"{name}: the picture is not finite; give another one")
     return np.asarray(grey, np.float64)
+
+
+def _read(path: Path) -> NDArray[Any]:
+    """Read a picture, after a look at its size: it may be packed beyond all measure."""
+    import tifffile
+    from PIL import Image
+    from skimage import io
+
+    kind = "picture"
+    if not path.exists():
+        raise InputError(
+            f"{path}: no picture can be read, there is no such file; give an image "
+            f"file or one of {', '.join(PICTURES)}"
+        )
+    check_file(path, kind, MOST_BYTES)
+    with reading(path, kind), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if path.suffix.lower() in (".tif", ".tiff"):
+            check_chain(path)
+            with tifffile.TiffFile(path) as file:
+                shape = file.series[0].shape
+        else:
+            with Image.open(path) as image:
+                shape = image.size
+        if math.prod(shape) > _MOST_VALUES:
+            raise InputError(
+                f"{path}: the picture is {' x '.join(map(str, shape))} large; give one "
+                "of at most some 6000 x 6000 pixels"
+            )
+        return np.asarray(io.imread(path))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-import h5py
 from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
 
 from napari_scicompty.errors import InputError
@@ -18,6 +16,7 @@ from napari_scicompty.formats import (
 )
 from napari_scicompty.formats.choices import POSITION_KEYS
 from napari_scicompty.formats.cxi import recognises
+from napari_scicompty.reading import expanded
 from napari_scicompty.results import is_result
 from napari_scicompty.ui.dataset_box import DatasetBox
 from napari_scicompty.ui.form_rows import label_of, let_wheel_scroll
@@ -52,11 +51,12 @@ class File(NamedTuple):
     @classmethod
     def at(cls, path: str) -> File:
         """Look into a file; what is damaged holds nothing, and is told at Open."""
-        where = Path(path).expanduser()
+        try:
+            where = expanded(path)
+        except InputError:
+            return cls()
         if not path or not where.exists():
             return cls()
-        if not h5py.is_hdf5(where):
-            return cls(exists=True)
         try:
             is_cxi, datasets = recognises(where), tuple(list_datasets(where))
             is_plain = not (is_cxi or is_result(where))
@@ -252,6 +252,6 @@ def _unit(key: str) -> str:
 def _changed_at(path: str) -> int:
     """When a file was changed; a file that is not there never was."""
     try:
-        return Path(path).expanduser().stat().st_mtime_ns
-    except OSError:
+        return expanded(path).stat().st_mtime_ns
+    except (OSError, InputError):
         return 0
