@@ -53,11 +53,15 @@ class Canvas:
     def of(cls, scan: Scan, margin: int = MARGIN) -> Canvas:
         """Span of the positions + one view + `margin` pixels on every side.
 
-        Those of patterns that are left out do not count.
+        Those of patterns that are left out count where they lie among the others or
+        within a view of them, so that parts of a scan lie on one and the same grid.
         """
         pixel = np.array(scan.pixel_size_m)
-        positions = scan.positions_m[scan.included]
-        low, high = positions.min(0), positions.max(0)
+        seen, view = scan.positions_m[scan.included], pixel * scan.frame_shape
+        low, high = seen.min(0) - view, seen.max(0) + view
+        every = scan.positions_m
+        near = every[((every >= low) & (every <= high)).all(1)]
+        low, high = near.min(0), near.max(0)
         size = [
             math.ceil(span - WHOLE) + length + 2 * margin
             for span, length in zip((high - low) / pixel, scan.frame_shape, strict=True)

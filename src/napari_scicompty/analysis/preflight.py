@@ -125,9 +125,10 @@ def working_bytes(
 def copies_bytes(scan: Scan) -> int:
     """Estimate what a run holds of the object in the host's memory beside its device.
 
-    The start, the last good state and the one that is looked at, and its canvas map.
+    The start, the last good state, the one that is looked at and the next, and a canvas
+    map.
     """
-    return (3 * 8 + 4) * math.prod(Canvas.of(scan).shape)
+    return (4 * 8 + 4) * math.prod(Canvas.of(scan).shape)
 
 
 def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:

@@ -51,16 +51,9 @@ def check_span(
     taking_part = np.setdiff1d(np.arange(len(positions_m)), np.asarray(excluded, int))
     pixel = np.array(geometry.pixel_size_m(frame_shape))
     points = positions_m[taking_part] / pixel
-    span = np.ptp(points, axis=0)
-    if len(points) > 1 and span.max() < 1:
-        size, fault = f"{span.max():.2g}", "less than one pixel"
-    elif (span + frame_shape).max() > LARGEST_OBJECT:
-        size, fault = f"{span.max():.0f}", f"over the limit of {LARGEST_OBJECT}"
-    else:
+    start = _fault(points, pixel, frame_shape)
+    if not start:
         return
-    start = (
-        f"positions_m span {size} object pixels ({(span * pixel).max():.3g} m), {fault}"
-    )
     lost = spread.standing_alone(points, frame_shape)
     rest = np.delete(points, lost, 0)
     if len(lost) and _is_sane(rest, frame_shape):
@@ -75,6 +68,23 @@ def check_span(
         f"{_better_unit(points, pixel, frame_shape, unit)}), or a number is wrong that "
         f"the object pixel follows from: it is {pixel_sentence(geometry, frame_shape)}"
     )
+
+
+def _fault(
+    points: NDArray[np.float64],
+    pixel: NDArray[np.float64],
+    frame_shape: tuple[int, int],
+) -> str:
+    """Say how far points (n, 2) in pixels reach, where that cannot be."""
+    span = np.ptp(points, axis=0)
+    if len(points) > 1 and span.max() < 1:
+        size, fault = f"{span.max():.2g}", "less than one pixel"
+    elif (span + frame_shape).max() > LARGEST_OBJECT:
+        size, fault = f"{span.max():.0f}", f"over the limit of {LARGEST_OBJECT}"
+    else:
+        return ""
+    metres = (span * pixel).max()
+    return f"positions_m span {size} object pixels ({metres:.3g} m), {fault}"
 
 
 def _better_unit(
