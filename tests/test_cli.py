@@ -226,7 +226,7 @@ def test_info_tells_of_a_refined_focus(folder: Path) -> None:
         (["reconstruct", *SHORT, "--save=none/r.h5"], "folder is missing"),
         (["reconstruct", *SHORT, "--figure=f.jpg"], "end its name"),
         (["reconstruct", *SHORT, "--tiff=f.tif"], "end its name"),
-        (["reconstruct", "--from=stack.tif"], "no result can be read"),
+        (["reconstruct", "--from=stack.tif"], "cannot be read as a result"),
         (["reconstruct", "--recipe=stack.tif"], "stack.tif: is no recipe; give a TOML"),
         (["reconstruct", "--recipe=no.toml"], "no.toml: there is no such file"),
         (["reconstruct", *FILES, "--start=disc"], "--radius-m: is missing; give it"),

@@ -323,7 +323,7 @@ def test_geometry_by_name_completes_and_overrides(tmp_path, truth):
     assert scan.geometry.wavelength_m == pytest.approx(1e-10)
     cxi = sc.open_scan(write_cxi(tmp_path / "a.cxi", truth), distance_m=2)
     assert (cxi.geometry.distance_m, scan.geometry.distance_m) == (2, 2)
-    assert any("distance_m: as given" in line for line in cxi.report)
+    assert any("distance_m: 2.0 as given, not" in line for line in cxi.report)
 
 
 def test_positions_file_replaces_those_of_a_cxi(tmp_path, truth):

@@ -237,6 +237,8 @@ def _attributes(item: Any) -> Iterator[Any]:
 
 
 def _dataset(data: h5py.Dataset) -> Iterator[Any]:
+    if data.is_virtual or data.external:
+        raise ValueError("no dataset that was written here")
     yield data.dtype, data.shape
     yield from _attributes(data)
     if not data.fletcher32:

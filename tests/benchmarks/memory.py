@@ -34,7 +34,7 @@ CASES = [
     for algorithm in ("rpie", "autodiff")
 ]
 LARGE = {
-    "large.tif": "TIFF, mapped",
+    "large.tif": "TIFF, plain",
     "large_pages.tif": "TIFF, compressed",
     "large.cxi": "CXI, compressed",
 }
