@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import stat
@@ -25,7 +26,7 @@ from napari_scicompty.figures.ring_correlation import (
 from napari_scicompty.formats import save_positions
 from napari_scicompty.ome_tiff import save_ome_tiff
 from napari_scicompty.processes import Owner, owner_of, this_process
-from napari_scicompty.recipe import Recipe
+from napari_scicompty.recipe import FileInput, Recipe
 from napari_scicompty.ui.writer import write_ome_tiff
 
 if TYPE_CHECKING:
@@ -310,3 +311,16 @@ except InputError as error:
         assert (done.returncode, done.stderr) == (0, "")
         assert "larger than this system allows" in done.stdout
     assert not list(place.iterdir())
+
+
+def test_names_that_are_no_text_are_saved_and_reopened(place: Path, made: Made) -> None:
+    strange = os.fsdecode(b"\xff\xfe")
+    scan = made.scan.replace(
+        source=dataclasses.replace(made.scan.source, path=f"{strange}/scan.cxi")
+    )
+    result = made.result.replace(source=scan.source)
+    recipe = Recipe(input=FileInput(path=f"{strange}/scan.cxi"))
+    sc.save_result(place / f"{strange}.h5", result, recipe)
+    assert sc.open_result(place / f"{strange}.h5").epoch == result.epoch
+    loaded = sc.Recipe.load(place / f"{strange}.h5")
+    assert "udcff" in str(loaded.input.path)  # type: ignore[union-attr]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +102,11 @@ def _json(group: h5py.Group, name: str, kind: type[Any]) -> Any:
 
 
 def plain(text: str) -> str:
-    """Write out bytes that are no UTF-8, which names of files may hold."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    r"""Write out bytes that are no UTF-8, which names of files may hold.
+
+    With two backslashes: in TOML ``"\\udcff"`` is a text, and one alone is a fault.
+    """
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
 
 # -- groups ------------------------------------------------------------------------
