@@ -341,3 +341,25 @@ for _trap, _make in TRAPS.items():
     CASES[f"listing: {_trap}"] = Case(
         "listing", trapped(write_plain, "trap", _make), "opens", "camera/counts"
     )
+
+
+def _many_datasets(path: Path) -> None:
+    with h5py.File(path, "w", libver="latest") as file:
+        for j in range(20_000):
+            file.create_dataset(f"{j:05}", (), "f8")
+
+
+def _deep(path: Path) -> None:
+    write_plain(path)
+    with h5py.File(path, "a") as file:
+        group = file
+        for _ in range(5000):
+            group = group.create_group("a")
+
+
+CASES["listing: 20000 datasets"] = Case(
+    "listing", _many_datasets, "opens", "only the first"
+)
+CASES["listing: 5000 groups in groups"] = Case(
+    "listing", _deep, "opens", "camera/counts"
+)

@@ -402,3 +402,19 @@ for _name, _content in RECIPES.items():
 CASES["recipe: only a part"] = Case(
     "recipe", lambda path: path.write_text(_VIRTUAL), "opens"
 )
+
+EXPERIMENTS = {
+    "bars of 10^9": "object = {kind = 'bars', widest_px = 1000000000}",
+    "cells without end": "object = {kind = 'cells', coverage = 1e12}",
+    "cells of nothing": "object = {kind = 'cells', radius = 1e-300}",
+    "rows 10^9": "path.rows = 1000000000",
+    "frame 10^5": "detector.frame = 100000",
+    "step 10^9": "path.step_px = 1e9",
+    "picture not there": "object = {kind = 'pictures', phase = 'no.png'}",
+    "result not there": "object = {kind = 'result', path = 'no.h5'}",
+    "positions not there": "path = {kind = 'file', path = 'no.txt'}",
+}
+for _name, _content in EXPERIMENTS.items():
+    CASES[f"experiment: {_name}"] = Case(
+        "experiment", lambda path, text=_content: path.write_text(_part(text))
+    )

@@ -303,14 +303,15 @@ def test_a_long_list_of_datasets_is_cut_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hdf5_files, "MOST_LISTED", 30)
-    monkeypatch.setattr("napari_scicompty.formats.datasets.MOST_LISTED", 30)
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["a"] = STACK
         for j in range(40):
             file[f"more/{j:02}"] = j
-    assert len(list_datasets(tmp_path / "a.h5")) == 30
+    assert len(list_datasets(tmp_path / "a.h5")) == 30 + 1
     one = opened(tmp_path / "a.h5", data_key="a")
-    assert any("more datasets than the first 30" in note for note in one.report)
+    assert any("only the first 30 are listed" in note for note in one.report)
+    said = CliRunner().invoke(app, ["info", str(tmp_path / "a.h5")]).output
+    assert "only the first 30 are listed" in said
 
 
 def test_groups_in_groups_without_end_are_listed_in_time(tmp_path: Path) -> None:

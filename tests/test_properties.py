@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -23,7 +23,13 @@ from napari_scicompty.recipe import RunChoices, Stage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-few = settings(derandomize=True, deadline=None, max_examples=20, database=None)
+few = settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=20,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 SHAPES = st.tuples(st.integers(1, 4), st.integers(8, 11), st.integers(8, 11))
 DTYPES = st.sampled_from(["u1", "u2", ">u2", "i4", "f4", "f8"])

@@ -57,6 +57,7 @@ class Tree:
         self.path = path
         self.file, self._unlocked = _open(path)
         self._allow_external = allow_external
+        self.is_cut = False
         self._others: dict[Path, h5py.File] = {}
         self._followed: dict[str, None] = {}
         self._lost: dict[str, None] = {}
@@ -140,7 +141,7 @@ class Tree:
         """Yield names and datasets in the file's order, `MOST_LISTED` at most.
 
         Those in other files that a link names come where the link stands. They have not
-        been checked.
+        been checked. `is_cut` tells afterwards whether there are more.
         """
         seen, links, found = {hash(self.file["/"].id)}, 0, 0
         levels = [iter(self.file)]
@@ -153,6 +154,7 @@ class Tree:
                 continue
             name, links = f"{names[-1]}{part}", links + 1
             if links > _MOST_LINKS or found >= MOST_LISTED:
+                self.is_cut = True
                 return
             item = self._listed(groups[-1], part, seen)
             if isinstance(item, h5py.Dataset) and not name.startswith("#"):

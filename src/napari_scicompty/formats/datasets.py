@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._hdf5 import unit_of
-from napari_scicompty.hdf5_files import MOST_LISTED, Tree, opened
+from napari_scicompty.hdf5_files import Tree, opened
 from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.reading import expanded
 
@@ -35,6 +35,8 @@ _AXES = {
     for axis in "xy"
 }
 _INDEX = re.compile(r"ind(ex|ices)", re.IGNORECASE)
+_MORE = "..."
+"""In the place of a name: not all datasets are listed."""
 _SMALLEST_FRAME = 8
 _LONGEST_VALUE = 2**16
 """Bytes of a single value that is shown."""
@@ -79,6 +81,9 @@ def list_datasets(path: str | os.PathLike[str]) -> list[DatasetRow]:
             rows[name] = _refused(file, name, dataset)
             if rows[name] is None:
                 found[name] = dataset
+        if file.is_cut:
+            told = f"more follow, only the first {len(rows)} are listed"
+            rows[_MORE] = DatasetRow(_MORE, (), "", value=told)
         arrays = [dataset for dataset in found.values() if (dataset.size or 0) > 1]
         frames = [d.shape for d in arrays if _is_frame(d) and len(d.shape) > 2]
         if not frames and len(arrays) == 1 and _is_frame(arrays[0]):
@@ -93,9 +98,9 @@ def fitting(rows: Iterable[DatasetRow], choice: str) -> list[str]:
 
 def cut(rows: Sequence[DatasetRow], path: Path) -> tuple[str, ...]:
     """Say that a list is not complete, where it is not."""
-    if len(rows) < MOST_LISTED:
+    if not rows or rows[-1].path != _MORE:
         return ()
-    return (f"{path.name}: holds more datasets than the first {len(rows)}, listed",)
+    return (f"{path.name}, datasets: {rows[-1].value}",)
 
 
 def _refused(file: Tree, name: str, dataset: h5py.Dataset) -> DatasetRow | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_MOST_CELLS = 5000
 _KIND = "picture of an object (a saved result, or NPY)"
 
 
@@ -76,6 +77,7 @@ class ResolutionBars(Settings):
         "Widest bar; each group is half as wide, and all are smoothed over 1 px",
         unit="px",
         ge=1,
+        le=1024,
     )
     absorption: float = setting(0.3, "Amplitude that a bar takes", ge=0, le=1)
     phase_rad: float = setting(1.0, "Phase of a bar", unit="rad")
@@ -97,14 +99,23 @@ class RandomCells(Settings):
     radius: float = setting(
         0.08, "Radius of a cell, as a share of the object's shorter side", gt=0, le=0.5
     )
-    coverage: float = setting(0.8, "Area of all cells over that of the object", gt=0)
+    coverage: float = setting(
+        0.8, "Area of all cells over that of the object", gt=0, le=20
+    )
     phase_rad: float = setting(1.0, "Phase in the middle of a cell", unit="rad")
     absorption: float = setting(0.1, "Amplitude that its middle takes", ge=0, le=0.5)
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
         """Transmission function (H, W)."""
         mean = self.radius * min(shape)
-        count = math.ceil(self.coverage * shape[0] * shape[1] / (math.pi * mean**2))
+        area = max(math.pi * mean**2, 1e-9)
+        count = math.ceil(self.coverage * shape[0] * shape[1] / area)
+        if count > _MOST_CELLS:
+            raise InputError(
+                f"VirtualExperiment.object.radius is {self.radius:g}: with a coverage "
+                f"of {self.coverage:g} these are {count} cells, over {_MOST_CELLS}; "
+                "take a larger radius or less coverage"
+            )
         thickness = np.zeros(shape)
         for _ in range(count):
             thickness += _cell(shape, mean, rng)
