@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -181,7 +182,8 @@ def test_a_refiner_on_standby_changes_nothing(
     assert recipe.stages[0].refine == ()
     *_, plain = recipe.run()
     same(result, plain)
-    assert result.history == plain.history
+    alone, of_recipe = (replace(r.history, runs=()) for r in (result, plain))
+    assert alone == of_recipe
     assert not {REFINED, ARROWS} & {layer.name for layer in window.viewer.layers}
     assert window.widget(f"{P}.reset_all").isEnabled() is False
 

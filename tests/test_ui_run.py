@@ -497,6 +497,7 @@ def test_fields_and_recent_files_come_back(
     )
     qtbot.waitUntil(lambda: other.controller.scan.source.path.endswith("stack.tif"))
     assert other.text(f"{R}.data.positions") == str(folder / "positions.txt")
+    assert other.controller.scan.geometry.distance_m == 2  # comes back with the files
 
 
 def test_recipes_are_saved_opened_and_copied_as_python(

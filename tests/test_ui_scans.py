@@ -140,6 +140,10 @@ def test_another_file_clears_what_was_set_for_the_last(
     assert window.dock.data.conventions.values["flip_columns"] is False
     assert window.text(f"{R}.data.positions") == str(larger / "positions.txt")
     assert "are cleared" in window.message
+    window.type(f"{R}.data.path", str(folder / "stack.tif"))
+    assert window.dock.geometry.values["focus_sample_m"] == pytest.approx(3.65e-3)
+    assert window.dock.data.conventions.values["flip_columns"] is True
+    assert "as they were set for it" in window.message
 
 
 def test_what_overrides_a_file_is_amber_and_can_be_taken_back(

@@ -94,7 +94,7 @@ class RunController(QObject):
         self._stage = 0
         self._notes_said = 0
         self.keeping = Keeping(self)
-        self.keeping.failed.connect(lambda why: self.say("warning", why))
+        self.keeping.failed.connect(self._say_not_kept)
         self._worker: Any = None
         self._opening: Opening | None = None
         self._timer = QTimer(self)
@@ -416,6 +416,9 @@ class RunController(QObject):
             shown = f", error {error:.4g}" if math.isfinite(error) else ""
             self.say("info", f"{done} at epoch {self.snapshot.epoch}{shown}")
         self.progressed.emit()
+
+    def _say_not_kept(self, why: str) -> None:
+        self.say("warning", why)
 
     def _say_notes(self, snapshot: Snapshot) -> None:
         """Say what the engine did by itself since the last time."""

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_scicompty.errors import InputError
 from napari_scicompty.formats import (
     FORMATS,
     GEOMETRY_CHOICES,
@@ -61,8 +62,10 @@ class DataSection(QWidget):
     """Choose a scan: files with their conventions, or the virtual experiment."""
 
     open_wanted = Signal()
-    other_file = Signal()
-    """Another file was chosen: what was set for the last one is cleared."""
+    other_file = Signal(str, str)
+    """Another file was chosen, (before, now): its own fields are shown, or none."""
+    recent_wanted = Signal(object)
+    """An input that was opened before should be opened again."""
     pattern_chosen = Signal(int)
 
     def __init__(self, prefix: str) -> None:
@@ -82,6 +85,8 @@ class DataSection(QWidget):
         )
         self._of = ""
         """The file that the other fields are about."""
+        self._left: dict[str, dict[str, Any]] = {}
+        """What was set for files that were left, by their paths."""
         self.path.chosen.connect(self._leave_other_file)
         self.path.chosen.connect(self._suggest_positions)
         for row in (self.path, self.positions):
@@ -257,16 +262,21 @@ class DataSection(QWidget):
         self.open_wanted.emit()
 
     def _leave_other_file(self, path: str) -> None:
-        """Clear what was set for another file: its positions, mask and conventions."""
+        """Put away what was set for another file; show what was set for this one."""
         before, self._of = self._of, path
         if not before or not path or before == path:
             return
-        self.positions.set_text("")
-        self.mask.set_text("")
+        values = self.conventions.values
+        rows = {"positions": self.positions, "mask": self.mask}
+        self._left[before] = values | {name: row.text() for name, row in rows.items()}
         defaults = OpenChoices()
-        names = self.conventions.values
-        self.conventions.set_values({name: getattr(defaults, name) for name in names})
-        self.other_file.emit()
+        known = self._left.get(path, {})
+        for name, row in rows.items():
+            row.set_text(known.get(name, ""))
+        self.conventions.set_values(
+            {name: known.get(name, getattr(defaults, name)) for name in values}
+        )
+        self.other_file.emit(before, path)
 
     def _suggest_positions(self, path: str) -> None:
         """Take the only positions file beside the patterns, if there is just one."""
@@ -292,13 +302,13 @@ class DataSection(QWidget):
         if menu.isEmpty():
             menu.addAction("Nothing opened yet").setEnabled(False)
 
-    def _open_recent(self, files: dict[str, str]) -> None:
-        self.source.setCurrentIndex(0)
-        self.path.set_text(files["path"])
-        self._leave_other_file(files["path"])
-        self.positions.set_text(files.get("positions", ""))
-        self._files_chosen()
-        self.open_wanted.emit()
+    def _open_recent(self, files: dict[str, Any]) -> None:
+        try:
+            chosen = FileInput(**files)
+        except InputError:  # of another version: the files alone are still good
+            names = ("path", "positions")
+            chosen = FileInput(**{n: files[n] for n in names if n in files})
+        self.recent_wanted.emit(chosen)
 
 
 class _PathRow(QWidget):

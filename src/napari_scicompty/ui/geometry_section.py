@@ -50,6 +50,8 @@ class GeometrySection(QWidget):
         )
         self.take_file.clicked.connect(lambda: self._take_file())
         self._overridden: tuple[str, ...] = ()
+        self._left: dict[str, dict[str, Any]] = {}
+        """Fields of files that were left, by their paths."""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form.native)
@@ -71,6 +73,16 @@ class GeometrySection(QWidget):
         """Empty all fields: they were about another file."""
         defaults = OpenChoices()
         self.set_values({name: getattr(defaults, name) for name in GEOMETRY_CHOICES})
+
+    def change_file(self, before: str, now: str) -> bool:
+        """Put away the fields of a file; show those of another, if there were some."""
+        self._left[before] = self.values
+        known = self._left.get(now)
+        if known is None:
+            self.clear()
+        else:
+            self.set_values(known)
+        return known is not None
 
     def _take_file(self) -> None:
         """Empty the fields that override the file."""

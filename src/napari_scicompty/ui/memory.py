@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import write_bytes
+
+if TYPE_CHECKING:
+    from napari_scicompty.recipe import FileInput
 
 MOST_RECENT = 8
 
@@ -37,14 +40,15 @@ def remember(**values: Any) -> None:
         write_bytes(path, json.dumps(everything, indent=1).encode(), overwrite=True)
 
 
-def recent_files() -> list[dict[str, str]]:
-    """Return patterns and positions that were opened, newest first."""
+def recent_files() -> list[dict[str, Any]]:
+    """Return inputs that were opened, by the names of their fields, newest first."""
     files = recall().get("recent", [])
     return [f for f in files if isinstance(f, dict) and "path" in f]
 
 
-def add_recent(path: str, positions: str | None) -> None:
-    """Put files at the head of the recent ones."""
-    new = {"path": path} | ({"positions": positions} if positions else {})
-    others = [f for f in recent_files() if f != new]
+def add_recent(chosen: FileInput) -> None:
+    """Put an input, with all that was said of it, at the head of the recent ones."""
+    new = chosen.model_dump(mode="json", exclude_defaults=True)
+    same = ("path", "positions")
+    others = [f for f in recent_files() if any(f.get(n) != new.get(n) for n in same)]
     remember(recent=[new, *others][:MOST_RECENT])

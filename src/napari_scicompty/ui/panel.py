@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
+from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui import journal, memory
@@ -152,6 +153,7 @@ class Reconstruction(DockPanel):
         self.geometry.changed.connect(self._geometry_changed)
         self.geometry.file_wanted.connect(self.open)
         self.data.other_file.connect(self._other_file)
+        self.data.recent_wanted.connect(self._open_recent)
         self.bar.run_clicked.connect(self.run)
         self.bar.pause_clicked.connect(self.pause_resume)
         self.bar.stop_clicked.connect(self.stop)
@@ -196,7 +198,7 @@ class Reconstruction(DockPanel):
             return
         memory.remember(recipe=recipe.to_toml())
         if isinstance(recipe.input, FileInput):
-            memory.add_recent(str(recipe.input.path), recipe.input.positions)
+            memory.add_recent(recipe.input)
         self.controller.open(recipe, then)
 
     def open_path(self, path: str) -> None:
@@ -205,12 +207,21 @@ class Reconstruction(DockPanel):
         self.geometry.clear()
         self.open()
 
-    def _other_file(self) -> None:
-        """Clear what was typed for the last file; it would be wrong in silence."""
-        self.geometry.clear()
+    def _other_file(self, before: str, now: str) -> None:
+        """Put away what was typed for the last file; it would be wrong in silence."""
+        is_known = self.geometry.change_file(before, now)
+        how = "as they were set for it" if is_known else "cleared"
         self.controller.say(
-            "info", "another file: geometry, positions and conventions are cleared"
+            "info", f"another file: geometry, positions and conventions are {how}"
         )
+
+    def _open_recent(self, chosen: FileInput) -> None:
+        """Open an input again, with all that was said of it then."""
+        self.data.set_input(chosen)
+        self.geometry.set_values(
+            {name: getattr(chosen, name) for name in GEOMETRY_CHOICES}
+        )
+        self.open()
 
     def open_virtual(self, experiment: VirtualExperiment) -> None:
         """Open a virtual experiment, with a start that suits it."""
