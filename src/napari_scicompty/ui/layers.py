@@ -152,12 +152,17 @@ class LiveLayers:
 
     def _fit(self, viewer: Viewer) -> None:
         """Show the whole object; layers of other scans may lie far away."""
-        ours = [part.layer_in(viewer) for part in self._parts]
-        images = [layer for layer in ours if layer is not None and layer.ndim == 2]
-        if viewer.canvas.grid.enabled or not images:
-            viewer.reset_view()
-        else:
-            viewer.fit_to_view(layers=images)
+        viewer.reset_view()
+        layers = [part.layer_in(viewer) for part in self._parts]
+        extents = [layer.extent.world for layer in layers if layer is not None]
+        if viewer.canvas.grid.enabled or not extents:
+            return
+        # Not napari's own fit_to_view(layers=...): it keeps the window alive for ever.
+        low = np.min([extent[0] for extent in extents], axis=0)
+        high = np.max([extent[1] for extent in extents], axis=0)
+        size = np.maximum(high - low, 1e-12)
+        viewer.scene.camera.center = tuple((low + high) / 2)
+        viewer.scene.camera.zoom = 0.95 * float(np.min(viewer.canvas.size / size))
 
     def leave(self, viewer: Viewer, name: str) -> None:
         """Let the layers be as they are, hidden and under names of their own.
