@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from patience import slowness
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from window import Window
 
@@ -19,6 +22,25 @@ _SCRATCH = Path(tempfile.mkdtemp(prefix="scicompty-tests-"))
 os.environ["NAPARI_CONFIG"] = str(_SCRATCH / "napari.yaml")  # read when napari loads
 os.environ["NAPARI_ENSURE_PLUGIN_MAIN_THREAD"] = "1"
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patience() -> Iterator[None]:
+    """Let all waiting for the window scale with the load of the machine."""
+    from pytestqt.qtbot import QtBot
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("waitUntil", "waitSignal"):
+            patch.setattr(QtBot, name, _scaled(getattr(QtBot, name)))
+        yield
+
+
+def _scaled(wait: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(wait)
+    def scaled(bot: Any, what: Any, *, timeout: int = 5000, **options: Any) -> Any:
+        return wait(bot, what, timeout=round(timeout * slowness()), **options)
+
+    return scaled
 
 
 def pytest_unconfigure() -> None:
@@ -33,9 +55,12 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_user_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_user_folders(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = tmp_path_factory.mktemp("user")
     for kind in ("CONFIG", "DATA", "STATE"):
-        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / "user" / kind.lower()))
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(user / kind.lower()))
 
 
 @pytest.fixture(scope="session")

@@ -166,7 +166,10 @@ def test_info_says_what_a_scan_still_needs() -> None:
     assert "16 x 32 x 32, float32" in said
     assert "still needed:        stack.tif: holds no positions; give" in said
     said = _call("info", "stack.tif", "--positions=positions.txt")
-    assert "the geometry lacks --wavelength-m (or --energy-ev), --distance-m" in said
+    assert (
+        "the geometry lacks --wavelength-m (or --energy-ev, --voltage-v), --distance-m"
+        in said
+    )
 
 
 @pytest.mark.parametrize(
@@ -223,7 +226,7 @@ def test_info_tells_of_a_refined_focus(folder: Path) -> None:
         (["reconstruct", *SHORT, "--save=none/r.h5"], "folder is missing"),
         (["reconstruct", *SHORT, "--figure=f.jpg"], "end its name"),
         (["reconstruct", *SHORT, "--tiff=f.tif"], "end its name"),
-        (["reconstruct", "--from=stack.tif"], "no result can be read"),
+        (["reconstruct", "--from=stack.tif"], "cannot be read as a result"),
         (["reconstruct", "--recipe=stack.tif"], "stack.tif: is no recipe; give a TOML"),
         (["reconstruct", "--recipe=no.toml"], "no.toml: there is no such file"),
         (["reconstruct", *FILES, "--start=disc"], "--radius-m: is missing; give it"),

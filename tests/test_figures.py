@@ -48,7 +48,7 @@ def test_saves_every_kind(
 
 
 def test_text_stays_text(shot: sc.Snapshot, tmp_path: Path) -> None:
-    save_figure(tmp_path / "f.svg", shot)
+    save_figure(tmp_path / "f.svg", shot, phase_range="full")
     svg = (tmp_path / "f.svg").read_text(encoding="utf-8")
     for text in ("Phase", "Magnitude", "phase (rad)", "magnitude (1)", ">π<"):
         assert text in svg
@@ -104,7 +104,8 @@ def test_nothing_lies_outside_the_page_or_on_another_panel(
 
 def test_shows_the_lit_region_with_its_phase_centred(shot: sc.Snapshot) -> None:
     turned = shot.replace(object=shot.object * np.complex64(np.exp(2j)))
-    phase, bar, magnitude, _ = draw_figure(turned, FigureOptions()).axes
+    options = FigureOptions(phase_range="full")
+    phase, bar, magnitude, _ = draw_figure(turned, options).axes
     values = phase.images[0].get_array().filled(np.nan)
     assert phase.images[0].get_clim() == (-np.pi, np.pi)
     assert abs(np.angle(np.nanmean(np.exp(1j * values)))) < 0.1
@@ -184,3 +185,14 @@ def test_a_ring_correlation_shows_its_crossings_and_both_scales(tmp_path: Path) 
     assert at == pytest.approx([c.frequency * 1e-6 for c in crossings])
     with pytest.raises(sc.InputError, match="end its name"):
         save_ring_correlation(tmp_path / "f.jpg", frc)
+
+
+def test_a_weak_phase_is_drawn_with_full_contrast(shot: sc.Snapshot) -> None:
+    """As the window draws it: a full turn only where the phase spans half of one."""
+    magnitude = np.abs(shot.object)
+    for span, limit in ((0.2, 0.5), (6.0, np.pi)):
+        ramp = np.linspace(-span / 2, span / 2, shot.object.shape[0])[:, None]
+        seen = shot.replace(object=(magnitude * np.exp(1j * ramp)).astype(np.complex64))
+        low, high = draw_figure(seen, FigureOptions()).axes[0].images[0].get_clim()
+        assert -limit <= low < high <= limit
+        assert high - low > 0.5 * span

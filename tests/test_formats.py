@@ -323,7 +323,7 @@ def test_geometry_by_name_completes_and_overrides(tmp_path, truth):
     assert scan.geometry.wavelength_m == pytest.approx(1e-10)
     cxi = sc.open_scan(write_cxi(tmp_path / "a.cxi", truth), distance_m=2)
     assert (cxi.geometry.distance_m, scan.geometry.distance_m) == (2, 2)
-    assert any("distance_m: as given" in line for line in cxi.report)
+    assert any("distance_m: 2.0 as given, not" in line for line in cxi.report)
 
 
 def test_positions_file_replaces_those_of_a_cxi(tmp_path, truth):
@@ -522,10 +522,10 @@ def test_missing_geometry_is_named(tmp_path, truth, caplog):
     tiff()(tmp_path / "s.tif", truth.patterns)
     write_text(tmp_path / "p.txt", truth.positions_m)
     text = refused(caplog, tmp_path / "s.tif", tmp_path / "p.txt", distance_m=1)
-    assert "lacks wavelength_m (or energy_ev), detector_pixel_m;" in text
+    assert "lacks wavelength_m (or energy_ev, voltage_v), detector_pixel_m;" in text
     ev = {"entry_1__instrument_1__source_1__energy": 12400.0}  # not joule
     text = refused(caplog, write_cxi(tmp_path / "a.cxi", truth, **ev))
-    assert "lacks wavelength_m (or energy_ev);" in text
+    assert "lacks wavelength_m (or energy_ev, voltage_v);" in text
 
 
 def test_patterns_without_positions_are_refused(tmp_path, truth, caplog):

@@ -163,7 +163,7 @@ def test_a_value_given_goes_before_one_named(write):
     scan = sc.open_scan(write(), **KEYS, distance_m=2.0, energy_ev=5e3)
     assert scan.geometry.distance_m == 2
     assert scan.geometry.energy_ev == pytest.approx(5e3)
-    assert any("distance_m: as given, not 1.0" in line for line in scan.report)
+    assert any("distance_m: 2.0 as given, not 1.0" in line for line in scan.report)
 
 
 def test_a_mask_may_mark_the_bad_pixels(write, truth):

@@ -17,20 +17,22 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "napari_scicompty"
 FLOORS = {
     6: "ui cli",
-    5: "recipe results figures",
-    4: "controls refining run start search reconstruction halves refocusing simulation",
+    5: "recipe results ome_tiff autosave figures",
+    4: "controls refining run start continuing search reconstruction repeating halves "
+    "refocusing simulation",
     3: "algorithms refine analysis plan",
     2: "held_out storage measured estimate pattern_errors snapshot run_settings "
-    "recorded visits formats prepare",
-    1: "affine errors files reading hdf5_heaps hdf5_values hdf5_files settings "
-    "host_memory device geometry stacks scan canvas optics",
+    "recorded visits formats prepare verdicts",
+    1: "affine errors processes reading files hdf5_heaps hdf5_values hdf5_files "
+    "hdf5_output settings host_memory device geometry stacks scan canvas optics "
+    "findings checks",
 }
 WITHIN_A_FLOOR = (  # each room may import those that stand before it
-    "errors settings geometry scan canvas",
+    "errors findings settings geometry canvas checks scan",
     "errors optics",
     "errors device optics",
     "host_memory device",
-    "errors reading files",
+    "errors processes reading files hdf5_output",
     "errors host_memory reading hdf5_heaps hdf5_values hdf5_files",
     "stacks scan",
     "snapshot estimate",
@@ -39,10 +41,13 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "storage measured",
     "analysis plan",
     "prepare formats",
-    "controls refining run start search reconstruction halves",
-    "start refocusing",
+    "controls refining run start continuing search reconstruction halves",
+    "start reconstruction repeating",
+    "run repeating",
+    "start continuing refocusing",
     "run refocusing",
     "results recipe",
+    "results autosave",
     "ui cli",
 )
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms.split()}

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
+from napari_scicompty.findings import level_of
+from napari_scicompty.simulation import PRESETS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +47,65 @@ def test_the_orientation_of_the_file_is_the_best_of_all_eight(p25: sc.Scan) -> N
             errors[swap, *sign] = last.error
     asis = errors.pop((False, 1, 1))
     assert asis < 0.8 * min(errors.values())
+
+
+def test_nothing_is_odd_about_the_measured_scans(
+    p25: sc.Scan, shared_data: Path
+) -> None:
+    star = sc.open_scan(
+        shared_data / "siemens_star" / "stack.tif",
+        shared_data / "siemens_star" / "positions_m.txt",
+        wavelength_m=1.4089e-10,
+        distance_m=1.92,
+        detector_pixel_m=75e-6,
+    )
+    rotavirus = sc.open_scan(
+        shared_data / "rotavirus" / "cryo_rotavirus_small.h5",
+        positions_key="positions_xy_m",
+        wavelength_key="wavelength_m",
+        distance_key="distance_m",
+        detector_pixel_key="detector_pixel_m",
+    )
+    for scan in (p25, star, rotavirus):
+        assert scan.findings == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PRESETS)
+def test_an_honest_run_of_a_preset_hears_nothing(name: str) -> None:
+    recipe = sc.Recipe.preset(name)
+    stage = recipe.stages[0].replace(epochs=20)
+    scan = recipe.scan()
+    assert scan.findings == ()
+    *_, last = recipe.replace(stages=(stage,)).run(scan)
+    told = (level_of(note) for note in last.history.notes)
+    assert not [text for level, text in told if level == "warning"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_star_tells_a_wrong_orientation_and_spoiled_frames(
+    wrong: bool, shared_data: Path
+) -> None:
+    """Swapped axes; a mirrored frame and a copy: the curve falls all the same."""
+    scan = sc.open_scan(
+        shared_data / "siemens_star" / "stack.tif",
+        shared_data / "siemens_star" / "positions_m.txt",
+        wavelength_m=1.4089e-10,
+        distance_m=1.92,
+        detector_pixel_m=75e-6,
+    )
+    start = sc.PupilProbe(
+        defocus_m=112 * scan.pixel_size_m[0] ** 2 / scan.geometry.wavelength_m
+    )
+    if wrong:
+        scan = scan.with_positions(scan.positions_m[:, ::-1])
+    else:
+        frames = np.asarray(scan.patterns).copy()
+        frames[50], frames[77] = frames[50][:, ::-1], frames[3]
+        scan = scan.replace(patterns=frames)
+        assert [f.code for f in scan.findings] == ["frames-doubled"]
+    *_, last = sc.reconstruct(scan, sc.RPIE(), epochs=20, start=start, device="cpu")
+    notes = " ".join(last.history.notes)
+    assert ("hardly falls" in notes) == wrong
+    assert ("run.excluded=[50,77]" in notes) != wrong

@@ -15,6 +15,7 @@ import torch
 
 import napari_scicompty as sc
 from napari_scicompty import results
+from napari_scicompty.ome_tiff import save_ome_tiff
 from napari_scicompty.run import Run
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.snapshot import Change, Snapshot
@@ -148,7 +149,7 @@ def _newer(path: Path) -> None:
     ("spoil", "says"),
     [
         (Path.unlink, "no such file"),
-        (_not_hdf5, "damaged or not HDF5"),
+        (_not_hdf5, "damaged or of another kind"),
         (_someone_elses, "not a result of napari-scicompty"),
         (_truncated, "damaged"),
         (_gutted, "damaged"),
@@ -179,8 +180,8 @@ def test_a_failing_write_leaves_the_old_file(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results, "_save_state", full_disk)
-    with pytest.raises(sc.InputError, match="No space left"):
+    monkeypatch.setattr(results, "save_state", full_disk)
+    with pytest.raises(sc.InputError, match="the disk is full"):
         sc.save_result(path, shot.replace(epoch=7))
     assert path.read_bytes() == old
     assert os.listdir(tmp_path) == ["r.h5"]
@@ -196,7 +197,7 @@ def test_a_folder_that_is_missing_gets_a_sentence(
 def test_ome_tiff_keeps_channels_and_pixel_size(scan: sc.Scan, tmp_path: Path) -> None:
     shot = _full(scan)
     path = tmp_path / "r.ome.tif"
-    results.save_ome_tiff(path, shot)
+    save_ome_tiff(path, shot)
     with tifffile.TiffFile(path) as file:
         data = file.asarray()
         pixels = tifffile.xml2dict(file.ome_metadata)["OME"]["Image"]["Pixels"]
@@ -206,4 +207,4 @@ def test_ome_tiff_keeps_channels_and_pixel_size(scan: sc.Scan, tmp_path: Path) -
     assert (pixels["PhysicalSizeXUnit"], data.dtype) == ("nm", np.float32)
     assert pixels["PhysicalSizeX"] == pytest.approx(shot.pixel_size_m[1] * 1e9)
     with pytest.raises(sc.InputError, match="end the name"):
-        results.save_ome_tiff(tmp_path / "r.png", shot)
+        save_ome_tiff(tmp_path / "r.png", shot)

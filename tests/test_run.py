@@ -18,6 +18,7 @@ from napari_scicompty.results import open_result, save_result
 from napari_scicompty.run import Run
 from napari_scicompty.snapshot import Change, Snapshot
 from napari_scicompty.start import DiscProbe
+from patience import patient
 from small_scans import SmallScan, diffract, settings, small_scan
 
 if TYPE_CHECKING:
@@ -535,7 +536,7 @@ class InThread:
             self.snapshots.append(snapshot)
 
     def wait_for(self, count: int) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + patient(20)
         while len(self.snapshots) < count and time.monotonic() < until:
             time.sleep(1e-3)
         assert len(self.snapshots) >= count

@@ -14,7 +14,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 import napari_scicompty as sc
-from napari_scicompty.ui import autosave
+from napari_scicompty import autosave
 from window import ENDLESS, EXPERIMENT, RADIUS_M, click_at, same, write_cxi
 
 if TYPE_CHECKING:
@@ -462,14 +462,14 @@ def test_the_result_of_a_dead_process_is_offered(
     for stamp, pid in (("01", gone.pid), ("02", gone.pid), ("03", os.getpid())):
         path = autosave.folder() / f"20260101-0000{stamp}-{pid}-a.h5"
         sc.save_result(path, last)
-    names = [path.name for path in autosave.leftovers()]
+    names = [found.path.name for found in autosave.leftovers()]
     assert names == [f"20260101-0000{n}-{gone.pid}-a.h5" for n in ("02", "01")]
     window = open_window()
     window.click(f"{R}.recover")
     same(window.controller.snapshot, last)
     again = open_window()
     again.click(f"{R}.discard")
-    assert [path.name for path in autosave.leftovers()] == names[1:]
+    assert [found.path.name for found in autosave.leftovers()] == names[1:]
 
 
 def _unsaved() -> list[Path]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_scicompty.analysis import metrics
     from napari_scicompty.controls import Controls
     from napari_scicompty.errors import DivergedError, EngineError, InputError
+    from napari_scicompty.findings import Finding
     from napari_scicompty.formats import open_scan, save_scan
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.halves import Resolution, half_scans
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Geometry": "geometry",
+    "Finding": "findings",
     "Scan": "scan",
     "open_scan": "formats",
     "save_scan": "formats",
@@ -89,6 +91,7 @@ __all__ = [
     "DiscProbe",
     "DivergedError",
     "EngineError",
+    "Finding",
     "Geometry",
     "InputError",
     "LeastSquaresShift",

@@ -23,6 +23,15 @@ WHOLE = 1e-3
 """Fractions of a pixel below this are whole (metres over pixel give 20.9999999)."""
 
 
+SAME_PIXEL = 1e-3
+"""Pixels that differ by this share of themselves are the same."""
+
+
+def same_pixel(first: ArrayLike, second: ArrayLike) -> bool:
+    """Whether two object pixels (y, x) in metres are the same, however small."""
+    return bool(np.allclose(first, second, rtol=SAME_PIXEL, atol=0))
+
+
 @dataclass(frozen=True)
 class Canvas:
     """The grid on which the object lies.
@@ -42,9 +51,17 @@ class Canvas:
 
     @classmethod
     def of(cls, scan: Scan, margin: int = MARGIN) -> Canvas:
-        """Span of the positions + one view + `margin` pixels on every side."""
+        """Span of the positions + one view + `margin` pixels on every side.
+
+        Those of patterns that are left out count where they lie among the others or
+        within a view of them, so that parts of a scan lie on one and the same grid.
+        """
         pixel = np.array(scan.pixel_size_m)
-        low, high = scan.positions_m.min(0), scan.positions_m.max(0)
+        seen, view = scan.positions_m[scan.included], pixel * scan.frame_shape
+        low, high = seen.min(0) - view, seen.max(0) + view
+        every = scan.positions_m
+        near = every[((every >= low) & (every <= high)).all(1)]
+        low, high = near.min(0), near.max(0)
         size = [
             math.ceil(span - WHOLE) + length + 2 * margin
             for span, length in zip((high - low) / pixel, scan.frame_shape, strict=True)

@@ -49,10 +49,14 @@ class Controls:
             No such setting, a value out of range, or a setting that is not live.
         """
         with self._lock:
+            # Of a setting that waits already only the new value counts: a knob that is
+            # turned a thousand times while the run is paused makes one change.
+            pending = [change for change in self._pending if change[0] != path]
+            pending.append((path, value))
             check = self._check() if self._check is not None else None
             if check is not None:
-                check([*self._pending, (path, value)])
-            self._pending.append((path, value))
+                check(pending)
+            self._pending = pending
 
     def pause(self) -> None:
         """Hold the run after the batch under way."""

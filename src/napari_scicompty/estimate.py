@@ -62,6 +62,8 @@ class Estimate:
         Whether the probe is calibrated and stays as it is.
     brightness : Tensor (n,), optional
         Power of the beam at each position, relative to the probe's; 1 when left out.
+    taking_part : ndarray (n,) of bool, optional
+        Views that the canvas must hold; all when left out. See `include`.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Estimate:
         self.scratch = Scratch(object.device)
         self.probe_is_known = False
         self.brightness: Tensor | None = None
+        self.taking_part: NDArray[np.bool_] | None = None
         self.positions_m: NDArray[np.float64]
         self._exact: Tensor
         self._corners: list[Corner] = []
@@ -112,6 +115,14 @@ class Estimate:
         self._within = numbers_within(self.canvas.view, self.canvas.shape, device)
         self._set_places(range(count))
         self._set_ramps()
+
+    def include(self, taking_part: NDArray[np.bool_]) -> None:
+        """Hold the views (n,) that take part; the canvas grows for new ones."""
+        self.taking_part = taking_part
+        before = self.canvas
+        self._make_room(self.positions_m)
+        if self.canvas is not before:
+            self.place(self.positions_m)
 
     def move(self, batch: Sequence[int], change_px: Tensor) -> None:
         """Move the views of a batch by (B, 2) pixels, at most to the canvas's rim."""
@@ -158,7 +169,10 @@ class Estimate:
         return -fraction if self.propagator.sees_shifts else fraction
 
     def _make_room(self, positions_m: NDArray[np.float64]) -> None:
-        canvas, (top, left) = self.canvas.grown_for(positions_m)
+        seen = positions_m
+        if self.taking_part is not None:
+            seen = positions_m[self.taking_part]
+        canvas, (top, left) = self.canvas.grown_for(seen)
         if canvas is self.canvas:
             return
         H, W = self.canvas.shape

@@ -156,6 +156,14 @@ class Geometry:
         return dataclasses.replace(self, **changes)
 
     @property
+    def described(self) -> dict[str, Any]:
+        """The fields that are set, as JSON can hold them."""
+        fields = dataclasses.asdict(self) | {
+            "detector_pixel_m": list(self.detector_pixel_m)
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @property
     def energy_ev(self) -> float:
         """Photon energy in eV that belongs to the wavelength."""
         return _HC_EV_M / self.wavelength_m

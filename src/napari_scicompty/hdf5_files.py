@@ -70,6 +70,11 @@ class Tree:
             file.close()
 
     @property
+    def linked(self) -> tuple[str, ...]:
+        """Other files that what was read lies in."""
+        return tuple(self._followed)
+
+    @property
     def attrs(self) -> Any:
         """Attributes of the file."""
         return self.file.attrs

@@ -56,6 +56,10 @@ class PatternErrors:
             self.squared[where] = errors
         self._visited[where] = True
 
+    def on_host(self) -> NDArray[np.floating]:
+        """Return the squared errors (n,) as they are now."""
+        return self.squared.cpu().numpy()
+
     @property
     def of_epoch(self) -> Tensor:
         """Squared errors (n,) of this epoch; zero where a pattern was not visited."""

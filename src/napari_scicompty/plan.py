@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_scicompty.analysis.preflight import working_bytes
+from napari_scicompty.analysis.preflight import copies_bytes, working_bytes
 from napari_scicompty.device import free_bytes, is_out_of_memory, pick_device
 from napari_scicompty.errors import EngineError
 from napari_scicompty.host_memory import available_bytes
@@ -161,6 +161,8 @@ def _plans(
     else:
         ways += [Keeping("host", least), Keeping("scan", least)]
     working = working_bytes(scan, algorithm, modes, settings.batch)
+    if device.type == "cpu":
+        working += copies_bytes(scan)
     name = Path(scan.source.path).name
     return [
         Plan(way, working + _kept_bytes(way, scan, "device"), name)

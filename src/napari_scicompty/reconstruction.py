@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms.base import as_algorithm
+from napari_scicompty.continuing import as_chosen, differences, misfit, resume
 from napari_scicompty.errors import InputError
 from napari_scicompty.refine import refiners
 from napari_scicompty.refining import too_few_epochs
@@ -13,7 +14,7 @@ from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.scan import Scan
 from napari_scicompty.search import Candidate, explain, ranked, search
 from napari_scicompty.snapshot import Snapshot
-from napari_scicompty.start import AutoStart, ProbeFile, Start, begin, resume
+from napari_scicompty.start import AutoStart, ProbeFile, Start, begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +65,7 @@ def reconstruct(
         To pause, stop or change settings from another thread.
     **settings
         Other fields of `RunSettings`: ``hold_probe``, ``freeze_probe``, ``excluded``,
-        ``threads``.
+        ``positions_of``, ``threads``.
 
     Yields
     ------
@@ -99,8 +100,15 @@ def prepare(
     controls: Controls | None = None,
     progress: Callable[[int, int, Candidate], None] | None = None,
     refine: Sequence[Refiner] = (),
+    make: Callable[..., Run] = Run,
 ) -> Run:
-    """Turn a start into a run that is ready to advance (searching if it must)."""
+    """Turn a start into a run that is ready to advance (searching if it must).
+
+    Parameters
+    ----------
+    make : callable
+        Makes the run.
+    """
     _check_kinds(scan, algorithm)
     if isinstance(start, str):
         if start != "auto":
@@ -111,10 +119,12 @@ def prepare(
         start = AutoStart()
     if isinstance(start, Snapshot):
         first = resume(scan, start, settings.modes, settings.seed)
-        told = [*_other_source(scan, first), *_waiting(refine, first, settings)]
-        new = [note for note in told if note not in first.history.notes]
-        first = first.replace(history=first.history.add(notes=new))
-        return Run(scan, algorithm, first, settings, controls, refine)
+        odd = [finding.as_note for finding in differences(scan, first, settings)]
+        told = [*_other_source(scan, first), *odd, *_waiting(refine, first, settings)]
+        first = as_chosen(scan, _noted(first, told), settings)
+        run = make(scan, algorithm, first, settings, controls, refine)
+        run.note(misfit(run, first))
+        return run
     notes: list[str] = []
     if isinstance(start, AutoStart):
         tried: list[Candidate] = []
@@ -132,7 +142,7 @@ def prepare(
     first = begin(seen, start, modes=settings.modes, seed=settings.seed)
     notes += _waiting(refine, first, settings)
     first = first.replace(history=first.history.add(notes=notes))
-    return Run(scan, algorithm, first, settings, controls, refine)
+    return make(scan, algorithm, first, settings, controls, refine)
 
 
 def _check_kinds(scan: object, algorithm: object) -> None:
@@ -142,6 +152,12 @@ def _check_kinds(scan: object, algorithm: object) -> None:
             f"scan is a {type(scan).__name__}; give a Scan, such as open_scan returns"
         )
     as_algorithm(algorithm)
+
+
+def _noted(first: Snapshot, notes: list[str]) -> Snapshot:
+    """Add what the history does not say yet."""
+    new = [note for note in notes if note not in first.history.notes]
+    return first.replace(history=first.history.add(notes=new))
 
 
 def _waiting(

@@ -9,9 +9,10 @@ import numpy as np
 
 from napari_scicompty.algorithms.pie import RPIE
 from napari_scicompty.analysis.regridding import regridded
+from napari_scicompty.continuing import resume
 from napari_scicompty.run import Run
 from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.start import BackPropagatedProbe, begin, resume
+from napari_scicompty.start import BackPropagatedProbe, begin
 
 if TYPE_CHECKING:
     from napari_scicompty.scan import Scan

@@ -29,7 +29,8 @@ from napari_scicompty.plan import SHORT_OF_MEMORY, keep, plan, smaller
 from napari_scicompty.recorded import RecordedSteps, recording
 from napari_scicompty.refining import Refining
 from napari_scicompty.run_settings import RunSettings, included
-from napari_scicompty.snapshot import Change, Refined, Snapshot
+from napari_scicompty.snapshot import Change, Refined, RunRecord, Snapshot
+from napari_scicompty.verdicts import verdicts
 from napari_scicompty.visits import Visits, groups_apart
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_scicompty.algorithms.base import Algorithm
+    from napari_scicompty.findings import Finding
     from napari_scicompty.refine.base import Refiner
     from napari_scicompty.scan import Scan
     from napari_scicompty.settings import Settings
@@ -108,6 +110,7 @@ class Run:
             torch.from_numpy(start.object.copy()).to(device),
             torch.from_numpy(start.probe.copy()).to(device),
         )
+        self.estimate.taking_part = self._included
         self.estimate.place(start.positions_m)
         told = (scan, algorithm, settings, len(start.probe))
         self.plan, self.measured = keep(plan(*told), *told, self._included)
@@ -123,6 +126,7 @@ class Run:
         self._visits.at = start.batch
         self._tell()
         self._begin_errors(start, device)
+        self.history = self.history.add(runs=[self._record(start)])
         self.controls.bind(self._checked)
         self._good = self.snapshot()
 
@@ -132,6 +136,11 @@ class Run:
         """Whether all epochs were done or the run was stopped."""
         over = self.epoch >= self.last_epoch and not self.controls.waiting
         return self.controls.stopped or over
+
+    @property
+    def _has_finished(self) -> bool:
+        """Whether the run came to its end by itself."""
+        return self.done and not self.controls.stopped
 
     def advance(self, seconds: float | None = None) -> None:
         """Do batches until the epoch ends, `seconds` have passed, or the run is done.
@@ -267,6 +276,9 @@ class Run:
             self.estimate, self.measured, self._errors.of_epoch, self.epoch
         )
         self.history = self.history.add(refined=refined)
+        told = (self.scan, self._included)
+        for finding in verdicts(self.history, self._errors.on_host, *told):
+            self.note(finding)
         self._begin_epoch()
         if self.measured.held_out is None:
             self._good = self.snapshot()
@@ -295,7 +307,9 @@ class Run:
             )
             self._go_back_to(best)
             self.epoch = self.last_epoch = best.epoch
-            self.history = best.history.add(notes=[note])
+            self.history = dataclasses.replace(
+                best.history.add(notes=[note]), changes=self.history.changes
+            )
 
     def _go_back_to(self, good: Snapshot) -> None:
         self.estimate.restore(good)
@@ -346,14 +360,13 @@ class Run:
         # Only here, after the traceback, is the memory of the step free again.
         good, device = self._good, self._errors.squared.device
         told = (self.scan, self.algorithm, self.settings, len(self.estimate.probe))
-        less = smaller(self.plan, *told)
+        less, half = smaller(self.plan, *told), self._batch_size // 2
         if less is not None:
             self.plan = less
             self.measured.keep(self.scan, less.keeping, device)
             how = str(less)
-        elif self._batch_size > 1:
-            self._apply([("run.batch", self._batch_size // 2)])
-            how = f"batches of {self._batch_size}"
+        elif half:
+            how = f"batches of {half}"
         else:
             raise EngineError(SHORT_OF_MEMORY.format(device, f"at epoch {self.epoch}"))
         note = (
@@ -362,12 +375,20 @@ class Run:
         )
         self._go_back_to(good)
         self.epoch = good.epoch
+        # Settings stay as they are, so they act from the beginning of that epoch on.
+        epoch, batch = good.epoch, good.batch
+        changes = [
+            dataclasses.replace(c, epoch=epoch, batch=batch) if c.epoch >= epoch else c
+            for c in self.history.changes
+        ]
         self.history = dataclasses.replace(
             good.history,
-            changes=self.history.changes,
+            changes=tuple(changes),
             notes=(*self.history.notes, note),
         )
         self._begin_epoch()
+        if less is None:
+            self._apply([("run.batch", half)])
 
     # -- changes under way ------------------------------------------------------------
     def _checked(
@@ -398,6 +419,7 @@ class Run:
             groups = changed(groups, [change])
             value = value_of(groups, path)
             records.append(Change(self.epoch, self.batch, path, value, previous))
+        self.estimate.include(self._included)
         self.history = self.history.add(changes=records)
         self.algorithm, self.settings = after.pop("algorithm"), after.pop("run")
         self.refining.choose(after)
@@ -423,11 +445,23 @@ class Run:
         best = min(self.history.errors, default=math.inf)
         self._best = start.state.get("best", best)
 
-    def full_error(self) -> tuple[float, Tensor]:
-        """Error by a full pass, and the squared error of each pattern, shape (n,)."""
+    def full_error(self, only: NDArray[np.bool_] | None = None) -> tuple[float, Tensor]:
+        """Error by a full pass, and the squared error of each pattern, shape (n,).
+
+        Parameters
+        ----------
+        only : (n,), optional
+            Patterns that are looked at; those that take part when left out.
+        """
+        which = self._included if only is None else only & self._included
         with torch.no_grad(), cpu_threads(self._threads):
-            squared = full_pass(self.estimate, self.measured, self._included)
-        return self._errors.error(self._included, squared), squared
+            squared = full_pass(self.estimate, self.measured, which)
+        return self._errors.error(which, squared), squared
+
+    def note(self, finding: Finding | None) -> None:
+        """Keep in the history what was found to be odd, once."""
+        if finding is not None and finding.as_note not in self.history.notes:
+            self.history = self.history.add(notes=[finding.as_note])
 
     # -- what can be seen -------------------------------------------------------------
     def snapshot(self, *, exact: bool = False) -> Snapshot:
@@ -441,6 +475,9 @@ class Run:
             error, squared = self.full_error()
             known = self._included
         canvas = self.estimate.canvas
+        *earlier, now = self.history.runs
+        now = dataclasses.replace(now, finished=self._has_finished)
+        history = dataclasses.replace(self.history, runs=(*earlier, now))
         return Snapshot(
             epoch=self.epoch,
             error=error,
@@ -455,7 +492,7 @@ class Run:
             settings=self._described(),
             seed=self.settings.seed,
             source=self.scan.source,
-            history=self.history,
+            history=history,
             elapsed_s=self.elapsed_s,
             batch=self.batch,
             state={
@@ -468,6 +505,21 @@ class Run:
                 "squared_errors": _copied(self._errors.squared),
             },
             nominal_positions_m=self.scan.positions_m,
+            exact=exact,
+        )
+
+    def _record(self, start: Snapshot) -> RunRecord:
+        """Tell how this run begins, so that it can be repeated."""
+        return RunRecord(
+            epoch=start.epoch,
+            batch=start.batch,
+            algorithm=self.algorithm.described,
+            run=self.settings.model_dump(mode="json"),
+            refine=tuple(r.described for r in self.refining.refiners.values()),
+            geometry=self.scan.geometry.described,
+            excluded=self.scan.excluded,
+            changes=len(start.history.changes),
+            exact=start.exact,
         )
 
     def _beside(self) -> dict[str, Any]:

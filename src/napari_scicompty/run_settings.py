@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.settings import Numbers, Settings, setting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class RunSettings(Settings):
         0, "Epochs before the probe is updated for the first time", ge=0
     )
     freeze_probe: bool = setting(False, "Keep the probe as it is (a calibrated one)")
-    excluded: tuple[int, ...] = setting(
+    excluded: Numbers = setting(
         (), "Patterns that take no part, by their number from 0", title="Exclude"
     )
     held_out: float = setting(
@@ -65,6 +65,14 @@ class RunSettings(Settings):
         "Stop when the held-out error has not fallen for so many epochs, and keep the "
         "best; 0 goes on to the end",
         ge=0,
+        advanced=True,
+    )
+    positions_of: Literal["result", "scan"] = setting(
+        "result",
+        "Whose positions a continued result has, where the scan's are not those that "
+        "it was made from",
+        title="Positions of",
+        live=False,
         advanced=True,
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
@@ -91,7 +99,7 @@ class RunSettings(Settings):
         0,
         "Of the random order and the weak modes: same seed, same numbers",
         ge=0,
-        le=2**53,
+        lt=10**18,
         live=False,
     )
     threads: int = setting(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_scicompty.checks import CHECKS, found_in
+from napari_scicompty.checks.span import check_span
 from napari_scicompty.errors import InputError
-from napari_scicompty.geometry import pixel_sentence
 from napari_scicompty.stacks import chunks
 
 if TYPE_CHECKING:
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_scicompty.findings import Finding
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.stacks import Stack
 
-LARGEST_OBJECT = 16_384
-"""Pixels along one axis above which positions are taken to be in the wrong unit."""
+_MARK_SEED = 0x6D61726B
 
 _MOST_COUNTS = 1e18
 """Of a pattern: their square is still far below the largest float32."""
@@ -35,6 +36,10 @@ class Source:
 
     path: str = ""
     sha256: str = ""
+    files: tuple[str, ...] = ()
+    """Every file that was read for it; none of them is ever written over."""
+    opened: dict[str, Any] = field(default_factory=dict)
+    """Path, positions and choices that open it again; empty where it was no file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +58,15 @@ class Scan:
     mask : array (h, w), optional
         True = good pixel.
     report : sequence of str
-        Every convention that was assumed or converted on the way here.
+        Every convention that was assumed or converted on the way here, and what
+        `findings` say.
     source : Source
         File and hash.
     excluded : sequence of int
         Patterns that take no part in the reconstruction.
+    findings : sequence of Finding
+        What is odd and should be looked at. Those that follow from the scan itself are
+        found anew for every scan.
 
     Raises
     ------
@@ -73,6 +82,7 @@ class Scan:
     report: tuple[str, ...] = ()
     source: Source = field(default_factory=Source)
     excluded: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
     negative_counts: int = field(default=0, init=False)
     """How many values below zero were found; they count as zero."""
     pattern_sum: NDArray[np.float64] = field(init=False)
@@ -80,6 +90,11 @@ class Scan:
     mean_pattern: NDArray[np.float64] = field(init=False)
     """Mean of the patterns that take part, zero where masked, shape (h, w)."""
     largest_count: float = field(default=0.0, init=False)
+    pattern_marks: NDArray[np.float64] = field(init=False, repr=False)
+    """A sum of each pattern by random weights, (n,): equal where patterns are."""
+    times_at_top: NDArray[np.int64] | None = field(default=None, init=False, repr=False)
+    """In how many patterns each good pixel holds the largest value of its type, (h, w);
+    None where none ever does."""
 
     def __post_init__(self) -> None:
         patterns = self.patterns
@@ -89,8 +104,10 @@ class Scan:
         _check_patterns(patterns)
         self._put("positions_m", _checked_positions(self.positions_m, len(patterns)))
         self._put("mask", _checked_mask(self.mask, self.frame_shape))
+        self._put("excluded", self._checked_excluded())
         self._check_span()
         self._look_once()
+        self._find()
 
     def __repr__(self) -> str:
         h, w = self.frame_shape
@@ -117,6 +134,12 @@ class Scan:
         """Object pixel (y, x)."""
         return self.geometry.pixel_size_m(self.frame_shape)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says beside the findings."""
+        told = {str(finding) for finding in self.findings}
+        return tuple(line for line in self.report if line not in told)
+
     @cached_property
     def good(self) -> NDArray[np.bool_]:
         """Good pixels, shape (h, w); all of them when there is no mask."""
@@ -139,6 +162,7 @@ class Scan:
         other = copy.copy(self)
         other._put("geometry", geometry)
         other._check_span()
+        other._find()
         return other
 
     def with_positions(self, positions_m: ArrayLike) -> Scan:
@@ -149,6 +173,7 @@ class Scan:
         other = copy.copy(self)
         other._put("positions_m", _checked_positions(positions_m, len(self)))
         other._check_span()
+        other._find()
         return other
 
     def exclude(self, patterns: ArrayLike) -> Scan:
@@ -169,44 +194,44 @@ class Scan:
         object.__setattr__(self, name, value)
 
     # -- checks -----------------------------------------------------------------------
-    def _check_span(self) -> None:
-        check_span(self.positions_m, self.geometry, self.frame_shape)
-
-    def _look_once(self) -> None:
-        """Take all sums in one pass over the patterns; note what was odd."""
-        good, notes = self.good, list(self.report)
+    def _checked_excluded(self) -> tuple[int, ...]:
         wrong = [j for j in self.excluded if not 0 <= j < len(self)]
         if wrong:
             raise InputError(
                 f"excluded: there is no pattern {wrong[0]}; they are numbered 0 to "
                 f"{len(self) - 1}"
             )
-        sums, total = np.zeros(len(self)), np.zeros(self.frame_shape)
-        negative, largest = 0, 0.0
+        chosen = tuple(sorted({int(j) for j in self.excluded}))
+        if len(chosen) == len(self):
+            raise InputError(
+                "patterns: every pattern is excluded; include at least one"
+            )
+        return chosen
+
+    def _check_span(self) -> None:
+        check_span(self.positions_m, self.geometry, self.frame_shape, self.excluded)
+
+    def _find(self) -> None:
+        """Find anew what follows from the scan, and let the report say it."""
+        notes = self.notes
+        given = (f for f in self.findings if f.code not in CHECKS)
+        self._put("findings", tuple(dict.fromkeys((*given, *found_in(self)))))
+        told = (str(finding) for finding in self.findings)
+        self._put("report", tuple(dict.fromkeys((*notes, *told))))
+
+    def _look_once(self) -> None:
+        """Take all sums in one pass over the patterns; note what was odd."""
         left_out = np.zeros(len(self), bool)
         left_out[list(self.excluded)] = True
-        for part, raw in self.chunks():
-            out = left_out[part]
-            usable = np.where(out[:, None], 0, raw[:, good])
-            finite = np.isfinite(usable).all(1)
-            if not finite.all():
-                bad = part.start + int(np.flatnonzero(~finite)[0])
-                raise InputError(
-                    f"patterns: pattern {bad} holds values that are not finite, or "
-                    "beyond single precision; mask those pixels or exclude the pattern"
-                )
-            negative += int(np.count_nonzero(usable < 0))
-            clipped = np.maximum(usable, 0)
-            sums[part] = clipped.sum(1, dtype=np.float64)
-            largest = max(largest, float(clipped.max(initial=0)))
-            total[good] += clipped.sum(0, dtype=np.float64)
-        if sums.max() > _MOST_COUNTS:
+        seen = _Sums.of(self, left_out)
+        if (most := seen.sums.max()) > _MOST_COUNTS:
             raise InputError(
-                f"patterns: pattern {int(sums.argmax())} has {sums.max():.3g} counts, "
+                f"patterns: pattern {int(seen.sums.argmax())} has {most:.3g} counts, "
                 "whose sums and squares single precision does not hold; scale the "
                 "patterns down, or mask what is no count"
             )
-        blank = np.flatnonzero((sums == 0) & ~left_out)
+        notes = list(self.report)
+        blank = np.flatnonzero((seen.sums == 0) & ~left_out)
         if len(blank) == len(self):
             raise InputError(
                 "patterns: every pattern is blank on the good pixels; check the file, "
@@ -215,46 +240,78 @@ class Scan:
         if len(blank):
             notes.append(f"{len(blank)} blank pattern(s) left out: {_listed(blank)}")
             left_out[blank] = True
-        if negative:
-            notes.append(f"{negative} negative value(s) count as zero")
+        if seen.negative:
+            notes.append(f"{seen.negative} negative value(s) count as zero")
         self._put("excluded", tuple(int(j) for j in np.flatnonzero(left_out)))
         if left_out.all():
             raise InputError(
                 "patterns: every pattern is excluded; include at least one"
             )
         self._put("report", tuple(dict.fromkeys(notes)))
-        self._put("negative_counts", negative)
-        self._put("pattern_sum", sums)
-        self._put("mean_pattern", total / int(np.count_nonzero(~left_out)))
-        self._put("largest_count", largest)
+        self._put("negative_counts", seen.negative)
+        self._put("pattern_sum", seen.sums)
+        self._put("pattern_marks", seen.marks)
+        self._put("mean_pattern", seen.total / int(np.count_nonzero(~left_out)))
+        self._put("largest_count", seen.largest)
+        self._put("times_at_top", seen.at_top)
 
 
-def check_span(
-    positions_m: NDArray[np.float64],
-    geometry: Geometry,
-    frame_shape: tuple[int, int],
-) -> None:
-    """Refuse positions (n, 2) that span less than a pixel or more than any object.
+@dataclass
+class _Sums:
+    """What one pass over the patterns gives."""
 
-    Raises
-    ------
-    InputError
-        They are in another unit, or the object pixel follows from a wrong number.
-    """
-    span_m = np.ptp(positions_m, axis=0)
-    span = span_m / np.array(geometry.pixel_size_m(frame_shape))
-    if len(positions_m) > 1 and span.max() < 1:
-        size, fault = f"{span.max():.2g}", "less than one pixel"
-    elif (span + frame_shape).max() > LARGEST_OBJECT:
-        size, fault = f"{span.max():.0f}", f"over the limit of {LARGEST_OBJECT}"
-    else:
-        return
-    raise InputError(
-        f"positions_m span {size} object pixels ({span_m.max():.3g} m), {fault}; they "
-        "are in another unit (say which as position_unit when opening), or a number is "
-        "wrong that the object pixel follows from: it is "
-        f"{pixel_sentence(geometry, frame_shape)}"
-    )
+    sums: NDArray[np.float64]
+    marks: NDArray[np.float64]
+    total: NDArray[np.float64]
+    negative: int = 0
+    largest: float = 0.0
+    at_top: NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, scan: Scan, left_out: NDArray[np.bool_]) -> _Sums:
+        """Pass over the good pixels of the patterns that are not left out (n,)."""
+        good, shape = scan.good, scan.frame_shape
+        seen = cls(np.zeros(len(scan)), np.zeros(len(scan)), np.zeros(shape))
+        random = np.random.default_rng(_MARK_SEED).uniform(0.5, 1.5, shape)
+        weights = random[good].astype(np.float32)
+        dtype = scan.patterns.dtype
+        top = np.inf if dtype.kind == "f" else np.float32(np.iinfo(dtype).max)
+        pixels = None if good.all() else np.flatnonzero(good)
+        for part, raw in scan.chunks():
+            usable = raw.reshape(len(raw), -1)
+            if pixels is not None:
+                usable = usable.take(pixels, 1)
+            if left_out[part].any():
+                usable = np.where(left_out[part][:, None], 0, usable)
+            finite = np.isfinite(usable).all(1)
+            if not finite.all():
+                raise NotFinite(part.start + int(np.flatnonzero(~finite)[0]))
+            seen.negative += int(np.count_nonzero(usable < 0))
+            clipped = np.maximum(usable, 0)
+            seen.sums[part] = clipped.sum(1, dtype=np.float64)
+            seen.marks[part] = np.einsum("ij,j->i", clipped, weights)
+            largest = float(clipped.max(initial=0))
+            seen.largest = max(seen.largest, largest)
+            if largest >= top:
+                seen.note_top(clipped >= top, good)
+            seen.total[good] += clipped.sum(0, dtype=np.float64)
+        return seen
+
+    def note_top(self, at_top: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
+        """Count where patterns (k, good pixels) hold their type's largest value."""
+        if self.at_top is None:
+            self.at_top = np.zeros(good.shape, np.int64)
+        self.at_top[good] += at_top.sum(0)
+
+
+class NotFinite(InputError):
+    """A pattern that takes part holds values that are not finite."""
+
+    def __init__(self, pattern: int) -> None:
+        super().__init__(
+            f"patterns: pattern {pattern} holds values that are not finite, or beyond "
+            "single precision; mask those pixels or exclude the pattern"
+        )
 
 
 def _check_patterns(patterns: Stack) -> None:
@@ -308,7 +365,10 @@ def _checked_mask(
     if array.shape != shape:
         raise InputError(f"mask has shape {array.shape}, the patterns {shape}")
     if not array.any():
-        raise InputError("mask leaves no good pixel; True means good")
+        raise InputError(
+            "mask leaves no good pixel: True means good, and in a file mask_means says "
+            "which way round it is"
+        )
     array.flags.writeable = False
     return array
 

@@ -7,11 +7,21 @@ these models, so that a setting is described once.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 
 import numpy as np
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -21,8 +31,17 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from napari_scicompty.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic.fields import FieldInfo
 
+AnySettings = TypeVar("AnySettings", bound="Settings")
+
+Numbers = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda v: (v,) if type(v) is int else v),
+]
+"""Numbers of patterns; one alone needs no brackets."""
 MOST = 2**31 - 1
 """Largest whole number of a setting that has no limit of its own."""
 _MOST_NAMES = 8
@@ -120,6 +139,26 @@ class Settings(BaseModel):
     def described(self) -> dict[str, Any]:
         """Name of the kind and values, as JSON can hold them."""
         return {"name": type(self).__name__.lower()} | self.model_dump(mode="json")
+
+
+def described_as(
+    kinds: Iterable[type[AnySettings]], description: dict[str, Any], what: str
+) -> AnySettings:
+    """Return the settings that `Settings.described` gave, of one of some kinds.
+
+    Raises
+    ------
+    InputError
+        A kind or a setting that is not known here.
+    """
+    named = {kind.__name__.lower(): kind for kind in kinds}
+    values = dict(description)
+    name = values.pop("name", None)
+    if name not in named:
+        raise InputError(
+            f"{what} {name!r} is not known here; known are {', '.join(named)}"
+        )
+    return named[name](**values)
 
 
 def _sentence(owner: type[Settings], error: ValidationError) -> str:

@@ -50,6 +50,30 @@ class Refined:
 
 
 @dataclass(frozen=True)
+class RunRecord:
+    """How one run of a chain began; with the changes under way it can be repeated."""
+
+    epoch: int
+    batch: int
+    """Patterns of that epoch that had had their turn."""
+    algorithm: dict[str, Any]
+    run: dict[str, Any]
+    """Fields of `RunSettings`."""
+    refine: tuple[dict[str, Any], ...] = ()
+    """Refiners, one each."""
+    geometry: dict[str, Any] = field(default_factory=dict)
+    """Fields of the scan's `Geometry`."""
+    excluded: tuple[int, ...] = ()
+    """Patterns that the scan itself left out."""
+    changes: int = 0
+    """Changes of the history that belong to earlier runs."""
+    exact: bool = False
+    """Whether the run began from an error by a full pass."""
+    finished: bool = False
+    """Whether it came to its end by itself, and was not stopped."""
+
+
+@dataclass(frozen=True)
 class History:
     """What happened so far, enough to replay a run and to draw its curve."""
 
@@ -65,6 +89,10 @@ class History:
     """(epoch, error) of the pixels that took no part, where there were some."""
     notes: tuple[str, ...] = ()
     """What the engine did by itself: the start that was found, a fallback."""
+    runs: tuple[RunRecord, ...] = ()
+    """Every run of the chain, in order, as it began."""
+    edits: tuple[int, ...] = ()
+    """Epochs at which the result was changed by hand, between two runs."""
 
     def add(self, **more: Any) -> Self:
         """Return the history with items appended to its fields."""
@@ -108,6 +136,8 @@ class Snapshot:
     """What an algorithm needs to go on exactly (moments and the like)."""
     nominal_positions_m: NDArray[np.float64] | None = None
     """(n, 2), the positions as measured; `positions_m` may have been refined."""
+    exact: bool = False
+    """Whether `error` and `pattern_error` are by a full pass."""
 
     def __repr__(self) -> str:
         (H, W), (modes, h, w) = self.object.shape, self.probe.shape

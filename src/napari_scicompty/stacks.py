@@ -109,6 +109,17 @@ def changed(patterns: Stack, step: Step, room: float) -> Stack:
     return array
 
 
+def taken(patterns: Stack, numbers: NDArray[np.int64]) -> Stack:
+    """Take frames of a stack (n, h, w) by number; what is on disk stays there."""
+    steps = np.unique(np.diff(numbers))
+    is_regular = len(steps) == 1 and steps[0] > 0
+    if is_regular and isinstance(patterns, np.ndarray):
+        return patterns[numbers[0] : numbers[-1] + 1 : steps[0]]
+    shape = (len(numbers), *patterns.shape[1:])
+    stack = LazyStack(lambda k: patterns[numbers[k]], shape, patterns.dtype)
+    return stack if isinstance(patterns, np.memmap | LazyStack) else stack[:]
+
+
 def chunks(patterns: Stack) -> Iterator[tuple[slice, NDArray[Any]]]:
     """Yield (slice, patterns as stored) of a stack (n, h, w) in small pieces."""
     n, h, w = patterns.shape

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from napari_scicompty.canvas import Canvas
+from napari_scicompty.canvas import Canvas, same_pixel
 from napari_scicompty.errors import InputError
 from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_values import read_small
@@ -136,7 +136,7 @@ class ProbeFile(Settings):
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
         """Modes (modes, h, w), not yet scaled to the measured power."""
-        probe = _read_probe(expanded(self.path), scan.frame_shape)
+        probe, pixel = _read_probe(expanded(self.path), scan.frame_shape)
         if probe.ndim not in (2, 3) or probe.shape[-2:] != scan.frame_shape:
             raise InputError(
                 f"{self.path}: the probe has shape {probe.shape}, the patterns "
@@ -152,6 +152,13 @@ class ProbeFile(Settings):
             raise InputError(
                 f"{self.path}: the probe is empty, not finite, or its squares are "
                 f"beyond single precision (largest {largest:.3g}); give another file"
+            )
+        if pixel is not None and not same_pixel(pixel, scan.pixel_size_m):
+            raise InputError(
+                f"{self.path}: its probe has pixels of {pixel[0]:.4g} m, the scan "
+                f"{scan.pixel_size_m[0]:.4g} m: the same frames in other pixels are "
+                "another beam; open the scan with the crop, rebin and geometry of that "
+                "result, or take another start"
             )
         return probe.astype(np.complex64)
 
@@ -217,35 +224,6 @@ def begin(
     )
 
 
-def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snapshot:
-    """Check that a snapshot fits the scan, and give it `modes` probe modes.
-
-    Raises
-    ------
-    InputError
-        Another number of patterns, another frame size or another object pixel.
-    """
-    ours = (len(scan), *scan.frame_shape)
-    theirs = (len(snapshot.positions_m), *snapshot.probe.shape[-2:])
-    if ours != theirs:
-        raise InputError(
-            f"start: the result has {theirs[0]} positions and frames of "
-            f"{theirs[1]} x {theirs[2]}, the scan {ours[0]} and {ours[1]} x {ours[2]}; "
-            "continue with the scan (and crop and rebin) that the result was made from"
-        )
-    if not np.allclose(snapshot.pixel_size_m, scan.pixel_size_m, rtol=1e-3):
-        raise InputError(
-            f"start: the result's object pixel is {snapshot.pixel_size_m[0]:.4g} m, "
-            f"the scan's {scan.pixel_size_m[0]:.4g} m; use the geometry of the result"
-        )
-    have = len(snapshot.probe)
-    if modes is None or modes == have:
-        return snapshot
-    probe = probe_modes.orthogonal_modes(snapshot.probe)
-    probe = probe_modes.with_weak_modes(probe, modes, seed)
-    return snapshot.replace(probe=probe, error=math.nan, state={})
-
-
 def _with_measured_power(probe: NDArray[np.complex64], scan: Scan) -> NDArray[Any]:
     """Scale so that the model's power on good pixels is the mean measured power."""
     propagator = propagator_for(scan.geometry, scan.frame_shape)
@@ -281,12 +259,19 @@ def _described(start: Start) -> dict[str, Any]:
     return {"name": name} | start.model_dump(mode="json")
 
 
-def _read_probe(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
-    """Read a probe of at most `MOST_MODES` modes of `shape`."""
+def _read_probe(
+    path: Path, shape: tuple[int, int]
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Read at most `MOST_MODES` modes of `shape`; and the object pixel (y, x).
+
+    Only our results know that pixel.
+    """
     most_bytes = MOST_MODES * math.prod(shape) * np.dtype(complex).itemsize
     if path.suffix.lower() == ".npy":
-        return read_npy(path, _KIND, most_bytes)
+        return read_npy(path, _KIND, most_bytes), None
     with opened(path, _KIND) as file:
         if (probe := file.get("probe")) is None:
             raise InputError(f"{path}: no dataset 'probe' in this HDF5 file")
-        return read_small(probe, "uifc", most_bytes)
+        pixel = np.asarray(file.attrs.get("pixel_size_m", ()))
+        known = pixel.shape == (2,) and pixel.dtype.kind == "f"
+        return read_small(probe, "uifc", most_bytes), pixel if known else None

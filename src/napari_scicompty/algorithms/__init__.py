@@ -7,7 +7,7 @@ from typing import Any
 from napari_scicompty.algorithms.autodiff import AutoDiff
 from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.algorithms.pie import EPIE, RPIE
-from napari_scicompty.errors import InputError
+from napari_scicompty.settings import described_as
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "rpie": RPIE,
@@ -27,11 +27,4 @@ def from_description(description: dict[str, Any]) -> Algorithm:
     InputError
         An algorithm or a setting that is not known here.
     """
-    values = dict(description)
-    name = values.pop("name", None)
-    kinds = {kind.__name__.lower(): kind for kind in ALGORITHMS.values()}
-    if name not in kinds:
-        raise InputError(
-            f"algorithm {name!r} is not known here; known are {', '.join(kinds)}"
-        )
-    return kinds[name](**values)
+    return described_as(ALGORITHMS.values(), description, "algorithm")

@@ -15,6 +15,7 @@ from napari_scicompty.analysis.ring_correlation import (
     fourier_ring_correlation,
 )
 from napari_scicompty.analysis.similarity import Similarity, ssim
+from napari_scicompty.canvas import same_pixel
 from napari_scicompty.errors import InputError
 from napari_scicompty.snapshot import Snapshot
 
@@ -172,7 +173,7 @@ def agreement(first: Snapshot, second: Snapshot) -> FourierRingCorrelation:
                 f"agreement: {name} is a {type(given).__name__}; give two Snapshots, "
                 "such as open_result returns"
             )
-    if not np.allclose(first.pixel_size_m, second.pixel_size_m, rtol=1e-3):
+    if not same_pixel(first.pixel_size_m, second.pixel_size_m):
         raise InputError(
             f"the object pixels differ ({first.pixel_size_m[0]:.4g} m and "
             f"{second.pixel_size_m[0]:.4g} m); compare results of one geometry"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.analysis.positions import outliers, position_error
+from napari_scicompty.checks.span import check_span
 from napari_scicompty.errors import InputError
-from napari_scicompty.scan import check_span
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -102,7 +102,8 @@ def reset_outliers(snapshot: Snapshot) -> Snapshot:
 def _placed(
     snapshot: Snapshot, positions_m: NDArray[np.float64], note: str
 ) -> Snapshot:
-    history = snapshot.history.add(notes=[f"{note} by hand at epoch {snapshot.epoch}"])
+    told = [f"{note} by hand at epoch {snapshot.epoch}"]
+    history = snapshot.history.add(notes=told, edits=[snapshot.epoch])
     return snapshot.replace(positions_m=positions_m, error=math.nan, history=history)
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from napari_scicompty.canvas import Canvas
+from napari_scicompty.checks.spread import step_between
 from napari_scicompty.optics.propagators import (
     PROPAGATORS,
     carried_share,
@@ -67,7 +67,10 @@ def preflight(scan: Scan, geometry: Geometry | None = None) -> Preflight:
         scan = scan.with_geometry(geometry)
     canvas = Canvas.of(scan)
     pixel = np.array(scan.pixel_size_m)
-    span = np.ptp(scan.positions_m, axis=0) + np.array(scan.frame_shape) * pixel
+    span = (
+        np.ptp(scan.positions_m[scan.included], axis=0)
+        + np.array(scan.frame_shape) * pixel
+    )
     step = step_px(scan)
     return Preflight(
         PROPAGATORS[kind_of(scan.geometry)].title,
@@ -119,6 +122,15 @@ def working_bytes(
     return 8 * (canvas + modes * view) + max(step, whole)
 
 
+def copies_bytes(scan: Scan) -> int:
+    """Estimate what a run holds of the object in the host's memory beside its device.
+
+    The start, the last good state, the one that is looked at and the next, and a canvas
+    map.
+    """
+    return (4 * 8 + 4) * math.prod(Canvas.of(scan).shape)
+
+
 def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:
     """Say what the pixels of a view of `shape` (h, w) can and cannot carry.
 
@@ -151,11 +163,8 @@ def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:
 
 
 def step_px(scan: Scan) -> float:
-    """Median distance of a position to its nearest neighbour, in object pixels."""
-    points = scan.positions_m[scan.included] / scan.pixel_size_m
-    if len(points) < 2:
-        return 0.0
-    return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
+    """Median distance of a place to the nearest other one, in object pixels."""
+    return step_between(scan.positions_m[scan.included] / scan.pixel_size_m)
 
 
 def lit_diameter_px(probe: NDArray[np.complex64]) -> float:

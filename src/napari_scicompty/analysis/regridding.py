@@ -55,9 +55,8 @@ def regridded(snapshot: Snapshot, focus_sample_m: float | None) -> Snapshot:
         for fs in (snapshot.geometry.focus_sample_m, focus_sample_m)
     )
     note = f"focus-sample {before} replaced by {after} at epoch {snapshot.epoch}"
-    taken = snapshot.replace(
-        geometry=geometry, history=snapshot.history.add(notes=[note])
-    )
+    history = snapshot.history.add(notes=[note], edits=[snapshot.epoch])
+    taken = snapshot.replace(geometry=geometry, history=history)
     if geometry.propagation == "far-field":
         return taken
     canvas = _canvas(snapshot, geometry)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_scicompty.analysis.metrics import compare
-from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._resolution import tell_crossings
 from napari_scicompty.cli._show import length, refined_distance
+from napari_scicompty.cli._terminal import say
+from napari_scicompty.files import MARK, write_bytes
 from napari_scicompty.results import open_result
 from napari_scicompty.simulation.truth_file import open_truth
 
@@ -29,14 +31,15 @@ def compare_with_truth(
         Path, typer.Argument(help="The simulated scan, saved with its truth.")
     ],
     save: Annotated[Path | None, typer.Option(help="The same numbers, JSON.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Judge a result against what the virtual experiment was made of."""
-    check_outputs((save, (".json",)))
+    check_outputs((save, (".json",)), inputs=(result, truth), overwrite=overwrite)
     snapshot, known = open_result(result), open_truth(truth)
     judged = compare(snapshot, known)
     rings = judged.ring_correlation()
     for name, text in (*_lines(judged, rings), *_distance(snapshot, known)):
-        typer.echo(f"{name + ':':<20} {text}")
+        say(f"{name + ':':<20} {text}")
     if save is not None:
         numbers = judged.to_dict() | {"ring_correlation": rings.to_dict()}
         numbers["distance"] = {
@@ -44,8 +47,9 @@ def compare_with_truth(
             "found_m": snapshot.distance_m,
             "true_m": known.distance_m,
         }
-        save.write_text(json.dumps(numbers, indent=1), encoding="utf-8")
-        typer.echo(f"numbers saved: {save}")
+        text = json.dumps(numbers | {"made_by": MARK}, indent=1)
+        write_bytes(save, text.encode(), inputs=(result, truth), overwrite=overwrite)
+        say(f"numbers saved: {save}")
 
 
 def _lines(

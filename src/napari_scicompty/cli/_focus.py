@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from napari_scicompty.analysis.focus import probe_focus, probe_is_found
-from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._outputs import Overwrite, check_outputs, tell_saved
+from napari_scicompty.cli._terminal import say
 from napari_scicompty.cli._words import load_recipe
 from napari_scicompty.errors import InputError
 from napari_scicompty.recipe import FileInput
@@ -26,9 +27,10 @@ def focus(
         float | None,
         typer.Option(metavar="m", help="Take this focus instead of the one found."),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find the focus of the beam in the phase of a result's probe."""
-    check_outputs((save, (".h5", ".hdf5")))
+    check_outputs((save, (".h5", ".hdf5")), inputs=(result,), overwrite=overwrite)
     snapshot = open_result(result)
     if not probe_is_found(snapshot):
         raise InputError(
@@ -36,7 +38,7 @@ def focus(
             "reconstruct --from, and look again"
         )
     found = probe_focus(snapshot)
-    typer.echo(found.sentence)
+    say(found.sentence)
     if save is None:
         return
     if stored_recipe(result) is None:
@@ -53,7 +55,9 @@ def focus(
     told = found.focus_sample_m if focus_sample_m is None else focus_sample_m
     _, taken = with_focus(recipe.scan(), snapshot, told)
     retold = recipe.input.replace(focus_sample_m=told)
-    save_result(save, taken, recipe.replace(input=retold))
+    older = save_result(
+        save, taken, recipe.replace(input=retold), overwrite=overwrite, inputs=(result,)
+    )
     for note in taken.history.notes[len(snapshot.history.notes) :]:
-        typer.echo(note)
-    typer.echo(f"result saved: {save}")
+        say(note)
+    tell_saved(save, older)

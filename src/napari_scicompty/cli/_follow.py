@@ -1,26 +1,25 @@
-"""Run a recipe in a terminal: progress bar, Ctrl-C stops and keeps the result."""
+"""Run a recipe in a terminal: a progress bar, and what there is is kept on disk."""
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from napari_scicompty.controls import Controls
+from napari_scicompty.cli._terminal import quiet
 from napari_scicompty.errors import DivergedError, EngineError
 from napari_scicompty.search import ranked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.progress import TaskID
 
-    from napari_scicompty.recipe import Recipe
+    from napari_scicompty.cli._signals import Interruption
+    from napari_scicompty.controls import Controls
     from napari_scicompty.run import Run
-    from napari_scicompty.scan import Scan
     from napari_scicompty.search import Candidate
     from napari_scicompty.snapshot import Snapshot
 
@@ -29,7 +28,19 @@ _SECONDS = 0.25
 
 
 class Follower:
-    """Runs a recipe and shows how far it is.
+    """Drives runs, one after the other, and shows how far they are.
+
+    Parameters
+    ----------
+    controls : Controls
+        Of these runs.
+    interruption : Interruption
+        What signals have asked for.
+    keep : callable, optional
+        Called with (snapshot, run, whether it is the end of a stage) after each epoch
+        and about every minute.
+    due : callable, optional
+        Whether it is time for `keep` in mid-epoch.
 
     Attributes
     ----------
@@ -37,21 +48,27 @@ class Follower:
         The last state that is good, also after Ctrl-C or a failure.
     """
 
-    def __init__(self, recipe: Recipe, scan: Scan, start: Snapshot | None) -> None:
+    def __init__(
+        self,
+        controls: Controls,
+        interruption: Interruption,
+        keep: Callable[[Snapshot, Run, bool], None] = lambda *_: None,
+        due: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.snapshot: Snapshot | None = None
-        self._recipe, self._scan, self._start = recipe, scan, start
-        self._controls = Controls()
+        self._controls, self._interruption = controls, interruption
+        self._keep, self._due = keep, due
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(file=quiet(sys.stderr)),
         )
         self._search: TaskID | None = None
         self._tried: list[Candidate] = []
 
-    def run(self) -> EngineError | None:
+    def run(self, runs: Iterator[Run]) -> EngineError | None:
         """Run to the end, to Ctrl-C or to a failure, which is returned.
 
         Raises
@@ -59,14 +76,9 @@ class Follower:
         InputError
             A start or settings that do not fit the scan.
         """
-        options: dict[str, Any] = {
-            "start": self._start,
-            "controls": self._controls,
-            "progress": self._searched,
-        }
-        with interrupts(self._controls), self._bar:
+        with self._bar:
             try:
-                for run in self._recipe.runs(self._scan, **options):
+                for run in runs:
                     self._follow(run)
             except EngineError as error:
                 if isinstance(error, DivergedError):
@@ -82,20 +94,26 @@ class Follower:
             type(run.algorithm).__name__, total=run.last_epoch - first, note=""
         )
         while True:
-            if self.snapshot is None or run.epoch > self.snapshot.epoch:
+            is_new = self.snapshot is None or run.epoch > self.snapshot.epoch
+            if is_new or (self._due() and run.epoch > first):
                 self.snapshot = run.snapshot()
+                if run.epoch > first:
+                    self._keep(self.snapshot, run, False)
             if run.done:
                 break
             run.advance(_SECONDS)
             self._bar.update(
                 task,
-                completed=run.epoch - first + run.batch / len(self._scan),
+                completed=run.epoch - first + run.batch / len(run.scan),
                 note=f"epoch {run.epoch}/{run.last_epoch}, error "
                 f"{run.history.errors[-1]:.5f}",
             )
-        self.snapshot = run.snapshot(exact=True)
+        # A program that must end does no further pass over the patterns.
+        self.snapshot = run.snapshot(exact=self._interruption.number is None)
+        self._keep(self.snapshot, run, True)
 
-    def _searched(self, tried: int, planned: int, candidate: Candidate) -> None:
+    def searched(self, tried: int, planned: int, candidate: Candidate) -> None:
+        """Show a start that was tried."""
         self._tried.append(candidate)
         if self._search is None:
             self._search = self._bar.add_task("start", total=planned, note="")
@@ -103,19 +121,3 @@ class Follower:
             self._search, completed=tried, total=planned, note=str(candidate)
         )
         self._bar.console.print(f"tried: {candidate}", markup=False, highlight=False)
-
-
-@contextmanager
-def interrupts(controls: Controls) -> Iterator[None]:
-    """Let the first Ctrl-C stop the run; the second one ends the program."""
-
-    def stop(_number: int, _frame: Any) -> None:
-        if controls.stopped:
-            raise KeyboardInterrupt
-        controls.stop()
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

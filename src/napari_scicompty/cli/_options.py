@@ -12,6 +12,7 @@ import typer
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES, HDF5_CHOICES, OpenChoices
+from napari_scicompty.formats.choices import BEAM_CHOICES
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.recipe.sections import STAGE_FIELDS, path_fields
 from napari_scicompty.refine import REFINERS
@@ -209,9 +210,9 @@ def _lay_over(data: dict[str, Any], path: str, value: Any) -> None:
     table = data.setdefault(part, {})
     if (part, name) == ("start", "name") and value != table.get("name"):
         table.clear()
-    other = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}.get(name)
-    if part == "input" and other is not None:
-        table.pop(other, None)
+    if part == "input" and name in BEAM_CHOICES:
+        for other in BEAM_CHOICES:
+            table.pop(other, None)
     table[name] = value
 
 

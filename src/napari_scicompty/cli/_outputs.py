@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from napari_scicompty.cli._terminal import say
 from napari_scicompty.errors import InputError
+from napari_scicompty.files import checked_target
 from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace outputs that exist and that this program did not write.",
+    ),
+]
 
-def check_outputs(*outputs: tuple[Path | None, tuple[str, ...]]) -> None:
-    """Check files that are to be written: their folders, and how their names end.
+
+def tell_saved(path: Path, older: Path | None) -> None:
+    """Say where a result is, and where one is now that was there before."""
+    if older is not None:
+        say(f"{path} held the result of another run, which is now {older}")
+    say(f"result saved: {path}")
+
+
+def check_outputs(
+    *outputs: tuple[Path | None, tuple[str, ...]],
+    inputs: Iterable[Path | str | None] = (),
+    overwrite: bool = False,
+) -> None:
+    """Check files that are to be written: their folders, names, and what is there.
 
     Parameters
     ----------
     *outputs : (path, suffixes)
         Those without a path are not wanted.
+    inputs
+        Files that the command reads, which none of them may be.
+    overwrite
+        Whether files that this program did not write may be replaced.
 
     Raises
     ------
     InputError
-        A folder that is missing or cannot be written, or another suffix.
+        A folder that is missing or cannot be written, another suffix, two outputs of
+        one name, an input, or a file that this program did not write.
     """
+    read = [path for path in inputs if path is not None]
+    taken: dict[str, Path] = {}
     for path, suffixes in outputs:
         if path is None:
             continue
@@ -35,3 +66,6 @@ def check_outputs(*outputs: tuple[Path | None, tuple[str, ...]]) -> None:
             )
         if not path.name.lower().endswith(suffixes):
             raise InputError(f"{path}: end its name with {' or '.join(suffixes)}")
+        target = checked_target(path, inputs=read, overwrite=overwrite)
+        if taken.setdefault(str(target), path) is not path:
+            raise InputError(f"{path}: two outputs have this name; give each its own")

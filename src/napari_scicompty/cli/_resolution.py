@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,14 +17,18 @@ from napari_scicompty.analysis.metrics import (
     beam_diameter_m,
     ptychographic_resolution_gain,
 )
-from napari_scicompty.cli._follow import interrupts
 from napari_scicompty.cli._options import assemble, read_sets, with_options
-from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._show import length
+from napari_scicompty.cli._signals import interruptible
+from napari_scicompty.cli._terminal import quiet, say
 from napari_scicompty.cli._words import load_recipe
 from napari_scicompty.controls import Controls
 from napari_scicompty.figures import SUFFIXES
-from napari_scicompty.figures.ring_correlation import save_ring_correlation
+from napari_scicompty.figures.ring_correlation import (
+    save_ring_correlation,
+    save_ring_table,
+)
 from napari_scicompty.halves import run_halves
 from napari_scicompty.results import open_result
 from napari_scicompty.start import STARTS
@@ -36,7 +41,6 @@ if TYPE_CHECKING:
 
 TABLE = (".csv",)
 """How the name of a saved curve may end."""
-_COLUMNS = ("frequency", "correlation", "half_bit", "one_bit", "pixels")
 
 Figure = Annotated[Path | None, typer.Option(help="Ring correlation: PNG, SVG, PDF.")]
 Curve = Annotated[Path | None, typer.Option(help="Ring correlation as CSV.")]
@@ -73,6 +77,7 @@ def resolution(
     ] = None,
     figure: Figure = None,
     save: Curve = None,
+    overwrite: Overwrite = False,
     *,
     given: dict[str, Any],
 ) -> None:
@@ -80,18 +85,30 @@ def resolution(
 
     Ctrl-C stops and judges the last epoch that both halves have done.
     """
-    check_outputs((figure, SUFFIXES), (save, TABLE))
     named = {"stage.algorithm": algorithm, "start.name": start}
     given = {k: v for k, v in named.items() if v is not None} | given
     given |= read_sets(sets or [])
     source = recipe or result
     base = None if source is None else load_recipe(source)
     chosen = assemble(base, file, positions, given)
+    door: dict[str, Any] = {
+        "inputs": [p for p in (recipe, result, *chosen.input_files) if p],
+        "overwrite": overwrite,
+    }
+    check_outputs((figure, SUFFIXES), (save, TABLE), **door)
     stages = [(stage.algorithm, chosen.settings_of(stage)) for stage in chosen.stages]
     controls = Controls()
     halves = run_halves(chosen.scan(), stages, chosen.start, controls)
-    with interrupts(controls):
+    with interruptible(controls) as interruption:
         found = _followed(halves)
+        interruption.saving = True
+        _keep(found.frc, figure, save, door)
+        _tell_all(found)
+        interruption.end()
+
+
+def _tell_all(found: Resolution) -> None:
+    """Say what the half scans found."""
     _tell(found.frc)
     beam = beam_diameter_m(found.first)
     resolved = found.frc.one_bit_crossing.half_period_m
@@ -102,7 +119,6 @@ def resolution(
             f"{gain:.3g} (beam of {beam * 1e6:.3g} µm over the 1-bit half period)",
         )
     _line("judged", found.sentence)
-    _keep(found.frc, figure, save)
 
 
 def frc(
@@ -110,16 +126,18 @@ def frc(
     second: Annotated[Path, typer.Argument(help="A saved result of the same object.")],
     figure: Figure = None,
     save: Curve = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Correlate the objects of two results ring by ring.
 
     The thresholds are those of two halves of the data: the results must not share any
     pattern, or they agree in their noise too.
     """
-    check_outputs((figure, SUFFIXES), (save, TABLE))
+    door: dict[str, Any] = {"inputs": (first, second), "overwrite": overwrite}
+    check_outputs((figure, SUFFIXES), (save, TABLE), **door)
     found = agreement(open_result(first), open_result(second))
     _tell(found)
-    _keep(found, figure, save)
+    _keep(found, figure, save, door)
 
 
 def tell_crossings(found: FourierRingCorrelation) -> Iterator[tuple[str, str]]:
@@ -142,7 +160,7 @@ def _followed(halves: Generator[HalvesProgress, None, Resolution]) -> Resolution
         TextColumn("{task.description}"),
         BarColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=quiet(sys.stderr)),
     )
     with bar:
         task = bar.add_task("half scans")
@@ -166,17 +184,18 @@ def _tell(found: FourierRingCorrelation) -> None:
 
 
 def _keep(
-    found: FourierRingCorrelation, figure: Path | None, save: Path | None
+    found: FourierRingCorrelation,
+    figure: Path | None,
+    save: Path | None,
+    door: dict[str, Any],
 ) -> None:
     if figure is not None:
-        save_ring_correlation(figure, found)
-        typer.echo(f"figure saved: {figure}")
+        save_ring_correlation(figure, found, **door)
+        say(f"figure saved: {figure}")
     if save is not None:
-        table = np.column_stack([getattr(found, name) for name in _COLUMNS])
-        header = ",".join(("frequency_per_m", *_COLUMNS[1:]))
-        np.savetxt(save, table, "%.6g", ",", header=header, comments="")
-        typer.echo(f"curve saved: {save}")
+        save_ring_table(save, found, **door)
+        say(f"curve saved: {save}")
 
 
 def _line(name: str, text: str) -> None:
-    typer.echo(f"{name + ':':<20} {text}")
+    say(f"{name + ':':<20} {text}")

@@ -11,7 +11,9 @@ from napari_scicompty.algorithms import RPIE
 from napari_scicompty.analysis.focus import probe_focus, refined_focus
 from napari_scicompty.analysis.preflight import preflight
 from napari_scicompty.device import free_bytes, pick_device
+from napari_scicompty.findings import level_of
 from napari_scicompty.formats import list_datasets, read_patterns
+from napari_scicompty.formats.hdf5 import energy_of_electrons
 from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
 from napari_scicompty.plan import plan, size
 from napari_scicompty.run_settings import RunSettings
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.scan import Scan
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.snapshot import History, Snapshot
 
 Line = tuple[str, str]
 
@@ -48,8 +50,21 @@ def describe_scan(scan: Scan) -> Iterator[Line]:
     free = size(free_bytes(pick_device(settings.device)))
     words = f"{plan(scan, RPIE(), settings)} (M-rPIE, one mode; {free} free)"
     yield "memory", words
-    for note in scan.report:
+    yield from report_of(scan)
+
+
+def report_of(scan: Scan) -> Iterator[Line]:
+    """Say what was assumed or converted, and what was found to be odd."""
+    for note in scan.notes:
         yield "note", note
+    for finding in scan.findings:
+        yield finding.level, str(finding)
+
+
+def notes_of(history: History) -> Iterator[Line]:
+    """Say what a run did by itself, and what it found to be odd."""
+    for note in history.notes:
+        yield level_of(note)
 
 
 def describe_file(path: Path) -> Iterator[Line]:
@@ -58,6 +73,8 @@ def describe_file(path: Path) -> Iterator[Line]:
         for row in list_datasets(path):
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in row.fits)
             yield f"/{row.path}", f"{row}{f'   fits {flags}' if flags else ''}"
+            if (asked := energy_of_electrons(row)) is not None:
+                yield asked.level, str(asked)
         return
     patterns = read_patterns(path).patterns
     shape = " x ".join(str(length) for length in patterns.shape)
@@ -85,8 +102,7 @@ def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:
     for change in snapshot.history.changes:
         where = f"epoch {change.epoch}, pattern {change.batch}"
         yield "changed", f"{change.path} = {change.shown} ({where})"
-    for note in snapshot.history.notes:
-        yield "note", note
+    yield from notes_of(snapshot.history)
     yield from made.items()
 
 

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from napari_scicompty.cli._options import read_value
-from napari_scicompty.cli._outputs import check_outputs
+from napari_scicompty.cli._outputs import Overwrite, check_outputs
+from napari_scicompty.cli._show import report_of
+from napari_scicompty.cli._terminal import say, tell
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import save_scan
 from napari_scicompty.formats.saving import SUFFIXES as SCANS
@@ -40,24 +42,25 @@ def simulate_scan(
     save_recipe: Annotated[
         Path | None, typer.Option(help="Recipe that reconstructs it, TOML.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate a scan of a known object; the truth is saved beside it."""
     if listed:
         for key, known in PRESETS.items():
-            typer.echo(f"{key:<20} {known.title}\n{'':<20} {known.source}")
+            say(f"{key:<20} {known.title}\n{'':<20} {known.source}")
         return
-    check_outputs((save, SCANS), (save_recipe, (".toml",)))
     recipe = chosen_recipe(name, sets or [])
+    door: dict[str, Any] = {"inputs": recipe.input_files, "overwrite": overwrite}
+    check_outputs((save, SCANS), (save_recipe, (".toml",)), **door)
     assert isinstance(recipe.input, VirtualExperiment)
     scan, truth = simulate(recipe.input)
-    for line in scan.report:
-        typer.echo(f"{'note:':<20} {line}")
+    tell(report_of(scan))
     if save is not None:
-        save_scan(save, scan, truth)
-        typer.echo(f"scan saved as CXI: {save}")
+        save_scan(save, scan, truth, **door)
+        say(f"scan saved as CXI: {save}")
     if save_recipe is not None:
-        recipe.save(save_recipe)
-        typer.echo(f"recipe saved: {save_recipe}")
+        recipe.save(save_recipe, **door)
+        say(f"recipe saved: {save_recipe}")
 
 
 def chosen_recipe(name: str | None, sets: list[str]) -> Recipe:

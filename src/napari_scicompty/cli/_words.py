@@ -30,6 +30,8 @@ _PARTS = {
 """Part of a recipe by what owns a setting in our sentences."""
 _OWNED = re.compile(rf"(?<![\w/.'\"])({'|'.join(_PARTS)})\.([a-z]\w*)(?![\w/'\"])")
 _BARE = re.compile(r"(?<![\w/.'\"-])([a-z]\w*)(?![\w/.'\"])(=?)")
+_SWITCH = re.compile(r"\b(overwrite|damaged)=True")
+"""What scripts say where the command line has a switch."""
 _BY_NAME = {flag[2:].replace("-", "_"): flag for flag in FLAGS.values()}
 _STAGE = ("stage", "run", "algorithm")
 """What a stage may own."""
@@ -60,7 +62,8 @@ def in_options(error: Exception) -> str:
 
 def spoken(text: str) -> str:
     """Name settings by their options; names of files and datasets stay as they are."""
-    return _BARE.sub(_bare, _OWNED.sub(_owned, text))
+    switched = _SWITCH.sub(lambda found: f"--{found[1]}", text)
+    return _BARE.sub(_bare, _OWNED.sub(_owned, switched))
 
 
 def _owned(found: re.Match[str]) -> str:

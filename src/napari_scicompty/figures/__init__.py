@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib as mpl
 
 from napari_scicompty.figures import _panels
-from napari_scicompty.figures._output import SUFFIXES, write_figure
+from napari_scicompty.figures._output import SUFFIXES, save_picture, write_figure
 from napari_scicompty.settings import Settings, setting
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from matplotlib.figure import Figure
 
     from napari_scicompty.snapshot import Snapshot
 
-__all__ = ["SUFFIXES", "FigureOptions", "draw_figure", "save_figure"]
+__all__ = ["SUFFIXES", "FigureOptions", "draw_figure", "save_figure", "save_picture"]
 
 
 class FigureOptions(Settings):
@@ -36,9 +37,10 @@ class FigureOptions(Settings):
     phase_colours: Literal["romaO", "twilight", "phase"] = setting(
         "romaO", "Cyclic colours of the phase."
     )
-    phase_range: Literal["full", "lit"] = setting(
-        "full",
-        "A full turn in colours, or what the lit region has in grey: weak objects.",
+    phase_range: Literal["auto", "full", "lit"] = setting(
+        "auto",
+        "A full turn in cyclic colours, or what the lit region has in grey; auto takes "
+        "the turn where the phase spans half of one.",
     )
     magnitude_colours: Literal["gray", "viridis", "cividis"] = setting(
         "gray", "Colours of the magnitude, and of a phase that is no full turn."
@@ -49,7 +51,12 @@ class FigureOptions(Settings):
 
 
 def save_figure(
-    path: str | os.PathLike[str], snapshot: Snapshot, **options: Any
+    path: str | os.PathLike[str],
+    snapshot: Snapshot,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    **options: Any,
 ) -> None:
     """Draw a snapshot and save it; the suffix says how: PNG, SVG or PDF.
 
@@ -61,17 +68,28 @@ def save_figure(
         Ends in ``.png``, ``.svg`` or ``.pdf``.
     snapshot
         What to draw.
+    overwrite
+        Whether a file that this program did not write may be replaced.
+    inputs
+        Files that are never written over, beside those the snapshot was made from.
     **options
         Fields of `FigureOptions`: ``what=("phase", "modes")``, ``width_mm=85``.
 
     Raises
     ------
     InputError
-        Another suffix, an option that is not there or out of range, a folder that is
-        missing or cannot be written.
+        Another suffix, an option that is not there or out of range, a file that the
+        result was made from or that this program did not write, a folder that is
+        missing or cannot be written, or a full disk.
     """
     chosen = FigureOptions(**options)
-    write_figure(path, lambda: draw_figure(snapshot, chosen), chosen.dpi)
+    write_figure(
+        path,
+        lambda: draw_figure(snapshot, chosen),
+        chosen.dpi,
+        inputs=(*inputs, *snapshot.source.files),
+        overwrite=overwrite,
+    )
 
 
 def draw_figure(snapshot: Snapshot, options: FigureOptions) -> Figure:

@@ -4,33 +4,64 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from matplotlib import image
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.files import MARK, write_bytes
 from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    import numpy as np
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
-SUFFIXES = (".png", ".svg", ".pdf")
+_MADE_BY = {
+    ".png": {"Software": MARK},
+    ".svg": {"Creator": MARK},
+    ".pdf": {"Creator": MARK},
+}
+SUFFIXES = tuple(_MADE_BY)
 """File types that a figure can have."""
 _MOST_PIXELS = 2**26
 
 
-def write_figure(
-    path: str | os.PathLike[str], draw: Callable[[], Figure], dpi: int
+def save_picture(
+    path: str | os.PathLike[str], pixels: NDArray[np.uint8], **door: Any
 ) -> None:
-    """Draw and write a figure; text stays text in SVG and PDF.
+    """Save pixels (h, w, 3 or 4) as they are, as PNG.
 
     Raises
     ------
     InputError
-        Another suffix, a folder that is missing or cannot be written.
+        A file that this program did not write, a folder that is missing or cannot be
+        written, or a full disk.
+    """
+    page = io.BytesIO()
+    image.imsave(page, pixels, format="png", metadata=_MADE_BY[".png"])
+    write_bytes(path, page.getvalue(), **door)
+
+
+def write_figure(
+    path: str | os.PathLike[str], draw: Callable[[], Figure], dpi: int, **door: Any
+) -> None:
+    """Draw and write a figure; text stays text in SVG and PDF.
+
+    Parameters
+    ----------
+    **door
+        As in `files.replacing`.
+
+    Raises
+    ------
+    InputError
+        Another suffix, a file that this program did not write, a folder that is missing
+        or cannot be written, or a full disk.
     """
     where = expanded(path)
     kind = where.suffix.lower()
@@ -43,14 +74,10 @@ def write_figure(
     with mpl.rc_context({"svg.fonttype": "none", "pdf.fonttype": 42}):
         figure = draw()
         _check_pixels(figure, dpi)
-        figure.savefig(page, format=kind[1:], dpi=dpi, facecolor="white")
-    try:
-        where.write_bytes(page.getvalue())
-    except OSError as error:
-        raise InputError(
-            f"{where}: cannot be written ({error.strerror}); choose a folder that "
-            "exists and that you may write to"
-        ) from None
+        figure.savefig(
+            page, format=kind[1:], dpi=dpi, facecolor="white", metadata=_MADE_BY[kind]
+        )
+    write_bytes(where, page.getvalue(), **door)
 
 
 def _check_pixels(figure: Figure, dpi: int) -> None:

@@ -105,7 +105,7 @@ def _object_row(
             _scale_bar(axes, field.shape[1], snapshot.pixel_size_m[1], page.em)
         if options.colour_bar:
             bar = page.axes(left + width + 0.6 * page.em, top, _BAR_MM, height)
-            turn = name == "phase" and options.phase_range == "full"
+            turn = name == "phase" and _is_full_turn(field, lit, options)
             _colour_bar(bar, axes, _UNITS[name], full_turn=turn)
     page.y = top + height + (2.2 * page.em if options.scale_bar else 0)
 
@@ -123,7 +123,7 @@ def _without_specks(lit: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _phase(
     field: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
 ) -> dict[str, Any]:
-    if options.phase_range == "lit":
+    if not _is_full_turn(field, lit, options):
         return _scaled(np.angle(field), lit, options)
     return {
         "values": np.where(lit, np.angle(field), np.nan),
@@ -131,6 +131,16 @@ def _phase(
         "vmin": -math.pi,
         "vmax": math.pi,
     }
+
+
+def _is_full_turn(
+    field: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
+) -> bool:
+    """Whether the phase is drawn over a full turn, as the window draws it."""
+    if options.phase_range != "auto":
+        return options.phase_range == "full"
+    low, high = np.percentile(np.angle(field[lit]), (0.5, 99.5))
+    return bool(high - low >= math.pi)
 
 
 def _magnitude(

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.figures._output import write_figure
-from napari_scicompty.files import replacing
+from napari_scicompty.files import RING_TABLE, replacing
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterable
 
     from matplotlib.axes import Axes
 
@@ -31,7 +32,12 @@ _ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
 
 def save_ring_correlation(
-    path: str | os.PathLike[str], frc: FourierRingCorrelation, **options: Any
+    path: str | os.PathLike[str],
+    frc: FourierRingCorrelation,
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    **options: Any,
 ) -> None:
     """Draw a ring correlation and save it; the suffix says how: PNG, SVG or PDF.
 
@@ -41,6 +47,10 @@ def save_ring_correlation(
         Ends in ``.png``, ``.svg`` or ``.pdf``.
     frc
         What to draw.
+    overwrite
+        Whether a file that this program did not write may be replaced.
+    inputs
+        Files that are never written over.
     **options
         ``width_mm`` (120 when left out), ``dpi`` and ``font_size_pt`` of
         `FigureOptions`.
@@ -52,7 +62,13 @@ def save_ring_correlation(
         missing or cannot be written.
     """
     chosen = FigureOptions(**{"width_mm": WIDTH_MM} | options)
-    write_figure(path, lambda: draw_ring_correlation(frc, chosen), chosen.dpi)
+    write_figure(
+        path,
+        lambda: draw_ring_correlation(frc, chosen),
+        chosen.dpi,
+        inputs=inputs,
+        overwrite=overwrite,
+    )
 
 
 def draw_ring_correlation(
@@ -126,21 +142,23 @@ def _half_periods(last: float) -> tuple[list[float], list[str]]:
     return places, labels
 
 
-def save_ring_table(path: str | os.PathLike[str], frc: FourierRingCorrelation) -> None:
-    """Save a ring correlation as CSV: a row a ring, the crossings in the first lines.
+def save_ring_table(
+    path: str | os.PathLike[str], frc: FourierRingCorrelation, **door: Any
+) -> None:
+    """Save a ring correlation as CSV: the names of the columns, then a row a ring.
+
+    Parameters
+    ----------
+    **door
+        As in `files.replacing`: ``overwrite=True``.
 
     Raises
     ------
     InputError
-        A folder that is missing or cannot be written.
+        A table that this program did not write, a folder that is missing or cannot be
+        written, or a full disk.
     """
     columns = ("frequency", "correlation", "half_bit", "one_bit", "pixels")
-    head = frc.resolved
-    with replacing(path) as part:
-        np.savetxt(
-            part,
-            np.column_stack([getattr(frc, name) for name in columns]),
-            delimiter=",",
-            header=f"# {head}\n{','.join(('frequency_per_m', *columns[1:]))}",
-            comments="",
-        )
+    table = np.column_stack([getattr(frc, name) for name in columns])
+    with replacing(path, **door) as part:
+        np.savetxt(part, table, "%.6g", ",", header=RING_TABLE, comments="")

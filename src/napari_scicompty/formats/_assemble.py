@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_scicompty import prepare
+from napari_scicompty.checks.span import METRES, check_span
 from napari_scicompty.errors import InputError
+from napari_scicompty.findings import Finding
 from napari_scicompty.formats import positions as positions_files
+from napari_scicompty.formats._beam import electrons
+from napari_scicompty.formats._matched import matched
 from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint
 from napari_scicompty.formats.choices import (
+    BEAM_CHOICES,
     POSITION_KEYS,
     OpenChoices,
     geometry_choices,
 )
+from napari_scicompty.formats.masks import good_pixels
 from napari_scicompty.geometry import Geometry
 from napari_scicompty.reading import expanded, reading
-from napari_scicompty.scan import Scan, Source
+from napari_scicompty.scan import NotFinite, Scan, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +34,14 @@ if TYPE_CHECKING:
 
     from napari_scicompty.formats._raw import Positions, Raw
 
-_METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "angstrom": 1e-10}
+OVERRIDES = "overrides-file"
+"""Code of a finding: what was given replaces what the file says."""
 _ORDER = {"xy": "x (column), y (row)", "yx": "y (row), x (column)"}
 _NEEDED = {
-    "wavelength_m": ("wavelength_m (or energy_ev)", ("wavelength_key", "energy_key")),
+    "wavelength_m": (
+        "wavelength_m (or energy_ev, voltage_v)",
+        ("wavelength_key", "energy_key"),
+    ),
     "distance_m": ("distance_m", ("distance_key",)),
     "detector_pixel_m": ("detector_pixel_m", ("detector_pixel_key",)),
 }
@@ -47,32 +57,81 @@ def assemble(
 ) -> Scan:
     """Read, complete, prepare, place; the cheap refusals come first."""
     raw, found = _read(path, positions, choices, read)
-    _check_count(path, raw, found)
-    whole, notes = _complete(path.name, raw, geometry, choices)
-    frames = _prepared(
-        RawFrames(raw.patterns, whole, raw.mask, (*raw.report, *notes)), choices, read
+    raw, found = matched(path, raw, found, choices)
+    whole, notes, findings = _complete(path.name, raw, geometry, choices)
+    given = RawFrames(
+        raw.patterns, whole, raw.mask, (*raw.report, *notes), tuple(findings)
     )
+    frames = _prepared(given, choices, read)
     height, width = (int(length) for length in frames.patterns.shape[1:])
     pixel = frames.geometry.pixel_size_m((height, width))
     placed, position_notes = _placed(found, choices, pixel)
     if positions is not None and raw.positions is not None:
         position_notes.append(f"positions of {path.name} not used")
     with reading(path, "scan"):
-        source = Source(str(path.absolute()), fingerprint(raw.files))
+        source = Source(
+            str(path.absolute()),
+            fingerprint(raw.files),
+            _files(raw, path, positions, choices),
+            _opened(path, positions, None if geometry is None else whole, choices),
+        )
     view = _view_notes(frames.geometry, (height, width), pixel)
-    report = (*frames.report, *position_notes, *view)
+    frames = frames.replace(report=(*frames.report, *position_notes, *view))
     try:
+        taken = frames.geometry, (height, width), raw.excluded, _unit(found, choices)
+        check_span(placed, *taken)
+        return _scan(frames, placed, source, raw.excluded)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from None
+
+
+def _scan(
+    frames: RawFrames,
+    placed: NDArray[np.float64],
+    source: Source,
+    excluded: tuple[int, ...],
+) -> Scan:
+    """Make the scan; what is not finite is masked where it is little."""
+
+    def made(frames: RawFrames, excluded: tuple[int, ...]) -> Scan:
         return Scan(
             frames.patterns,
             placed,
             frames.geometry,
             frames.mask,
-            report,
+            frames.report,
             source,
-            raw.excluded,
+            excluded,
+            frames.findings,
         )
-    except InputError as error:
-        raise InputError(f"{path.name}: {error}") from None
+
+    try:
+        return made(frames, excluded)
+    except NotFinite:
+        return made(*prepare.mask_not_finite(frames, excluded))
+
+
+def _files(
+    raw: Raw, path: Path, positions: Path | None, choices: OpenChoices
+) -> tuple[str, ...]:
+    """Name every file that was read."""
+    named = (*raw.files, *raw.linked, path, positions, choices.mask, choices.dark)
+    files = (Path(name).absolute() for name in named if name is not None)
+    return tuple(dict.fromkeys(str(file) for file in files))
+
+
+def _opened(
+    path: Path, positions: Path | None, geometry: Geometry | None, choices: OpenChoices
+) -> dict[str, Any]:
+    """Path, positions and choices that open the same scan again."""
+    values = choices.model_dump(mode="json", exclude_defaults=True)
+    if geometry is not None:  # given as a whole, which a choice may have changed
+        values.pop("energy_ev", None)
+        values |= geometry.described
+    files = {"path": path, "positions": positions}
+    files |= {name: values.get(name) for name in ("mask", "dark")}
+    named = {k: str(Path(v).absolute()) for k, v in files.items() if v is not None}
+    return values | named
 
 
 def read_placed(path: Path) -> NDArray[np.float64]:
@@ -109,26 +168,12 @@ def _hint(raw: Raw, *choices: str) -> str:
     return ", ".join(raw.hints[name] for name in choices if name in raw.hints)
 
 
-def _check_count(path: Path, raw: Raw, found: Positions) -> None:
-    n, given = len(raw.patterns), len(found.columns)
-    if n != given:
-        raise InputError(
-            f"{found.name} holds {given} positions, {path.name} {n} patterns; each "
-            "pattern needs exactly one: check that both belong to the same scan"
-        )
-
-
 def _complete(
     name: str, raw: Raw, given: Geometry | None, choices: OpenChoices
-) -> tuple[Geometry, list[str]]:
+) -> tuple[Geometry, list[str], list[Finding]]:
     """Geometry from the file, then `geometry`, then single choices: the last wins."""
     found = raw.geometry
-    chosen = geometry_choices(choices)
-    if "energy_ev" in chosen:
-        if "wavelength_m" in chosen:
-            raise InputError("wavelength_m and energy_ev are both given; give one")
-        photon = Geometry.from_energy(chosen.pop("energy_ev"), 1, 1)
-        chosen["wavelength_m"] = photon.wavelength_m
+    chosen, findings = _beam(geometry_choices(choices), raw, choices, given)
     whole = {} if given is None else {
         f.name: getattr(given, f.name) for f in dataclasses.fields(given)
     }  # fmt: skip
@@ -141,30 +186,54 @@ def _complete(
             f"give {'it' if len(missing) == 1 else 'them'}"
             + (f", or name the dataset that holds it: {choose}" if choose else "")
         )
-    replaced = [f for f in found if f in whole or f in chosen]
-    notes = [f"{f}: as given, not {found[f]} of the file" for f in replaced]
+    notes = []
+    for field in found:
+        now, then = values[field], found[field]
+        if field in (*whole, *chosen) and not _agree(now, then):
+            said = f"{field}: {now} as given, not {then} of the file"
+            remedy = f"leave {field} out to take the file's"
+            findings.append(Finding(OVERRIDES, field, said, remedy))
     if "propagation" not in values:
         notes.append(
             "far field assumed; where frames show the sample, choose "
             "propagation='near-field'"
         )
-    return Geometry(**values), notes
+    return Geometry(**values), notes, findings
+
+
+def _beam(
+    chosen: dict[str, Any], raw: Raw, choices: OpenChoices, given: Geometry | None
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Turn energy or voltage into the wavelength; ask where photons are unlikely."""
+    told = [name for name in BEAM_CHOICES if name in chosen]
+    if len(told) > 1:
+        raise InputError(f"{' and '.join(told)} are both given; give one")
+    energy, voltage = chosen.pop("energy_ev", None), chosen.pop("voltage_v", None)
+    asked = None
+    if energy is not None:
+        chosen["wavelength_m"] = Geometry.from_energy(energy, 1, 1).wavelength_m
+        asked = electrons(energy)
+    elif voltage is not None:
+        chosen["wavelength_m"] = Geometry.from_voltage(voltage, 1, 1).wavelength_m
+    elif raw.energy_ev is not None and not told and given is None:
+        asked = electrons(raw.energy_ev, choices.energy_key or "the file's energy")
+    return chosen, [asked] if asked is not None else []
+
+
+def _agree(one: Any, other: Any) -> bool:
+    """Whether two values of the geometry are the same but for rounding."""
+    if isinstance(one, str) or isinstance(other, str) or None in (one, other):
+        return bool(one == other)
+    return bool(np.allclose(one, other, rtol=1e-9, atol=0))
 
 
 def _prepared(
     frames: RawFrames, choices: OpenChoices, read: Callable[[Path, OpenChoices], Raw]
 ) -> RawFrames:
     """Apply the choices of preparation; the dark frame is turned and cut alike."""
-    if choices.mask is not None:
-        stored = np.asarray(read(expanded(choices.mask), OpenChoices()).patterns)
-        good = (stored != 0) == (choices.mask_means == "good")
-        name = Path(choices.mask).name
-        frames = _naming(
-            choices.mask,
-            lambda: prepare.mask_pixels(
-                frames, good[0] if len(good) == 1 else good, f"masked by {name}"
-            ),
-        )
+    frames = prepare.mask_markers(_masked(frames, choices, read))
+    if choices.amplitudes:
+        frames = prepare.amplitudes_squared(frames)
     turned = _aimed(frames, choices)
     if choices.dark is not None:
         raw = read(expanded(choices.dark), OpenChoices()).patterns
@@ -182,7 +251,28 @@ def _prepared(
     return prepare.rebin(turned, choices.rebin)
 
 
+def _masked(
+    frames: RawFrames, choices: OpenChoices, read: Callable[[Path, OpenChoices], Raw]
+) -> RawFrames:
+    """Apply the mask of a file of its own."""
+    if choices.mask is None:
+        return frames
+    path = Path(choices.mask)
+    raw = read(path, OpenChoices())
+    good, note = good_pixels(
+        np.asarray(raw.patterns), f"{path.name}{raw.name}", choices.mask_means
+    )
+    frames = frames.replace(report=(*frames.report, note))
+    return _naming(
+        choices.mask,
+        lambda: prepare.mask_pixels(frames, good, f"masked by {path.name}"),
+    )
+
+
 def _aimed(frames: RawFrames, choices: OpenChoices) -> RawFrames:
+    """Bring frames to the order, the sign and the centre that a scan has."""
+    if choices.corner:
+        frames = prepare.from_corner(frames)
     turned = prepare.orient(
         frames,
         transpose=choices.transpose,
@@ -206,17 +296,20 @@ def _placed(
     found: Positions, choices: OpenChoices, pixel: tuple[float, float]
 ) -> tuple[NDArray[np.float64], list[str]]:
     """Positions (y, x) in metres, and how they were understood."""
-    order, unit = choices.position_order, choices.position_unit
+    order, unit = choices.position_order, _unit(found, choices)
     order = found.order if order == "auto" else order
-    unit = found.unit if unit == "auto" else unit
     rows_columns = found.columns[:, ::-1] if order == "xy" else found.columns
     signs = np.where([choices.flip_y, choices.flip_x], -1.0, 1.0)
-    scale = np.array(pixel) if unit == "px" else _METRES[unit]
+    scale = np.array(pixel) if unit == "px" else METRES[unit]
     words = {"px": "object pixels", "m": "metres"}.get(unit, unit)
     note = f"{found.name}: positions taken as {_ORDER[order]} in {words}"
     flips = [axis for axis in "xy" if getattr(choices, f"flip_{axis}")]
     notes = [*found.report, note, *(f"positions: sign of {a} changed" for a in flips)]
     return rows_columns * signs * scale, notes
+
+
+def _unit(found: Positions, choices: OpenChoices) -> str:
+    return found.unit if choices.position_unit == "auto" else choices.position_unit
 
 
 def _view_notes(

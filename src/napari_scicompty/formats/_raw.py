@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_scicompty.findings import Finding
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.stacks import Stack
 
@@ -41,6 +42,8 @@ class Positions:
     unit: PositionUnit = "m"
     name: str = "positions"
     report: tuple[str, ...] = ()
+    frames: NDArray[np.int64] | None = None
+    """Number of each one's pattern, (n,), where the file numbers them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,12 @@ class Raw:
     """By choice that names a dataset: what to choose."""
     excluded: tuple[int, ...] = ()
     """Patterns that the file says take no part."""
+    name: str = ""
+    """Of the dataset that holds the patterns, where it has one."""
+    energy_ev: float | None = None
+    """Energy of photons that the wavelength was worked out from, if it was."""
+    linked: tuple[str, ...] = ()
+    """Other files that a part of it lies in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +79,7 @@ class RawFrames:
     geometry: Geometry
     mask: NDArray[np.bool_] | None = None
     report: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def replace(self, **changes: Any) -> RawFrames:
         """Return a copy with some fields changed."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.settings import Numbers, Settings, setting
 
 FilePath = Annotated[
     str, BeforeValidator(lambda p: os.fspath(p) if isinstance(p, os.PathLike) else p)
@@ -30,8 +30,9 @@ def _unit(key: str, default: str = "m") -> Any:
 class OpenChoices(Settings):
     """Choices of `open_scan`: geometry by name, positions, orientation, preparation.
 
-    They are applied in this order: mask, orientation, centre and crop, dark field,
-    saturation, hot pixels, rebin. The last ones name the datasets of a plain HDF5 file.
+    They are applied in this order: mask, amplitudes, corner, orientation, centre and
+    crop, dark field, saturation, hot pixels, rebin. The last ones name the datasets of
+    a plain HDF5 file.
     """
 
     wavelength_m: float | None = setting(
@@ -39,6 +40,13 @@ class OpenChoices(Settings):
     )
     energy_ev: float | None = setting(
         None, "Photon energy, instead of the wavelength.", unit="eV", live=False, gt=0
+    )
+    voltage_v: float | None = setting(
+        None,
+        "Acceleration voltage of electrons, instead of the wavelength.",
+        unit="V",
+        live=False,
+        gt=0,
     )
     distance_m: float | None = setting(
         None, "Sample to detector.", unit="m", live=False, gt=0
@@ -67,6 +75,28 @@ class OpenChoices(Settings):
     flip_x: bool = setting(False, "Change the sign of x of the positions.", live=False)
     flip_y: bool = setting(False, "Change the sign of y of the positions.", live=False)
 
+    frames: Literal["each", "first", "last"] = setting(
+        "each",
+        "Which belong together where there are not as many patterns as positions: the "
+        "first or the last ones; each: refuse.",
+        live=False,
+    )
+    leave_out: Numbers = setting(
+        (),
+        "Patterns that take no part, by their number from 0; their positions may "
+        "lie anywhere.",
+        live=False,
+    )
+
+    corner: bool = setting(
+        False,
+        "The patterns have their zero frequency at pixel (0, 0); bring it to the "
+        "middle.",
+        live=False,
+    )
+    amplitudes: bool = setting(
+        False, "The patterns are square roots of counts; square them.", live=False
+    )
     transpose: bool = setting(
         False, "Swap rows and columns of the patterns, before any flip.", live=False
     )
@@ -88,10 +118,13 @@ class OpenChoices(Settings):
         None, "Dark frame or stack of dark frames, shaped like the file.", live=False
     )
     mask: FilePath | None = setting(
-        None, "Mask image shaped like the file: not zero = good.", live=False
+        None, "Mask image shaped like the file, see mask_means.", live=False
     )
-    mask_means: Literal["good", "bad"] = setting(
-        "good", "What a pixel that is not zero in the mask is.", live=False
+    mask_means: Literal["auto", "good", "bad"] = setting(
+        "auto",
+        "What a pixel that is not zero in the mask is; auto: bad where the mask is "
+        "called pixel_mask, bad_pixels or the like, else good.",
+        live=False,
     )
     saturation: float | None = setting(
         None, "Mask pixels at or above this.", unit="counts", live=False, gt=0
@@ -100,6 +133,12 @@ class OpenChoices(Settings):
         None, "Mask pixels that stand out of their surroundings.", live=False, gt=0
     )
 
+    damaged: bool = setting(
+        False,
+        "Open a saved scan that was changed since, or damaged: its checksums do not "
+        "fit.",
+        live=False,
+    )
     allow_external: bool = setting(
         False,
         "HDF5: read raw data, too, that the file keeps outside its own folder.",
@@ -110,6 +149,7 @@ class OpenChoices(Settings):
     positions_key: str | None = _key("positions, two columns")
     x_key: str | None = _key("x of the positions")
     y_key: str | None = _key("y of the positions")
+    frame_index_key: str | None = _key("number of each position's pattern, from 0")
     mask_key: str | None = _key("mask")
     wavelength_key: str | None = _key("wavelength")
     wavelength_unit: _LengthUnit = _unit("wavelength_key")
@@ -124,20 +164,26 @@ class OpenChoices(Settings):
 GEOMETRY_CHOICES = (
     "wavelength_m",
     "energy_ev",
+    "voltage_v",
     "distance_m",
     "detector_pixel_m",
     "focus_sample_m",
     "propagation",
 )
 """The fields of `OpenChoices` that belong to the geometry."""
+BEAM_CHOICES = ("wavelength_m", "energy_ev", "voltage_v")
+"""Those of them of which one is enough, and two are too many."""
 HDF5_CHOICES = tuple(
     name
     for name in OpenChoices.model_fields
     if name.endswith("_key")
-    or f"{name.removesuffix('_unit')}_key" in OpenChoices.model_fields
+    or (
+        name.endswith("_unit")
+        and f"{name.removesuffix('_unit')}_key" in OpenChoices.model_fields
+    )
 )
 """The fields of `OpenChoices` that name datasets of a plain HDF5 file."""
-POSITION_KEYS = ("positions_key", "x_key", "y_key")
+POSITION_KEYS = ("positions_key", "x_key", "y_key", "frame_index_key")
 """Those of them that belong to the file of the positions."""
 
 

@@ -10,6 +10,7 @@ from scipy import constants
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats._hdf5 import filled_in, in_si, load
 from napari_scicompty.formats._raw import Positions, Raw, as_stack
+from napari_scicompty.formats.masks import SIGNAL
 from napari_scicompty.geometry import check_fields
 from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_values import read_small
@@ -41,8 +42,6 @@ OWN = "napari_scicompty"
 """Group of what CXI has no place for; see `formats.saving`."""
 BAD = 0x1
 """Mask bit of a pixel that is not valid."""
-_SIGNAL = 0x1000
-"""Mask bit of a pixel that has signal: not a fault."""
 DEFAULT_BASIS = np.array([[0.0, -1, 0], [-1, 0, 0]])
 """Directions (x, y, z) of the slow and the fast axis of the frames."""
 _WAVELENGTHS_M = (1e-13, 1e-4)
@@ -105,6 +104,8 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             geometry | own_geometry,
             report,
             excluded=(*excluded, *absent),
+            energy_ev=_energy_ev(file, geometry | own_geometry),
+            linked=file.linked,
         )
 
 
@@ -179,6 +180,14 @@ def _wavelength(file: Tree, path: Path) -> tuple[float | None, str]:
     return wavelength, f"wavelength {wavelength:.5g} m ({ev:.6g} eV) from {origin}"
 
 
+def _energy_ev(file: Tree, geometry: dict[str, Any]) -> float | None:
+    """Photon energy, where the file gives that and not the wavelength."""
+    is_told = _first(file, _BEAM) is not None or SOURCE + "wavelength" not in file
+    if "wavelength_m" not in geometry or not is_told:
+        return None
+    return constants.h * constants.c / geometry["wavelength_m"] / constants.e
+
+
 def _stored_basis(file: Tree, path: Path) -> NDArray[np.float64]:
     """Basis vectors as rows (slow, fast) x (x, y, z); files hold either layout."""
     stored = in_si(file[DETECTOR + "basis_vectors"], path)
@@ -233,7 +242,7 @@ def _mask(file: Tree) -> NDArray[np.bool_] | None:
     if DETECTOR + "mask" not in file:
         return None
     bits = read_small(file[DETECTOR + "mask"], "uib", room_for_a_stack())
-    good = (bits == 0) | (bits == _SIGNAL)
+    good = (bits == 0) | (bits == SIGNAL)
     return np.asarray(good if good.ndim == 2 else good.all(0))
 
 

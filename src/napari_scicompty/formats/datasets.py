@@ -36,6 +36,7 @@ _AXES = {
 }
 _MORE = "..."
 """In the place of a name: not all datasets are listed."""
+_INDEX = re.compile(r"ind(ex|ices)", re.IGNORECASE)
 _SMALLEST_FRAME = 8
 _LONGEST_VALUE = 2**16
 """Bytes of a single value that is shown."""
@@ -118,14 +119,14 @@ def _row(name: str, dataset: h5py.Dataset, frames: list[tuple[int, ...]]) -> Dat
     if isinstance(value, float):
         fits = [c for c, known in _NAMES.items() if known.search(_last(name))]
     elif dataset.dtype.kind in "uifb" and shape:
-        fits = _array_fits(name, shape, frames)
+        fits = _array_fits(name, shape, dataset.dtype.kind, frames)
     return DatasetRow(
         name, shape, str(dataset.dtype), unit_of(dataset), value, tuple(fits)
     )
 
 
 def _array_fits(
-    name: str, shape: tuple[int, ...], frames: list[tuple[int, ...]]
+    name: str, shape: tuple[int, ...], kind: str, frames: list[tuple[int, ...]]
 ) -> list[str]:
     """Choices that an array of numbers could be, by its shape before its name."""
     fits = []
@@ -139,6 +140,8 @@ def _array_fits(
         fits.append("positions_key")
     if int(np.prod(shape)) in counts:
         fits += [c for c, known in _AXES.items() if known.search(_last(name))]
+    if len(shape) == 1 and kind in "ui" and _INDEX.search(_last(name)):
+        fits.append("frame_index_key")
     if shape == (2,) and _NAMES["detector_pixel_key"].search(_last(name)):
         fits.append("detector_pixel_key")
     return fits

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.formats._beam import electrons
 from napari_scicompty.formats._hdf5 import SI, filled_in, in_si, load, unit_of
 from napari_scicompty.formats._raw import (
     POSITION_UNITS,
@@ -20,6 +21,7 @@ from napari_scicompty.formats._raw import (
 )
 from napari_scicompty.formats.choices import chosen_keys
 from napari_scicompty.formats.datasets import cut, fitting, list_datasets
+from napari_scicompty.formats.masks import good_pixels
 from napari_scicompty.geometry import Geometry
 from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_values import read_small
@@ -28,6 +30,7 @@ from napari_scicompty.host_memory import room_for_a_stack
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_scicompty.findings import Finding
     from napari_scicompty.formats.choices import OpenChoices
     from napari_scicompty.formats.datasets import DatasetRow
     from napari_scicompty.hdf5_files import Tree
@@ -74,9 +77,23 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             *mask_notes,
         )
         positions = positions_by_key(file, path, choices)
+        data_name = data.name
         report = (*report, *cut(rows, path), *file.notes)
+        linked = file.linked
         files = (Path(data.file.filename),)  # maybe another one, that is linked to
-    return Raw(patterns, files, positions, mask, geometry, report, hints(rows), absent)
+    return Raw(
+        patterns,
+        files,
+        positions,
+        mask,
+        geometry,
+        report,
+        hints(rows),
+        absent,
+        name=data_name,
+        energy_ev=_energy_ev(geometry, choices),
+        linked=linked,
+    )
 
 
 def read_positions(path: Path, choices: OpenChoices) -> Positions | None:
@@ -92,6 +109,15 @@ def hints(rows: list[DatasetRow]) -> dict[str, str]:
         key: f"{key}=" + " or ".join(repr(name) for name in fitting(rows, key)[:4])
         for key in sorted(keys)
     }
+
+
+def energy_of_electrons(row: DatasetRow) -> Finding | None:
+    """Ask whether a dataset that fits ``energy_key`` holds a voltage of electrons."""
+    unit = row.units or "eV"
+    if "energy_key" not in row.fits or unit not in ("eV", "keV", "J"):
+        return None
+    assert isinstance(row.value, float)
+    return electrons(row.value * SI[unit] / SI["eV"], row.path)
 
 
 # -- patterns and mask --------------------------------------------------------------
@@ -149,10 +175,8 @@ def _mask(
             f"{path}: mask_key={choices.mask_key!r} has shape {array.shape}, the "
             f"patterns {shape}; choose a mask of the same frames"
         )
-    marked = (np.asarray(array) != 0).reshape(-1, *shape)
-    good = marked.all(0) if choices.mask_means == "good" else ~marked.any(0)
-    note = f"mask from {dataset.name}, not zero = {choices.mask_means}"
-    return np.asarray(good), (*turned, f"{note}: {good.mean():.2%} good pixels")
+    good, note = good_pixels(np.asarray(array), dataset.name, choices.mask_means)
+    return good, (*turned, note)
 
 
 # -- positions ----------------------------------------------------------------------
@@ -177,11 +201,35 @@ def positions_by_key(file: Tree, path: Path, choices: OpenChoices) -> Positions 
                 "needs one of both"
             )
         columns, notes = np.stack([x, y], 1), []
+    elif "frame_index_key" in keys:
+        raise InputError(
+            "frame_index_key numbers positions that are named; also give "
+            "positions_key, or x_key and y_key"
+        )
     else:
         return None
     unit, note = _position_unit(datasets, path, choices)
     name = f"{path.name}, {' and '.join(dataset.name for dataset in datasets)}"
-    return Positions(columns.astype(np.float64), "xy", unit, name, (*notes, note))
+    frames = _frame_numbers(file, path, choices)
+    return Positions(
+        columns.astype(np.float64), "xy", unit, name, (*notes, note), frames
+    )
+
+
+def _frame_numbers(
+    file: h5py.File, path: Path, choices: OpenChoices
+) -> NDArray[np.int64] | None:
+    """Read which pattern each position belongs to, where that was named."""
+    key = choices.frame_index_key
+    if key is None:
+        return None
+    dataset = _dataset(file, path, "frame_index_key", key)
+    if dataset.dtype.kind not in "ui" or len(dataset.shape or ()) != 1:
+        raise InputError(
+            f"{path}: {dataset.name} ({dataset.shape}, {dataset.dtype}) is no row of "
+            "whole numbers; choose another frame_index_key"
+        )
+    return np.asarray(dataset[()], np.int64)
 
 
 def _columns(dataset: h5py.Dataset, path: Path) -> tuple[NDArray[Any], list[str]]:
@@ -276,6 +324,12 @@ def _numbers(
         f"{path}: {key}={dataset.name!r} has shape {dataset.shape}; one number is "
         "needed: choose another dataset, or give the value itself"
     )
+
+
+def _energy_ev(geometry: dict[str, Any], choices: OpenChoices) -> float | None:
+    if choices.energy_key is None:
+        return None
+    return Geometry(geometry["wavelength_m"], 1, 1).energy_ev
 
 
 def _field(quantity: str, numbers: NDArray[np.float64]) -> tuple[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import replacing
+from napari_scicompty.files import MARK, replacing
 from napari_scicompty.formats import datasets, hdf5
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import Positions
@@ -64,7 +64,9 @@ def read(path: Path, choices: OpenChoices) -> Positions:
         return _from_npy(path) if suffix == ".npy" else _from_text(path)
 
 
-def save_positions(path: str | os.PathLike[str], positions_m: ArrayLike) -> None:
+def save_positions(
+    path: str | os.PathLike[str], positions_m: ArrayLike, **door: Any
+) -> None:
     """Save positions so that `open_scan` reads back the same numbers.
 
     Parameters
@@ -74,22 +76,26 @@ def save_positions(path: str | os.PathLike[str], positions_m: ArrayLike) -> None
         holds x then y in metres.
     positions_m : (n, 2)
         (y, x) in metres.
+    **door
+        As in `files.replacing`: ``overwrite=True`` replaces a table that is there; CSV
+        and NPY cannot tell that this program wrote them.
 
     Raises
     ------
     InputError
-        A folder that is missing or cannot be written, or a full disk.
+        A table that is there, a folder that is missing or cannot be written, or a full
+        disk.
     """
     columns = np.asarray(positions_m, np.float64)[:, ::-1]
     suffix = str(path).lower()[-4:]
-    with replacing(path) as part:
+    with replacing(path, **door) as part:
         if suffix == ".npy":
             with part.open("wb") as file:
                 np.save(file, columns)
         elif suffix == ".csv":
             np.savetxt(part, columns, _EXACT, ",", header="x_m,y_m", comments="")
         else:
-            np.savetxt(part, columns, _EXACT, header="x_m y_m")
+            np.savetxt(part, columns, _EXACT, header=f"x_m y_m, saved by {MARK}")
 
 
 def _from_npy(path: Path) -> Positions:

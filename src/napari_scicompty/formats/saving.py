@@ -18,11 +18,12 @@ import h5py
 import numpy as np
 from scipy import constants
 
+from napari_scicompty.checks import CHECKS
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import replacing
 from napari_scicompty.formats import cxi
 from napari_scicompty.geometry import Geometry, check_fields
 from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_output import new_hdf5, refuse_damaged
 from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.host_memory import room_for_a_stack
 from napari_scicompty.reading import expanded
@@ -43,7 +44,9 @@ _TRUTH = f"{cxi.OWN}/truth"
 _CHUNK_BYTES = 2**20
 
 
-def save_scan(path: StrPath, scan: Scan, truth: Truth | None = None) -> None:
+def save_scan(
+    path: StrPath, scan: Scan, truth: Truth | None = None, **door: Any
+) -> None:
     """Save a scan as one CXI file (gzip), all of it or nothing.
 
     `open_scan` reads it back exactly; other programs that know CXI read it, too.
@@ -51,21 +54,25 @@ def save_scan(path: StrPath, scan: Scan, truth: Truth | None = None) -> None:
     Parameters
     ----------
     path
-        The file; an older one is replaced when the new one is complete.
+        The file; an older scan is replaced when the new one is complete.
     scan
         Patterns, positions, mask and geometry as they are, after all preparation.
     truth
         What a virtual experiment was made of; `open_truth` reads it back.
+    **door
+        ``overwrite=True`` replaces a file that this program did not write.
 
     Raises
     ------
     InputError
-        A name with another suffix, a folder that is missing or cannot be written, or a
-        full disk.
+        A name with another suffix, a file that the scan was opened from or that this
+        program did not write, a folder that is missing or cannot be written, or a full
+        disk.
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: end the name of a scan with {' or '.join(SUFFIXES)}")
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    door["inputs"] = (*door.get("inputs", ()), *scan.source.files)
+    with new_hdf5(path, **door) as file:
         file["cxi_version"] = 150
         _save_detector(file, scan)
         _save_beam(file, scan.geometry)
@@ -73,7 +80,9 @@ def save_scan(path: StrPath, scan: Scan, truth: Truth | None = None) -> None:
         own = file.create_group(cxi.OWN)
         _save_values(own.create_group("geometry"), _fields(scan.geometry))
         own["excluded"] = np.array(scan.excluded, np.int64)
-        own.create_dataset("report", data=scan.report, dtype=h5py.string_dtype())
+        lasting = [str(f) for f in scan.findings if f.code not in CHECKS]
+        report = [*scan.notes, *lasting]
+        own.create_dataset("report", data=report, dtype=h5py.string_dtype())
         own.attrs.update(source_path=scan.source.path, source_sha256=scan.source.sha256)
         if truth is not None:
             _save_values(file.create_group(_TRUTH), _fields(truth))
@@ -94,6 +103,7 @@ def stored_truth(path: StrPath) -> dict[str, Any]:
                 f"{where}: holds no truth; give a scan that was simulated and saved "
                 "with its truth"
             )
+        refuse_damaged(file.file, where)
         return _open_values(file, _TRUTH)
 
 
@@ -110,6 +120,7 @@ def _save_detector(file: h5py.File, scan: Scan) -> None:
         chunks=(frames, h, w),
         compression="gzip",
         shuffle=True,
+        fletcher32=True,
     )
     for first in range(0, len(scan), frames):
         data[first : first + frames] = scan.patterns[first : first + frames]

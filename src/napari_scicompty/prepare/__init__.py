@@ -7,17 +7,23 @@ sentence to its report. Memory maps stay memory maps as long as only views are t
 from __future__ import annotations
 
 from napari_scicompty.prepare.counts import (
+    amplitudes_squared,
     dark_field,
     mask_hot_pixels,
     mask_pixels,
     mask_saturated,
 )
-from napari_scicompty.prepare.frame_shape import crop, orient, rebin
+from napari_scicompty.prepare.frame_shape import crop, from_corner, orient, rebin
+from napari_scicompty.prepare.markers import mask_markers, mask_not_finite
 
 __all__ = [
+    "amplitudes_squared",
     "crop",
     "dark_field",
+    "from_corner",
     "mask_hot_pixels",
+    "mask_markers",
+    "mask_not_finite",
     "mask_pixels",
     "mask_saturated",
     "orient",

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.host_memory import room_for_a_stack
-from napari_scicompty.prepare.frames import F, frame_shape
+from napari_scicompty.prepare.frames import F, frame_shape, good_pixels
 from napari_scicompty.stacks import changed, chunks
 
 if TYPE_CHECKING:
@@ -44,6 +44,20 @@ def dark_field(scan: F, dark: ArrayLike) -> F:
         room_for_a_stack(),
     )
     note = f"dark field subtracted (mean {frame.mean():.4g} counts), clipped at zero"
+    return scan.replace(patterns=patterns, report=(*scan.report, note))
+
+
+def amplitudes_squared(scan: F) -> F:
+    """Square patterns that hold amplitudes: float32 intensities.
+
+    One new array where it fits, else as the patterns are read.
+    """
+    patterns = changed(
+        scan.patterns,
+        lambda raw: np.square(raw, dtype=np.float32),
+        room_for_a_stack(),
+    )
+    note = "patterns: amplitudes squared"
     return scan.replace(patterns=patterns, report=(*scan.report, note))
 
 
@@ -88,7 +102,7 @@ def mask_hot_pixels(scan: F, sigma: float) -> F:
     """
     if not sigma > 0:
         raise InputError(f"hot_pixel_sigma is {sigma}; give a number above zero, say 8")
-    good = np.ones(frame_shape(scan), bool) if scan.mask is None else scan.mask
+    good = good_pixels(scan)
     amplitude = np.where(good, np.sqrt(_mean_pattern(scan)), 0)
     excess = amplitude - ndimage.median_filter(amplitude, 5)
     spread = 1.4826 * ndimage.median_filter(np.abs(excess), 5)

@@ -56,6 +56,23 @@ def orient(
     )
 
 
+def from_corner(scan: F) -> F:
+    """Bring the zero frequency from pixel (0, 0) to (h // 2, w // 2), mask and all.
+
+    One new array where it fits, else as the patterns are read.
+    """
+    patterns = changed(
+        scan.patterns,
+        lambda raw: np.fft.fftshift(raw, axes=(1, 2)),
+        room_for_a_stack(),
+    )
+    return scan.replace(
+        patterns=patterns,
+        mask=None if scan.mask is None else np.fft.fftshift(scan.mask),
+        report=(*scan.report, "patterns: zero frequency brought from the corner"),
+    )
+
+
 def crop(
     scan: F,
     size: int | tuple[int, int] | None = None,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
+import numpy as np
+
+from napari_scicompty.errors import InputError
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
+    from napari_scicompty.findings import Finding
     from napari_scicompty.geometry import Geometry
     from napari_scicompty.stacks import Stack
 
@@ -31,11 +35,31 @@ class Frames(Protocol):
     def report(self) -> tuple[str, ...]:
         """What was assumed or converted so far."""
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was odd so far."""
+
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""
 
 
 F = TypeVar("F", bound=Frames)
+
+
+def good_pixels(scan: Frames) -> NDArray[np.bool_]:
+    """Good pixels (h, w) of frames; all of them when there is no mask.
+
+    Raises
+    ------
+    InputError
+        A mask of another shape than the patterns.
+    """
+    shape = frame_shape(scan)
+    if scan.mask is None:
+        return np.ones(shape, bool)
+    if scan.mask.shape != shape:
+        raise InputError(f"mask has shape {scan.mask.shape}, the patterns {shape}")
+    return scan.mask
 
 
 def frame_shape(scan: Frames) -> tuple[int, int]:

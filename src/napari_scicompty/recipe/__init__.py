@@ -27,16 +27,21 @@ What is left out keeps its default; ``"none"`` switches off what has a default.
 from __future__ import annotations
 
 import tomllib
+from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import tomli_w
+from pydantic import PrivateAttr
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import replacing
+from napari_scicompty.files import MARK, write_bytes
 from napari_scicompty.reading import check_file, expanded, reading
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._done import stages_done
+from napari_scicompty.recipe._inputs import input_files
+from napari_scicompty.recipe._recorded import recorded_choices, recorded_stages
 from napari_scicompty.recipe._script import script
 from napari_scicompty.recipe._virtual import known_start
 from napari_scicompty.recipe.sections import (
@@ -47,7 +52,8 @@ from napari_scicompty.recipe.sections import (
 )
 from napari_scicompty.reconstruction import prepare
 from napari_scicompty.refine import refiners
-from napari_scicompty.results import is_result, stored_recipe
+from napari_scicompty.repeating import repeated_runs
+from napari_scicompty.results import is_result, open_result, stored_recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation import (
@@ -57,11 +63,18 @@ from napari_scicompty.simulation import (
     simulate,
 )
 from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start
+from napari_scicompty.start import from_description as start_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import (
+        Callable,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from napari_scicompty.controls import Controls
     from napari_scicompty.run import Run
@@ -84,6 +97,14 @@ class Recipe(Settings):
         (Stage(),), "Algorithms, one after the other.", min_length=1
     )
     shared: RunChoices = setting(RunChoices(), "What all stages share: [run].")
+    _result: Path | None = PrivateAttr(None)
+    """The result that the recipe was loaded from."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the settings are the same, wherever they were loaded from."""
+        return type(self) is type(other) and self.__dict__ == other.__dict__
+
+    __hash__ = Settings.__hash__
 
     # -- text and files ---------------------------------------------------------------
     @classmethod
@@ -97,18 +118,33 @@ class Recipe(Settings):
             a result without a recipe.
         """
         where = expanded(path)
-        if is_result(where):
-            text = stored_recipe(where)
-            if text is None:
-                raise InputError(
-                    f"{where}: this result carries no recipe; give a recipe as TOML"
-                )
-        else:
-            text = _read_text(where)
+        of_result = is_result(where)
+        text = stored_recipe(where) if of_result else _read_text(where)
         try:
-            return cls.from_toml(text, where.absolute().parent)
+            if text is None:
+                return cls._of_record(where)
+            loaded = cls.from_toml(text, where.absolute().parent)
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
+        if of_result:
+            loaded._result = where
+        return loaded
+
+    @classmethod
+    def _of_record(cls, path: Path) -> Self:
+        """Make a recipe of what a result without one records of its scan and runs."""
+        result = open_result(path)
+        opened, start = result.source.opened, result.settings.get("start")
+        if not opened or not result.history.runs:
+            raise InputError("this result carries no recipe; give a recipe as TOML")
+        made = cls(
+            input=FileInput(**opened),
+            start=start_of(start) or AutoStart(),
+            stages=recorded_stages(result),
+            shared=recorded_choices(result),
+        )
+        made._result = path
+        return made
 
     @classmethod
     def from_toml(cls, text: str, folder: Path | None = None) -> Self:
@@ -202,17 +238,35 @@ class Recipe(Settings):
         """Return the recipe as TOML text; `folder` as in `to_dict`."""
         return tomli_w.dumps(self.to_dict(folder))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save as TOML; input below the file's folder is named relative to it."""
+    def save(self, path: str | os.PathLike[str], **door: Any) -> None:
+        """Save as TOML; input below the file's folder is named relative to it.
+
+        Parameters
+        ----------
+        **door
+            As in `files.replacing`: ``overwrite=True``.
+
+        Raises
+        ------
+        InputError
+            A file that this program did not write, one of the recipe's own inputs, a
+            folder that is missing or cannot be written, or a full disk.
+        """
         text = self.to_toml(expanded(path).absolute().parent)
-        with replacing(path) as part:
-            part.write_text(text, encoding="utf-8")
+        door["inputs"] = (*door.get("inputs", ()), *self.input_files)
+        write_bytes(path, f"# Recipe of {MARK}\n{text}".encode(), **door)
 
     def to_python(self) -> str:
         """Return the same run as a script (Copy as Python)."""
         return script(self)
 
-    def until(self, epoch: int, changes: Iterable[Change] = ()) -> Self:
+    def until(
+        self,
+        epoch: int,
+        changes: Iterable[Change] = (),
+        begun: Sequence[int] = (),
+        earlier: int = 0,
+    ) -> Self:
         """Return the stages as they were carried out up to an epoch.
 
         Parameters
@@ -220,8 +274,20 @@ class Recipe(Settings):
         changes : iterable of Change
             What a history says was changed under way: a switch of the algorithm
             begins a stage.
+        begun : sequence of int
+            Epochs at which the stages began, which patience may have cut short.
+        earlier : int
+            Stages before the first of those in `begun`.
         """
-        return self.replace(stages=stages_done(self.stages, epoch, changes))
+        stages = [*self.stages]
+        for number, (first, next_) in enumerate(pairwise(begun), earlier):
+            stages[number] = stages[number].replace(epochs=next_ - first)
+        return self.replace(stages=stages_done(stages, epoch, changes))
+
+    @property
+    def input_files(self) -> list[Path]:
+        """Every file that the run reads; none of them is ever written over."""
+        return list(input_files(self.input, self.start))
 
     # -- the run ----------------------------------------------------------------------
     def scan(self) -> Scan:
@@ -282,6 +348,44 @@ class Recipe(Settings):
                 stage.refine,
             )
             yield run
+
+    def replay(
+        self, scan: Scan | None = None, *, controls: Controls | None = None
+    ) -> Iterator[Snapshot]:
+        """Repeat the saved result that the recipe was loaded from, bit for bit.
+
+        Unlike `run` it makes every change that was made under way, at its (epoch,
+        batch), and ends where the run was stopped. One snapshot an epoch; the last one
+        is the result.
+
+        Parameters
+        ----------
+        scan : Scan, optional
+            What `scan` gave, if it is at hand.
+        controls : Controls, optional
+            To pause or stop from another thread.
+
+        Raises
+        ------
+        InputError
+            A recipe that is not of a saved result, or a result whose way is not
+            recorded.
+        """
+        if self._result is None:
+            raise InputError(
+                "only what a saved result records can be replayed; load the recipe "
+                "from the result: Recipe.load('result.h5')"
+            )
+        result = open_result(self._result)
+        run: Run | None = None
+        for run in repeated_runs(scan or self.scan(), result, controls):
+            while not run.done:
+                before = run.epoch
+                run.advance()
+                if run.epoch > before and not run.done:
+                    yield run.snapshot()
+        if run is not None:
+            yield run.snapshot(exact=result.exact)
 
     def run(self, scan: Scan | None = None, **options: Any) -> Iterator[Snapshot]:
         """Run all stages, one snapshot an epoch, as `reconstruct` does.

@@ -13,7 +13,7 @@ from napari_scicompty.formats import OpenChoices, open_scan
 from napari_scicompty.formats.choices import FilePath
 from napari_scicompty.refine import Refiner
 from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.settings import Numbers, Settings, setting
 
 if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
@@ -59,8 +59,9 @@ class RunChoices(Settings):
     """What all stages share."""
 
     modes: int | None = _of_run("modes")
-    excluded: tuple[int, ...] = _of_run("excluded")
+    excluded: Numbers = _of_run("excluded")
     held_out: float = _of_run("held_out")
+    positions_of: Literal["result", "scan"] = _of_run("positions_of")
     device: Literal["auto", "cpu", "cuda", "mps"] = _of_run("device")
     recorded: bool = _of_run("recorded")
     memory_gb: float = _of_run("memory_gb")

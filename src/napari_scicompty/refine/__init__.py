@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.refine.base import Refiner
 from napari_scicompty.refine.distance import ValleyDistance
 from napari_scicompty.refine.positions import PositionRefiner
 from napari_scicompty.refine.shifts import CrossCorrelationShift, LeastSquaresShift
+from napari_scicompty.settings import described_as
 
 REFINERS: dict[str, type[Refiner]] = {
     "least-squares-shift": LeastSquaresShift,
@@ -25,6 +27,7 @@ __all__ = [
     "PositionRefiner",
     "Refiner",
     "ValleyDistance",
+    "from_description",
     "refiners",
 ]
 
@@ -48,6 +51,17 @@ def refiners(
             )
         found[refiner.quantity] = refiner
     return tuple(found.values())
+
+
+def from_description(description: dict[str, Any]) -> Refiner:
+    """Return the refiner that a history describes.
+
+    Raises
+    ------
+    InputError
+        A refiner or a setting that is not known here.
+    """
+    return described_as(REFINERS.values(), description, "refiner")
 
 
 def _listed(chosen: object) -> Iterable[object]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scicompty.checks.span import LARGEST_OBJECT
 from napari_scicompty.errors import InputError
 from napari_scicompty.optics.propagators import propagator_for
-from napari_scicompty.scan import LARGEST_OBJECT
 from napari_scicompty.simulation.beams import SphericalBeam, ZonePlateBeam
 from napari_scicompty.simulation.paths import SteppedPath
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from napari_scicompty.errors import InputError
+from napari_scicompty.ui.threads import start, worker_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,11 +48,9 @@ class Background(QObject):
     def _begin(self) -> None:
         # Handed over in containers that are emptied: napari keeps arguments for ever.
         work, self._next, self._outcome = [self._next], None, {}
-        self._worker = create_worker(
-            _carry_out, work, self._outcome, _start_thread=False, _ignore_errors=True
-        )
+        self._worker = worker_for(_carry_out, work, self._outcome)
         self._worker.finished.connect(self._finished)
-        self._worker.start()
+        start(self._worker)
 
     def _finished(self) -> None:
         self._worker = None

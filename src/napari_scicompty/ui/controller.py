@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import math
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.algorithms import Algorithm
-from napari_scicompty.ui.autosave import Autosave
+from napari_scicompty.continuing import belongs_to
+from napari_scicompty.findings import level_of
+from napari_scicompty.ui.ending import end_by_signals
+from napari_scicompty.ui.keeping import Keeping
 from napari_scicompty.ui.layers import LiveLayers
 from napari_scicompty.ui.made_by import MadeBy
 from napari_scicompty.ui.opening import Opening, open_scan_of
 from napari_scicompty.ui.preferences import preference
+from napari_scicompty.ui.threads import start, worker_for
 from napari_scicompty.ui.worker import HalvesJob, Job, drive
 
 if TYPE_CHECKING:
@@ -41,6 +45,9 @@ State = Literal[
 ]
 RUNNING = ("starting", "running", "paused")
 BUSY = ("opening", *RUNNING, "measuring", "stopping")
+
+_LEVELS = {"note": "info", "warning": "warning"}
+"""How loud the window says a finding."""
 
 log = logging.getLogger("napari_scicompty")
 
@@ -86,7 +93,8 @@ class RunController(QObject):
         self._begun = False
         self._stage = 0
         self._notes_said = 0
-        self._autosave: Autosave | None = None
+        self.keeping = Keeping(self)
+        self.keeping.failed.connect(lambda why: self.say("warning", why))
         self._worker: Any = None
         self._opening: Opening | None = None
         self._timer = QTimer(self)
@@ -100,6 +108,7 @@ class RunController(QObject):
         viewer = getattr(viewer, "__wrapped__", viewer)
         if viewer not in _CONTROLLERS:
             _CONTROLLERS[viewer] = cls(viewer)
+            end_by_signals(lambda: list(_CONTROLLERS.values()))
         return _CONTROLLERS[viewer]
 
     @property
@@ -118,11 +127,20 @@ class RunController(QObject):
         return self.job is not None and self.state in RUNNING
 
     # -- opening ----------------------------------------------------------------------
-    def open(self, recipe: Recipe, then: Callable[[], None] | None = None) -> None:
-        """Open the recipe's scan in a thread; the old one stays if that fails."""
+    def open(
+        self,
+        recipe: Recipe,
+        then: Callable[[], None] | None = None,
+        *,
+        keep_result: bool = False,
+    ) -> None:
+        """Open the recipe's scan in a thread; the old one stays if that fails.
+
+        A result of another scan is left in its layers then, unless it is to be kept.
+        """
         if self.busy:
             return
-        self._opening = Opening(recipe, then)
+        self._opening = Opening(recipe, then, keep_result)
         self._enter("opening")
         self._start_worker(open_scan_of, self._opened, [self._opening])
         self._timer.start(200)
@@ -138,6 +156,8 @@ class RunController(QObject):
         self._worker = None
         assert opening is not None
         if opening.scan is not None:
+            if not opening.keep_result:
+                self._leave_result_of_another(opening.scan)
             self.scan, self.truth = opening.scan, opening.truth
             self.input = opening.recipe.input
             self.halves = None
@@ -146,11 +166,28 @@ class RunController(QObject):
             assert opening.error is not None
             self.say("error", _sentence(opening.error))
             return
-        for line in opening.scan.report:
+        for line in opening.scan.notes:
             self.say("info", line)
+        for finding in opening.scan.findings:
+            self.say(_LEVELS[finding.level], str(finding))
         self.scan_changed.emit()
         if opening.then is not None:
             opening.then()
+
+    def _leave_result_of_another(self, scan: Scan) -> None:
+        """Begin anew with a scan that the result on show was not made of."""
+        snapshot, viewer = self.snapshot, self.viewer
+        if snapshot is None or viewer is None or belongs_to(snapshot, scan):
+            return
+        name = Path(snapshot.source.path).name or "earlier scan"
+        self.layers.leave(viewer, name)
+        kept = (
+            "" if self.saved else "; it was not saved, and is offered at the next start"
+        )
+        self.say(
+            "info", f"another scan: the result of {name} stays in its layers{kept}"
+        )
+        self.forget_result()
 
     def show_result(self, snapshot: Snapshot, recipe: Recipe | None) -> None:
         """Show a result that was opened; a run can continue from it.
@@ -163,6 +200,7 @@ class RunController(QObject):
         self.snapshot = snapshot
         self._made_by.show(recipe, snapshot)
         self.saved = True
+        self.keeping.forget()
         viewer = self.viewer
         if viewer is not None:
             self.layers.begin(viewer, snapshot)
@@ -184,7 +222,8 @@ class RunController(QObject):
         self.failure = None
         self._begun, self._stage = False, 0
         self._notes_said = len(self.snapshot.history.notes) if self.snapshot else 0
-        self._autosave = Autosave()
+        if self.snapshot is None:
+            self.keeping.forget()
         self.job = Job.of(self.scan, recipe, self.snapshot, standby)
         self._enter("starting")
         self._start_worker(drive, self._finished, [self.job])
@@ -258,8 +297,7 @@ class RunController(QObject):
     def replace_result(self, snapshot: Snapshot) -> None:
         """Take a result that was changed by hand; Continue goes on from it."""
         self.snapshot, self.saved = snapshot, False
-        if self._autosave is not None:
-            self._autosave.offer(snapshot, self.made_by(), now=True)
+        self.keeping.offer(snapshot, self.made_by(), now=True)
         viewer = self.viewer
         if viewer is not None:
             self.layers.update(viewer, snapshot)
@@ -282,23 +320,39 @@ class RunController(QObject):
     def mark_saved(self) -> None:
         """Note that the user has the result in a file."""
         self.saved = True
-        if self._autosave is not None:
-            self._autosave.discard()
+        self.keeping.discard()
+
+    def mark_recovered(self, path: Path) -> None:
+        """Note that the result on show lies in a file that goes when it is saved."""
+        self.saved = False
+        self.keeping.recover(path)
+
+    def keep_now(self) -> None:
+        """Keep on disk what is not saved yet, and wait for it."""
+        snapshot = self.job.take() if self.job is not None else None
+        snapshot = snapshot or self.snapshot
+        if snapshot is not None and not self.saved:
+            self.keeping.offer(snapshot, self.made_by(), now=True)
+        self.keeping.wait()
 
     def forget(self) -> None:
         """Reset: forget the result, keep the scan."""
         if not self.busy:
-            self.snapshot = self.job = self.halves = None
-            self._made_by.forget()
+            self.forget_result()
             self.progressed.emit()
+
+    def forget_result(self) -> None:
+        """Forget the result; what is kept of it on disk stays."""
+        self.snapshot = self.job = self.halves = None
+        self.saved = True
+        self.keeping.forget()
+        self._made_by.forget()
 
     # -- the window's thread ----------------------------------------------------------
     def _start_worker(self, work: Any, finish: Callable[[], None], *args: Any) -> None:
-        self._worker = create_worker(
-            work, *args, _start_thread=False, _ignore_errors=True
-        )
+        self._worker = worker_for(work, *args)
         self._worker.finished.connect(finish)
-        self._worker.start()
+        start(self._worker)
 
     def _poll(self) -> None:
         """Show what the engine has; ask for more if anybody can see it."""
@@ -312,8 +366,7 @@ class RunController(QObject):
             self._enter("running")
         self._follow_stages(job)
         self._show(job)
-        due = self._autosave is not None and self._autosave.due
-        if self.state == "running" and (due or self.layers.wanted(viewer)):
+        if self.state == "running" and (self.keeping.due or self.layers.wanted(viewer)):
             job.wanted.set()
         self.progressed.emit()
 
@@ -331,8 +384,8 @@ class RunController(QObject):
         if snapshot is None:
             return
         self.snapshot, self.saved = snapshot, False
-        if self._autosave is not None:
-            self._autosave.offer(snapshot, self.made_by(), now=not self.busy)
+        if snapshot.epoch > job.first_epoch or not self.busy:
+            self.keeping.offer(snapshot, self.made_by(), now=not self.busy)
         if viewer is None:
             return
         if self._begun:
@@ -368,7 +421,8 @@ class RunController(QObject):
         """Say what the engine did by itself since the last time."""
         notes = snapshot.history.notes
         for note in notes[self._notes_said :]:
-            self.say("warning" if "diverged" in note else "info", note)
+            level, text = level_of(note)
+            self.say("warning" if "diverged" in note else _LEVELS[level], text)
         self._notes_said = len(notes)
 
     def _stop_silently(self) -> None:
@@ -378,6 +432,7 @@ class RunController(QObject):
             self._opening.stopped = True
         for job in (self.job, self.halves):
             if job is not None:
+                job.abandoned = True
                 job.controls.stop()
 
     def _enter(self, state: State) -> None:
@@ -389,6 +444,12 @@ class RunController(QObject):
         number = {"error": logging.ERROR, "warning": logging.WARNING}
         log.log(number.get(level, logging.INFO), sentence)
         self.said.emit(level, sentence)
+
+
+def inputs_of_all() -> list[str]:
+    """Files that the scans of all viewers were read from."""
+    scans = (controller.scan for controller in _CONTROLLERS.values())
+    return [name for scan in scans if scan is not None for name in scan.source.files]
 
 
 def _sentence(error: Exception) -> str:

@@ -33,6 +33,7 @@ from napari_scicompty.ui import memory
 from napari_scicompty.ui.dataset_chooser import DatasetChooser
 from napari_scicompty.ui.experiment_form import ExperimentForm
 from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.labels import plain_tip
 from napari_scicompty.ui.plots import PatternView, ScanPathView
 from napari_scicompty.ui.sections import CollapsibleSection, OneOf, WrappedLabel
 
@@ -60,6 +61,8 @@ class DataSection(QWidget):
     """Choose a scan: files with their conventions, or the virtual experiment."""
 
     open_wanted = Signal()
+    other_file = Signal()
+    """Another file was chosen: what was set for the last one is cleared."""
     pattern_chosen = Signal(int)
 
     def __init__(self, prefix: str) -> None:
@@ -74,12 +77,21 @@ class DataSection(QWidget):
         self.positions = _PathRow(
             "Positions", f"{prefix}.positions", POSITION_FILES, "text, CSV, NPY or HDF5"
         )
+        self.mask = _PathRow(
+            "Mask", f"{prefix}.mask", PATTERN_FILES, "image, if there is one"
+        )
+        self._of = ""
+        """The file that the other fields are about."""
+        self.path.chosen.connect(self._leave_other_file)
         self.path.chosen.connect(self._suggest_positions)
         for row in (self.path, self.positions):
             row.chosen.connect(self._files_chosen)
         self.datasets = DatasetChooser(prefix)
         self.conventions = settings_form(
-            OpenChoices, None, prefix, leave_out=(*GEOMETRY_CHOICES, *HDF5_CHOICES)
+            OpenChoices,
+            None,
+            prefix,
+            leave_out=(*GEOMETRY_CHOICES, *HDF5_CHOICES, "mask"),
         )
         self.experiment = ExperimentForm(f"{prefix}.virtual_experiment")
         self.open_button = QPushButton("Open")
@@ -104,6 +116,7 @@ class DataSection(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.path)
         column.addWidget(self.positions)
+        column.addWidget(self.mask)
         self._dataset_section = CollapsibleSection("Datasets (HDF5)", self.datasets)
         self._dataset_section.setVisible(False)
         column.addWidget(self._dataset_section)
@@ -134,11 +147,12 @@ class DataSection(QWidget):
         """Return the input of a recipe; InputError when a field is not valid."""
         if self.source.currentIndex() == 1:
             return self.experiment.value
-        choices = self.conventions.value.model_dump()
+        choices = self.conventions.value.model_dump(exclude={"mask"})
         return FileInput(
             **choices | self.datasets.values | geometry,
             path=self.path.text(),
             positions=self.positions.text() or None,
+            mask=self.mask.text() or None,
         )
 
     def set_input(self, chosen: FileInput | VirtualExperiment) -> None:
@@ -150,6 +164,8 @@ class DataSection(QWidget):
         self.source.setCurrentIndex(0)
         self.path.set_text(chosen.path)
         self.positions.set_text(chosen.positions or "")
+        self.mask.set_text(chosen.mask or "")
+        self._of = chosen.path
         choices = {name: getattr(chosen, name) for name in OpenChoices.model_fields}
         self.conventions.set_values(choices)
         self.datasets.set_values(choices)
@@ -240,6 +256,18 @@ class DataSection(QWidget):
                 return
         self.open_wanted.emit()
 
+    def _leave_other_file(self, path: str) -> None:
+        """Clear what was set for another file: its positions, mask and conventions."""
+        before, self._of = self._of, path
+        if not before or not path or before == path:
+            return
+        self.positions.set_text("")
+        self.mask.set_text("")
+        defaults = OpenChoices()
+        names = self.conventions.values
+        self.conventions.set_values({name: getattr(defaults, name) for name in names})
+        self.other_file.emit()
+
     def _suggest_positions(self, path: str) -> None:
         """Take the only positions file beside the patterns, if there is just one."""
         if self.positions.text() or path.lower().endswith(HDF5_SUFFIXES):
@@ -267,6 +295,7 @@ class DataSection(QWidget):
     def _open_recent(self, files: dict[str, str]) -> None:
         self.source.setCurrentIndex(0)
         self.path.set_text(files["path"])
+        self._leave_other_file(files["path"])
         self.positions.set_text(files.get("positions", ""))
         self._files_chosen()
         self.open_wanted.emit()
@@ -304,7 +333,7 @@ class _PathRow(QWidget):
     def set_text(self, path: str) -> None:
         """Fill in a path."""
         self._edit.setText(path)
-        self._edit.setToolTip(path)
+        self._edit.setToolTip(plain_tip(path))
 
     def browse(self) -> None:
         """Ask for a file."""

@@ -8,6 +8,7 @@ from qtpy.QtCore import QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewItem
 
 from napari_scicompty.ui.form_rows import WRONG, let_wheel_scroll
+from napari_scicompty.ui.labels import plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -63,7 +64,7 @@ class DatasetBox(QComboBox):
     def set_name(self, name: str | None) -> None:
         """Show a name, whether or not it is in the list."""
         self.setCurrentText(name or "")
-        self.setToolTip(name or "")
+        self.setToolTip(plain_tip(name or ""))
 
     def set_datasets(self, rows: Sequence[DatasetRow]) -> None:
         """Offer these datasets; what is chosen stays."""
@@ -109,7 +110,7 @@ class DatasetBox(QComboBox):
 
     def _tell(self) -> None:
         self.mark(False)
-        self.setToolTip(self.name or "")
+        self.setToolTip(plain_tip(self.name or ""))
         self.chosen.emit()
 
 

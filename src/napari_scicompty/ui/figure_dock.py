@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import weakref
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.figures import FigureOptions, save_figure
-from napari_scicompty.ui.controller import RunController
+from napari_scicompty.figures import FigureOptions, save_figure, save_picture
+from napari_scicompty.ui.controller import RunController, inputs_of_all
+from napari_scicompty.ui.docks import DockPanel
 from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.labels import plain_label
+from napari_scicompty.ui.save_dialog import chosen_target
 from napari_scicompty.ui.sections import panel_scroll_area
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import napari
 
 PREFIX = "figure_export"
 FIGURES = "PNG (*.png);;SVG (*.svg);;PDF (*.pdf)"
 
 
-class FigureExport(QWidget):
+class FigureExport(DockPanel):
     """Phase and magnitude with scale bar, colour bar and units; screenshots."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
@@ -30,9 +34,7 @@ class FigureExport(QWidget):
         self._viewer = weakref.ref(viewer)
         self.controller = RunController.for_viewer(viewer)
         self.form = settings_form(FigureOptions, None, PREFIX)
-        self.message = QLabel()
-        self.message.setObjectName(f"{PREFIX}.message")
-        self.message.setWordWrap(True)
+        self.message = plain_label(name=f"{PREFIX}.message", wrap=True)
         inside = QWidget()
         column = QVBoxLayout(inside)
         column.addWidget(self.form.native)
@@ -57,15 +59,14 @@ class FigureExport(QWidget):
         if snapshot is None:
             self.message.setText("There is no result yet: run a reconstruction first.")
             return
-        path = path or self._ask("Save the figure", "figure.png", FIGURES)
-        if not path:
-            return
-        try:
-            save_figure(path, snapshot, **self.form.values)
-        except InputError as error:
-            self.message.setText(str(error))
-            return
-        self.message.setText(f"Saved {path}")
+        question = ("Save the figure", "figure.png", FIGURES)
+        self._save(
+            path,
+            question,
+            lambda where, door: save_figure(
+                where, snapshot, **door, **self.form.values
+            ),
+        )
 
     def screenshot_canvas(self, path: str | None = None) -> None:
         """Save what the canvas shows."""
@@ -77,16 +78,31 @@ class FigureExport(QWidget):
 
     def _screenshot(self, path: str | None, *, canvas_only: bool) -> None:
         viewer = self._viewer()
-        path = path or self._ask("Save a screenshot", "screenshot.png", "PNG (*.png)")
-        if not path or viewer is None:
+        if viewer is None:
             return
-        target = Path(path).with_suffix(Path(path).suffix or ".png")
-        try:
-            viewer.screenshot(str(target), canvas_only=canvas_only, flash=False)
-        except OSError as error:
-            self.message.setText(f"{target}: cannot be written ({error.strerror})")
-            return
-        self.message.setText(f"Saved {target}")
+        question = ("Save a screenshot", "screenshot.png", "PNG (*.png)")
+        self._save(
+            path,
+            question,
+            lambda where, door: save_picture(
+                where, viewer.screenshot(canvas_only=canvas_only, flash=False), **door
+            ),
+        )
 
-    def _ask(self, title: str, name: str, kinds: str) -> str:
-        return QFileDialog.getSaveFileName(self, title, name, kinds)[0]
+    def _save(
+        self,
+        path: str | None,
+        question: tuple[str, str, str],
+        write: Callable[[str, dict[str, Any]], None],
+    ) -> None:
+        """Ask where to, write, and say what came of it."""
+        inputs = inputs_of_all()
+        try:
+            target = chosen_target(self, path, question, suffix=".png", inputs=inputs)
+            if target is None:
+                return
+            write(target.path, {"overwrite": target.overwrite, "inputs": inputs})
+        except InputError as error:
+            self.message.setText(str(error))
+            return
+        self.message.setText(f"Saved {target.path}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_scicompty.analysis.preflight import preflight, probe_overlap
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats import GEOMETRY_CHOICES, OpenChoices
+from napari_scicompty.formats import GEOMETRY_CHOICES, OVERRIDES, OpenChoices
+from napari_scicompty.formats.choices import BEAM_CHOICES
 from napari_scicompty.ui.focus_line import FocusLine
 from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.labels import plain_label
+from napari_scicompty.ui.plots import WARM
 from napari_scicompty.ui.sections import WrappedLabel
 
 if TYPE_CHECKING:
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
     from napari_scicompty.ui.controller import RunController
 
-BEAM = {"wavelength_m": "energy_ev", "energy_ev": "wavelength_m"}
-
 
 class GeometrySection(QWidget):
-    """Wavelength or energy, distances and pixel; what follows from them below."""
+    """Wavelength, energy or voltage, distances, pixel; what follows from them below."""
 
     changed = Signal()
+    file_wanted = Signal()
+    """The scan should be opened with what its file says."""
 
     def __init__(self, prefix: str, controller: RunController) -> None:
         super().__init__()
@@ -38,9 +41,20 @@ class GeometrySection(QWidget):
         self.derived.setObjectName(f"{prefix}.derived")
         self.focus = FocusLine(prefix, controller)
         self.focus.taken.connect(lambda m: self.set_values({"focus_sample_m": m}))
+        self.overridden = plain_label(name=f"{prefix}.overridden", wrap=True)
+        self.overridden.setStyleSheet(f"color: {WARM};")
+        self.take_file = QPushButton("Use the file's")
+        self.take_file.setObjectName(f"{prefix}.use_file")
+        self.take_file.setToolTip(
+            "Empty these fields and open the scan as its file says"
+        )
+        self.take_file.clicked.connect(lambda: self._take_file())
+        self._overridden: tuple[str, ...] = ()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form.native)
+        layout.addWidget(self.overridden)
+        layout.addWidget(self.take_file)
         layout.addWidget(self.derived)
         layout.addWidget(self.focus)
 
@@ -53,8 +67,32 @@ class GeometrySection(QWidget):
         """Fill the fields."""
         self.form.set_values(values)
 
+    def clear(self) -> None:
+        """Empty all fields: they were about another file."""
+        defaults = OpenChoices()
+        self.set_values({name: getattr(defaults, name) for name in GEOMETRY_CHOICES})
+
+    def _take_file(self) -> None:
+        """Empty the fields that override the file."""
+        names = set(self._overridden)
+        if "wavelength_m" in names:
+            names |= set(BEAM_CHOICES)
+        self.set_values(dict.fromkeys(names))
+        self.file_wanted.emit()
+
+    def _show_overridden(self, scan: Scan | None) -> None:
+        """Say in amber which fields replace what the file says."""
+        found = (
+            [] if scan is None else [f for f in scan.findings if f.code == OVERRIDES]
+        )
+        self._overridden = tuple(finding.field for finding in found)
+        self.overridden.setText("\n".join(finding.sentence for finding in found))
+        for widget in (self.overridden, self.take_file):
+            widget.setVisible(bool(found))
+
     def show_scan(self, scan: Scan | None) -> None:
         """Fill empty fields with what the file said, and show what follows."""
+        self._show_overridden(scan)
         if scan is not None:
             given = scan.geometry
             found = {
@@ -67,7 +105,7 @@ class GeometrySection(QWidget):
             placeholders = {
                 k: v for k, v in found.items() if self.values.get(k) is None
             }
-            if self.values.get("energy_ev") is not None:
+            if any(self.values.get(name) is not None for name in BEAM_CHOICES):
                 placeholders.pop("wavelength_m", None)
             self.form.set_hints(placeholders)
         self.show_derived(scan)
@@ -88,18 +126,11 @@ class GeometrySection(QWidget):
         changes = {
             k: v
             for k, v in self.values.items()
-            if v is not None and k not in ("energy_ev", "wavelength_m")
+            if v is not None and k not in BEAM_CHOICES
         }
         geometry = scan.geometry
         try:
-            geometry = geometry.replace(**changes)
-            energy = self.values.get("energy_ev")
-            if energy is not None:
-                geometry = type(geometry).from_energy(
-                    energy, **_all_but_wavelength(geometry)
-                )
-            elif self.values.get("wavelength_m") is not None:
-                geometry = geometry.replace(wavelength_m=self.values["wavelength_m"])
+            geometry = self._with_beam(geometry.replace(**changes))
             values = preflight(scan, geometry)
         except InputError as error:
             self.derived.setText(str(error))
@@ -122,10 +153,20 @@ class GeometrySection(QWidget):
             f"{100 * values.window_overlap:.0f} %, {lit}"
         )
 
+    def _with_beam(self, geometry: Geometry) -> Geometry:
+        """Take wavelength, energy or voltage, whichever was given."""
+        wavelength, energy, voltage = (self.values.get(n) for n in BEAM_CHOICES)
+        rest = _all_but_wavelength(geometry)
+        if energy is not None:
+            return type(geometry).from_energy(energy, **rest)
+        if voltage is not None:
+            return type(geometry).from_voltage(voltage, **rest)
+        return geometry.replace(wavelength_m=wavelength or geometry.wavelength_m)
+
     def _edited(self, name: str, value: Any) -> None:
-        """Keep to one of wavelength and energy: the last that was typed."""
-        if name in BEAM and value is not None:
-            self.form.set_values({BEAM[name]: None})
+        """Keep to one of wavelength, energy and voltage: the last that was typed."""
+        if name in BEAM_CHOICES and value is not None:
+            self.form.set_values(dict.fromkeys(set(BEAM_CHOICES) - {name}))
         self.changed.emit()
 
 

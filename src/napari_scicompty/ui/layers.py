@@ -130,6 +130,9 @@ class LiveLayers:
 
     def begin(self, viewer: Viewer, snapshot: Snapshot) -> None:
         """Show a snapshot, making every layer that is missing."""
+        is_elsewhere = self._snapshot is None or not _same_place(
+            self._snapshot, snapshot
+        )
         self._snapshot = snapshot
         fresh = PHASE not in viewer.layers
         for part in self._parts:
@@ -143,8 +146,35 @@ class LiveLayers:
         self._make_of_moved(viewer, snapshot)
         if fresh:
             viewer.canvas.overlays.scale_bar.visible = True
-            viewer.reset_view()
             viewer.layers.selection.active = viewer.layers[PHASE]
+        if fresh or is_elsewhere:
+            self._fit(viewer)
+
+    def _fit(self, viewer: Viewer) -> None:
+        """Show the whole object; layers of other scans may lie far away."""
+        ours = [part.layer_in(viewer) for part in self._parts]
+        images = [layer for layer in ours if layer is not None and layer.ndim == 2]
+        if viewer.canvas.grid.enabled or not images:
+            viewer.reset_view()
+        else:
+            viewer.fit_to_view(layers=images)
+
+    def leave(self, viewer: Viewer, name: str) -> None:
+        """Let the layers be as they are, hidden and under names of their own.
+
+        Parameters
+        ----------
+        name : str
+            Of what they show.
+        """
+        for part in self._parts:
+            layer = part.layer_in(viewer)
+            if layer is not None:
+                layer.events.visible.disconnect(self._visibility_changed)
+                layer.name = f"{part.name} ({name})"
+                layer.visible = False
+            part.forget()
+        self._snapshot = None
 
     def update(
         self, viewer: Viewer, snapshot: Snapshot, *, thumbnails: bool = True
@@ -216,6 +246,13 @@ class LiveLayers:
         for part in self._parts:
             if part.is_layer(event.source):
                 part.follow(event.source, self._snapshot)
+
+
+def _same_place(one: Snapshot, other: Snapshot) -> bool:
+    """Whether two objects lie on the same pixels."""
+    places = ((s.object.shape, s.pixel_size_m, s.origin_m) for s in (one, other))
+    first, second = places
+    return first == second
 
 
 def layer_data(snapshot: Snapshot) -> list[tuple[Any, dict[str, Any], str]]:

@@ -109,10 +109,11 @@ class LiveImage(Live):
         else:
             layer.data = values
         place = placed(snapshot)
-        if not np.allclose(layer.translate, place["translate"]):
+        if not _same(layer.translate, place["translate"]):
             layer.translate = place["translate"]
-        if not np.allclose(layer.scale, place["scale"]):
+        if not _same(layer.scale, place["scale"]):
             layer.scale = place["scale"]
+        refresh_extent(layer)
         due = thumbnail or time.monotonic() - self._looked > LIMITS_EVERY_S
         if due and self._own_limits == tuple(layer.contrast_limits):
             self._looked = time.monotonic()
@@ -124,6 +125,17 @@ class LiveImage(Live):
         if np.abs(np.subtract(limits, self._own_limits)).max() > 0.02 * span:
             layer.contrast_limits = limits
             self._own_limits = tuple(layer.contrast_limits)
+
+
+def refresh_extent(layer: Any) -> None:
+    """Let a hidden layer know its new data: it fits the view by its old ones else."""
+    if not layer.visible:
+        layer.scale = layer.scale
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Whether lengths are the same, however small: pixels of electrons are 1e-6 um."""
+    return bool(np.allclose(first, second, rtol=1e-9, atol=0))
 
 
 def placed(snapshot: Snapshot) -> dict[str, Any]:

@@ -19,6 +19,8 @@ class MadeBy:
         """Stages of earlier runs."""
         self._told = 0
         """Changes of the history that these stages tell of."""
+        self._runs = 0
+        """Runs of the history that they stand for."""
 
     def begin(self, recipe: Recipe, result: Snapshot | None) -> None:
         """Note that a run begins.
@@ -39,10 +41,12 @@ class MadeBy:
             stages = (stages[0].replace(epochs=epochs), *stages[1:])
         self._recipe = recipe.replace(stages=stages)
         self._told = _changes(result)
+        self._runs = _runs(result)
 
     def show(self, recipe: Recipe | None, result: Snapshot) -> None:
         """Take over the recipe of a result that was opened, if it has one."""
         self._recipe, self._told = recipe, _changes(result)
+        self._runs, self._earlier = _runs(result), 0
 
     def forget(self) -> None:
         """Forget the result."""
@@ -52,7 +56,12 @@ class MadeBy:
         """Return the recipe that leads to a result, if it is known."""
         if result is None or self._recipe is None:
             return None
-        return self._recipe.until(result.epoch, result.history.changes[self._told :])
+        return self._recipe.until(
+            result.epoch,
+            result.history.changes[self._told :],
+            [run.epoch for run in result.history.runs[self._runs :]],
+            self._earlier,
+        )
 
     def name_refiner(
         self, number: int, refine: tuple[Refiner, ...], quantity: str
@@ -75,6 +84,10 @@ class MadeBy:
             refine=tuple(r for r in refine if r.quantity in named)
         )
         self._recipe = self._recipe.replace(stages=tuple(stages))
+
+
+def _runs(result: Snapshot | None) -> int:
+    return 0 if result is None else len(result.history.runs)
 
 
 def _changes(result: Snapshot | None) -> int:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.files import write_bytes
 
 MOST_RECENT = 8
 
@@ -29,13 +32,9 @@ def remember(**values: Any) -> None:
     """Remember values under their names; a folder without rights is no fault."""
     everything = recall() | values
     path = _file()
-    part = path.with_suffix(".part")
-    try:
+    with suppress(OSError, InputError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(everything, indent=1), encoding="utf-8")
-        os.replace(part, path)
-    except OSError:
-        return
+        write_bytes(path, json.dumps(everything, indent=1).encode(), overwrite=True)
 
 
 def recent_files() -> list[dict[str, str]]:

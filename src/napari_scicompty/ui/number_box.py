@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 
 UNITS: dict[str, dict[str, float]] = {
     "m": {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "m": 1.0},
+    "V": {"V": 1.0, "kV": 1e3},
     "eV": {"eV": 1.0, "keV": 1e3, "MeV": 1e6},
     "rad": {"mrad": 1e-3, "rad": 1.0, "°": math.pi / 180},
 }
 """SI unit of the stored value -> units it can be edited in."""
 
-SPELLINGS = {"um": "µm", "μm": "µm", "A": "Å", "deg": "°", "kev": "keV", "ev": "eV"}
+SPELLINGS = {
+    "um": "µm",
+    "μm": "µm",
+    "A": "Å",
+    "deg": "°",
+    "kev": "keV",
+    "ev": "eV",
+    "kv": "kV",
+}
 _NUMBER = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*$")
 
 

@@ -23,6 +23,8 @@ class Opening:
     recipe: Recipe
     then: Callable[[], None] | None = None
     """What to do in the window when it is open."""
+    keep_result: bool = False
+    """Whether the result on show is the scan's, whatever its source says."""
     progress: tuple[int, int] = (0, 0)
     """Patterns (done, planned) of a scan that is simulated; zeros for a file."""
     stopped: bool = False

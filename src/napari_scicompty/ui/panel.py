@@ -14,13 +14,13 @@ from qtpy.QtWidgets import (
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
-from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui import journal, memory
 from napari_scicompty.ui.controller import RunController
 from napari_scicompty.ui.data_section import DataSection
 from napari_scicompty.ui.distance_section import DistanceSection
+from napari_scicompty.ui.docks import DockPanel
 from napari_scicompty.ui.forms import settings_form
 from napari_scicompty.ui.geometry_section import GeometrySection
 from napari_scicompty.ui.kind_form import KindForm
@@ -48,7 +48,7 @@ _PANELS: weakref.WeakKeyDictionary[Any, weakref.WeakSet[Reconstruction]] = (
 )
 
 
-class Reconstruction(QWidget):
+class Reconstruction(DockPanel):
     """Open a scan, run, turn knobs, keep the result.
 
     A view of the viewer's `RunController`: closing it, or opening a second one, does
@@ -150,6 +150,8 @@ class Reconstruction(QWidget):
         self.data.pattern_view.centre_picked.connect(self._centre_picked)
         self.result.recipe_opened.connect(self.set_recipe)
         self.geometry.changed.connect(self._geometry_changed)
+        self.geometry.file_wanted.connect(self.open)
+        self.data.other_file.connect(self._other_file)
         self.bar.run_clicked.connect(self.run)
         self.bar.pause_clicked.connect(self.pause_resume)
         self.bar.stop_clicked.connect(self.stop)
@@ -199,13 +201,16 @@ class Reconstruction(QWidget):
 
     def open_path(self, path: str) -> None:
         """Open a file that was dropped; its positions and geometry are in it."""
-        from napari_scicompty.formats import OpenChoices
-
         self.data.set_input(FileInput(path=path))
-        self.geometry.set_values(
-            {name: getattr(OpenChoices(), name) for name in GEOMETRY_CHOICES}
-        )
+        self.geometry.clear()
         self.open()
+
+    def _other_file(self) -> None:
+        """Clear what was typed for the last file; it would be wrong in silence."""
+        self.geometry.clear()
+        self.controller.say(
+            "info", "another file: geometry, positions and conventions are cleared"
+        )
 
     def open_virtual(self, experiment: VirtualExperiment) -> None:
         """Open a virtual experiment, with a start that suits it."""

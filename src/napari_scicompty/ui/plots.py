@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyqtgraph as pg
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_scicompty.ui.labels import plain_label, plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,8 @@ GREY = "#909090"
 ACCENT = "#4aa3ff"
 WARM = "#ffb454"
 RED = "#ff6b6b"
+MOST_MARKS = 10
+"""Changes of settings that are drawn with a label."""
 
 
 class _DecadeAxis(pg.AxisItem):
@@ -64,7 +68,9 @@ class ErrorPlot(QWidget):
         self.plot.setLabel("bottom", "Epoch")
         self.plot.setLabel("left", "Error")
         self.curve = self.plot.plot([], [], pen=pg.mkPen(ACCENT, width=2))
-        self.marks: list[pg.InfiniteLine] = []
+        self.older = pg.VTickGroup(yrange=[0, 1], pen=pg.mkPen(WARM, width=0.5))
+        self.plot.addItem(self.older)
+        self._marks: dict[tuple[float, str], pg.InfiniteLine] = {}
         self._shown: tuple[int, int] = (-1, -1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -85,25 +91,49 @@ class ErrorPlot(QWidget):
         good = np.isfinite(values) & (values > 0)
         symbol = "o" if good.sum() < 3 else None
         self.curve.setData(np.asarray(epochs, float)[good], values[good], symbol=symbol)
-        for line in self.marks:
-            self.plot.removeItem(line)
-        self.marks = []
+        self._show_marks(changes)
+
+    def _show_marks(self, changes: Sequence[tuple[float, str]]) -> None:
+        """Draw the newest changes with labels, the older ones as plain ticks.
+
+        What is on show is left alone: a line with its label takes 10 ms to draw.
+        """
+        by_epoch: dict[float, list[str]] = {}
         for epoch, text in changes:
-            line = pg.InfiniteLine(
-                epoch,
-                angle=90,
-                pen=pg.mkPen(WARM, style=Qt.PenStyle.DashLine),
-                label=text,
-                labelOpts={
-                    "color": WARM,
-                    "rotateAxis": (1, 0),
-                    "position": 0.98,
-                    "anchors": [(1, 1), (1, 1)],  # ends at the top, left of its line
-                },
-            )
-            line.setToolTip(text)
-            self.plot.addItem(line)
-            self.marks.append(line)
+            by_epoch.setdefault(epoch, []).append(text)
+        newest = {
+            epoch: texts[0] if len(texts) == 1 else f"{len(texts)} settings"
+            for epoch, texts in list(by_epoch.items())[-MOST_MARKS:]
+        }
+        self.older.setXVals([epoch for epoch in by_epoch if epoch not in newest])
+        for at in self._marks.keys() - newest.items():
+            self.plot.removeItem(self._marks.pop(at))
+        for epoch, text in newest.items():
+            if (epoch, text) not in self._marks:
+                told = "\n".join(by_epoch[epoch][-MOST_MARKS:])
+                self._marks[epoch, text] = self._mark(epoch, text, told)
+
+    def _mark(self, epoch: float, text: str, told: str) -> pg.InfiniteLine:
+        line = pg.InfiniteLine(
+            epoch,
+            angle=90,
+            pen=pg.mkPen(WARM, style=Qt.PenStyle.DashLine),
+            label=text.replace("{", "{{").replace("}", "}}"),
+            labelOpts={
+                "color": WARM,
+                "rotateAxis": (1, 0),
+                "position": 0.98,
+                "anchors": [(1, 1), (1, 1)],  # ends at the top, left of its line
+            },
+        )
+        line.setToolTip(plain_tip(told))
+        self.plot.addItem(line)
+        return line
+
+    @property
+    def marks(self) -> list[pg.InfiniteLine]:
+        """The lines with labels, oldest first."""
+        return [self._marks[at] for at in sorted(self._marks)]
 
 
 class PatternView(QWidget):
@@ -127,8 +157,7 @@ class PatternView(QWidget):
             symbol="+", size=14, pen=pg.mkPen(ACCENT, width=1.5)
         )
         self.plot.addItem(self.cross)
-        self.text = QLabel()
-        self.text.setWordWrap(True)
+        self.text = plain_label(wrap=True)
         self._mean: NDArray[np.float64] | None = None
         self.plot.scene().sigMouseMoved.connect(self._moved)
         self.plot.scene().sigMouseClicked.connect(self._clicked)
@@ -195,8 +224,7 @@ class ScanPathView(QWidget):
         self.points = pg.ScatterPlotItem(size=7, pen=None)
         self.points.sigClicked.connect(self._clicked)
         self.plot.addItem(self.points)
-        self.text = QLabel()
-        self.text.setWordWrap(True)
+        self.text = plain_label(wrap=True)
         self.setFixedHeight(206)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

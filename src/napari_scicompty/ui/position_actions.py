@@ -16,7 +16,9 @@ from napari_scicompty.analysis.corrections import (
 from napari_scicompty.analysis.positions import outliers
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import open_positions, save_positions
+from napari_scicompty.ui.controller import inputs_of_all
 from napari_scicompty.ui.position_layers import positions_moved
+from napari_scicompty.ui.save_dialog import chosen_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,19 +93,21 @@ class PositionActions(QWidget):
         snapshot = self.controller.snapshot
         if snapshot is None:
             return
-        if path is None:
-            path, _ = QFileDialog.getSaveFileName(
-                self, "Save the positions", "positions.txt", FILES
-            )
-        if not path:
-            return
-        target = path if Path(path).suffix else f"{path}.txt"
+        question, inputs = (
+            ("Save the positions", "positions.txt", FILES),
+            inputs_of_all(),
+        )
         try:
-            save_positions(target, snapshot.positions_m)
+            target = chosen_target(self, path, question, suffix=".txt", inputs=inputs)
+            if target is None:
+                return
+            save_positions(
+                target.path, snapshot.positions_m, overwrite=target.overwrite
+            )
         except InputError as error:
             self.controller.say("error", str(error))
             return
-        self.controller.say("info", f"saved {target}")
+        self.controller.say("info", f"saved {target.path}")
 
     def load(self, path: str | None = None) -> None:
         """Take the positions of a file in place of the present ones."""

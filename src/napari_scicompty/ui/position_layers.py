@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.analysis.positions import displacements, outliers
-from napari_scicompty.ui.live_layer import PER_METRE, UNIT, Live, metadata
+from napari_scicompty.ui.live_layer import (
+    PER_METRE,
+    UNIT,
+    Live,
+    metadata,
+    refresh_extent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +104,7 @@ class LivePoints(Live):
         points = view_centres(snapshot, self._positions_m(snapshot))
         if not np.array_equal(layer.data, points):
             layer.data = points
+            refresh_extent(layer)
         layer.features = _features(snapshot)
 
 
@@ -139,6 +146,7 @@ class LiveVectors(Live):
         if not np.array_equal(layer.data, arrows):
             layer.data = arrows
             layer.features = _features(snapshot)
+            refresh_extent(layer)
         if layer.length == self._own_length != self._length(snapshot):
             self._own_length = layer.length = self._length(snapshot)
 

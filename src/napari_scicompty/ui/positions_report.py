@@ -14,6 +14,7 @@ from napari_scicompty.analysis.positions import (
     outliers,
     position_error,
 )
+from napari_scicompty.ui.labels import plain_label
 from napari_scicompty.ui.number_box import NumberBox
 from napari_scicompty.ui.position_layers import (
     fitting_exaggeration,
@@ -58,8 +59,7 @@ class PositionsReport(QWidget):
         )
         self.exaggeration.set_value(controller.layers.exaggeration)
         self.exaggeration.edited.connect(self._exaggerate)
-        self.factor = QLabel()
-        self.factor.setObjectName(f"{prefix}.factor")
+        self.factor = plain_label(name=f"{prefix}.factor")
         self.show_arrows = QPushButton("Show")
         self.show_arrows.setObjectName(f"{prefix}.show")
         self.show_arrows.setToolTip("Choose the view Positions: points and arrows")

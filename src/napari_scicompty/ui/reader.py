@@ -81,18 +81,15 @@ def read_result(path: str) -> list[LayerData]:
 
 def dock_of(viewer: napari.Viewer) -> Any:
     """Return the viewer's Reconstruction dock, in front; opened when there is none."""
-    from qtpy.QtWidgets import QDockWidget
-
     from napari_scicompty.ui import Reconstruction
+    from napari_scicompty.ui.docks import dock_around
 
     dock = Reconstruction.of(viewer)
     if dock is None:
         return viewer.window.add_plugin_dock_widget(
             "napari-scicompty", "Reconstruction", tabify=True
         )[1]
-    holder = dock.parentWidget()
-    while holder is not None and not isinstance(holder, QDockWidget):
-        holder = holder.parentWidget()
+    holder = dock_around(dock)
     if holder is not None:
         holder.raise_()
     return dock

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import pyqtgraph as pg
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.figures.ring_correlation import (
     save_ring_correlation,
     save_ring_table,
 )
+from napari_scicompty.ui.controller import inputs_of_all
 from napari_scicompty.ui.plots import ACCENT, GREY, WARM, empty_plot
+from napari_scicompty.ui.save_dialog import chosen_target
 from napari_scicompty.ui.sections import WrappedLabel
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.ui.controller import RunController
 
+CURVES = (
+    "Save the ring correlation",
+    "resolution.png",
+    "Figure (*.png *.svg *.pdf);;Table (*.csv)",
+)
 WHAT = (
     "Odd and even positions are reconstructed apart, with the settings of the result "
     "and at its positions, refined ones too, and compared ring by ring. It takes "
@@ -92,23 +99,18 @@ class ResolutionSection(QWidget):
         """Save the curve as a figure, or as a table if the name ends in .csv."""
         if self.resolution is None:
             return
-        if path is None:
-            path, _ = QFileDialog.getSaveFileName(
-                self,
-                "Save the ring correlation",
-                "resolution.png",
-                "Figure (*.png *.svg *.pdf);;Table (*.csv)",
-            )
-        if not path:
-            return
+        inputs = inputs_of_all()
         try:
-            is_table = path.lower().endswith(".csv")
+            target = chosen_target(self, path, CURVES, suffix=".png", inputs=inputs)
+            if target is None:
+                return
+            is_table = target.path.lower().endswith(".csv")
             save = save_ring_table if is_table else save_ring_correlation
-            save(path, self.resolution.frc)
+            save(target.path, self.resolution.frc, overwrite=target.overwrite)
         except InputError as error:
             self.controller.say("error", str(error))
             return
-        self.controller.say("info", f"saved {path}")
+        self.controller.say("info", f"saved {target.path}")
 
 
 class RingCorrelationPlot(QWidget):

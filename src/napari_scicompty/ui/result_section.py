@@ -11,17 +11,20 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_scicompty.autosave import discard, kept, leftovers
 from napari_scicompty.errors import InputError
+from napari_scicompty.ome_tiff import save_ome_tiff
 from napari_scicompty.recipe import Recipe
-from napari_scicompty.results import open_result, save_ome_tiff, save_result
+from napari_scicompty.results import open_result, save_result
 from napari_scicompty.settings import Settings
-from napari_scicompty.ui.autosave import leftovers
+from napari_scicompty.ui.controller import inputs_of_all
+from napari_scicompty.ui.labels import plain_label, plain_tip
+from napari_scicompty.ui.save_dialog import Target, chosen_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +71,6 @@ class ResultSection(QWidget):
             self.buttons[name] = button
         self._offer = _Offer(prefix)
         self._offer.opened.connect(self._recover)
-        self._recovered: Path | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._offer)
@@ -87,66 +89,94 @@ class ResultSection(QWidget):
         if snapshot is None:
             self.controller.say("warning", "there is no result yet: Run first")
             return
-        if path is None:
-            path, _ = QFileDialog.getSaveFileName(
-                self, "Save the result", "result.h5", RESULT_FILES
+        target = self._target(
+            path, ("Save the result", "result.h5", RESULT_FILES), ".h5"
+        )
+        if target is None:
+            return
+        where, allowed = target
+        if where.lower().endswith((".tif", ".tiff")):
+            self._attempt(
+                lambda: save_ome_tiff(where, snapshot, overwrite=allowed),
+                f"saved {where}",
             )
-        if not path:
             return
-        if path.lower().endswith((".tif", ".tiff")):
-            self._attempt(lambda: save_ome_tiff(path, snapshot), f"saved {path}")
-            return
-        target = path if Path(path).suffix else f"{path}.h5"
         recipe = self.controller.made_by()
+        older: list[Path | None] = []
         if self._attempt(
-            lambda: save_result(target, snapshot, recipe), f"saved {target}"
+            lambda: older.append(
+                save_result(where, snapshot, recipe, overwrite=allowed)
+            ),
+            f"saved {where}",
         ):
             self.controller.mark_saved()
-            if self._recovered is not None:
-                self._recovered.unlink(missing_ok=True)
+            if older[0] is not None:
+                self.controller.say(
+                    "info",
+                    f"{where} held the result of another run, which is now {older[0]}",
+                )
+
+    def _target(
+        self, path: str | None, question: tuple[str, str, str], suffix: str
+    ) -> Target | None:
+        """Ask where to save; say what cannot be."""
+        inputs = inputs_of_all()
+        try:
+            return chosen_target(self, path, question, suffix=suffix, inputs=inputs)
+        except InputError as error:
+            self.controller.say("error", str(error))
+            return None
 
     def _recover(self, path: Path) -> None:
         """Open what was never saved; it is offered again until it is saved."""
-        self.open(path)
-        self._recovered = path
+        if self.open(kept(path) or path):
+            self.controller.mark_recovered(path)
 
-    def open(self, path: Path | None = None) -> None:
-        """Open a saved result, and its scan with it, to look at or to continue."""
+    def open(self, path: Path | None = None) -> bool:
+        """Open a saved result, and its scan with it, to look at or to continue.
+
+        Returns
+        -------
+        bool
+            Whether there is a result on show now.
+        """
         controller = self.controller
         if controller.busy:
             controller.say("warning", "stop the run before opening a result")
-            return
+            return False
         if path is None:
             name, _ = QFileDialog.getOpenFileName(
                 self, "Open a result", "", "Result (*.h5 *.hdf5)"
             )
             if not name:
-                return
+                return False
             path = Path(name)
         try:
             snapshot = open_result(path)
         except InputError as error:
             controller.say("error", str(error))
-            return
+            return False
         try:
             recipe = Recipe.load(path)
         except InputError as error:
             controller.show_result(snapshot, None)
             controller.say("warning", f"{error}; open its scan to continue")
-            return
+            return True
         controller.show_result(snapshot, recipe)
         controller.say("info", f"opened {path}, epoch {snapshot.epoch}")
         self.recipe_opened.emit(_as_it_ended(recipe, snapshot))
-        controller.open(recipe)
+        controller.open(recipe, keep_result=True)
+        return True
 
     def save_recipe(self, path: str | None = None) -> None:
         """Save the fields as a TOML recipe."""
-        if path is None:
-            path, _ = QFileDialog.getSaveFileName(
-                self, "Save the recipe", "recipe.toml", "Recipe (*.toml)"
+        question = ("Save the recipe", "recipe.toml", "Recipe (*.toml)")
+        target = self._target(path, question, ".toml")
+        if target is not None:
+            where, allowed = target
+            self._attempt(
+                lambda: self._recipe().save(where, overwrite=allowed), f"saved {where}"
             )
-        if path:
-            self._attempt(lambda: self._recipe().save(path), f"saved {path}")
 
     def open_recipe(self, path: str | None = None) -> None:
         """Fill the fields from a recipe."""
@@ -196,26 +226,18 @@ def _as_set(settings: AnySettings, ended: dict[str, Any]) -> AnySettings:
 
 
 class _Offer(QWidget):
-    """Offers the newest result that was never saved, after a crash for instance."""
+    """Offers results that were never saved, after a crash for instance."""
 
     opened = Signal(object)
+    """Path of a result that should be opened."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__()
-        found = leftovers()
-        self._path = found[0] if found else None
+        self._found = leftovers()
+        self._text = plain_label(wrap=True)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        if self._path is None:
-            self.hide()
-            return
-        date, time = self._path.stem.split("-")[:2]
-        text = QLabel(
-            f"A result of {date[:4]}-{date[4:6]}-{date[6:]} {time[:2]}:{time[2:4]} "
-            "was never saved."
-        )
-        text.setWordWrap(True)
-        row.addWidget(text, 1)
+        row.addWidget(self._text, 1)
         for name, label, act in (
             ("recover", "Open", self._open),
             ("discard", "Discard", self._discard),
@@ -224,12 +246,23 @@ class _Offer(QWidget):
             button.setObjectName(f"{prefix}.{name}")
             button.clicked.connect(lambda _=False, act=act: act())
             row.addWidget(button)
+        self._show()
+
+    def _show(self) -> None:
+        """Offer the newest of those that are left."""
+        self.setVisible(bool(self._found))
+        if not self._found:
+            return
+        newest, *others = self._found
+        which = f"of {newest.made}" if newest.made else newest.path.stem
+        more = f" So were {len(others)} older ones." if others else ""
+        self._text.setText(f"A result {which} was never saved.{more}")
+        self.setToolTip(plain_tip(str(newest.path)))
 
     def _open(self) -> None:
-        self.opened.emit(self._path)
+        self.opened.emit(self._found[0].path)
         self.setVisible(False)
 
     def _discard(self) -> None:
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-        self.setVisible(False)
+        discard(self._found.pop(0).path)
+        self._show()

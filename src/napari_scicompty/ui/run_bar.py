@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.ui.forms import settings_form
+from napari_scicompty.ui.labels import plain_label
 from napari_scicompty.ui.layers import VIEWS
 from napari_scicompty.ui.plots import ErrorPlot
 
@@ -77,9 +78,7 @@ class RunBar(QWidget):
             "How far the run is; before it, the memory of the device that it needs, as "
             "algorithm, modes and batch are set"
         )
-        self.message = QLabel("")
-        self.message.setObjectName(f"{prefix}.message")
-        self.message.setWordWrap(True)
+        self.message = plain_label(name=f"{prefix}.message", wrap=True)
         self.message.setMinimumHeight(36)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.message.setTextInteractionFlags(

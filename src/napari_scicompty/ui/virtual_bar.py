@@ -6,13 +6,13 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_scicompty.ui.labels import plain_label
 from napari_scicompty.ui.run_bar import COLOURS
 
 BUTTONS = {
@@ -74,9 +74,7 @@ class VirtualBar(QWidget):
         self._lasting.setSingleShot(True)
         self._lasting.setInterval(LASTING_MS)
         self._lasting.timeout.connect(lambda: self._under_way.setVisible(True))
-        self.message = QLabel("")
-        self.message.setObjectName(f"{prefix}.message")
-        self.message.setWordWrap(True)
+        self.message = plain_label(name=f"{prefix}.message", wrap=True)
         self.message.setMinimumHeight(36)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.message.setTextInteractionFlags(

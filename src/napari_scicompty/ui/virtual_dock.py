@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import weakref
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFileDialog, QSplitter, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.simulation import VirtualExperiment
 from napari_scicompty.ui import memory
 from napari_scicompty.ui.background import Background
-from napari_scicompty.ui.controller import RunController
+from napari_scicompty.ui.controller import RunController, inputs_of_all
+from napari_scicompty.ui.docks import DockPanel
 from napari_scicompty.ui.experiment_form import ExperimentForm
 from napari_scicompty.ui.preset_section import PresetSection
 from napari_scicompty.ui.preview_views import PreviewViews
 from napari_scicompty.ui.reader import dock_of
+from napari_scicompty.ui.save_dialog import Target, chosen_target
 from napari_scicompty.ui.sections import (
     CollapsibleSection,
     WrappedLabel,
@@ -44,7 +45,7 @@ SETTLED_MS = 200
 """A preview is made when nobody has typed for so long."""
 
 
-class VirtualExperimentDock(QWidget):
+class VirtualExperimentDock(DockPanel):
     """Plan a scan, look at what it would give, and hand it to the Reconstruction dock.
 
     The scan and its truth belong to the viewer's `RunController`; of this dock only
@@ -222,10 +223,10 @@ class VirtualExperimentDock(QWidget):
     def save(self, path: str | None = None) -> None:
         """Save the scan with its truth; simulate first where that was not done."""
         experiment = self._attempt(lambda: self.form.value)
-        path = path or self._ask("Save the scan", "scan.cxi", "CXI (*.cxi)")
-        if experiment is None or not path:
+        question = ("Save the scan", "scan.cxi", "CXI (*.cxi)")
+        target = self._target(path, question, ".cxi")
+        if experiment is None or target is None:
             return
-        target = path if Path(path).suffix else f"{path}.cxi"
         scan, truth = self.controller.scan, self.controller.truth
         at_hand = None
         if self.controller.input == experiment and scan and truth:
@@ -235,9 +236,13 @@ class VirtualExperimentDock(QWidget):
     def save_recipe(self, path: str | None = None) -> None:
         """Save experiment and run as TOML."""
         recipe = self._attempt(self.recipe)
-        path = path or self._ask("Save the recipe", "recipe.toml", "Recipe (*.toml)")
-        if recipe is not None and path:
-            self._attempt(lambda: recipe.save(path), f"saved {path}")
+        question = ("Save the recipe", "recipe.toml", "Recipe (*.toml)")
+        target = self._target(path, question, ".toml")
+        if recipe is not None and target is not None:
+            where, allowed = target
+            self._attempt(
+                lambda: recipe.save(where, overwrite=allowed), f"saved {where}"
+            )
 
     def copy_as_python(self) -> None:
         """Put experiment and run, as a script, on the clipboard."""
@@ -280,8 +285,15 @@ class VirtualExperimentDock(QWidget):
         if level == "error":
             self.bar.show_message(level, _plainly(sentence))
 
-    def _ask(self, title: str, name: str, kinds: str) -> str:
-        return QFileDialog.getSaveFileName(self, title, name, kinds)[0]
+    def _target(
+        self, path: str | None, question: tuple[str, str, str], suffix: str
+    ) -> Target | None:
+        """Ask where to save; say what cannot be."""
+        inputs = inputs_of_all()
+        found: Target | None = self._attempt(
+            lambda: chosen_target(self, path, question, suffix=suffix, inputs=inputs)
+        )
+        return found
 
     def _attempt(self, act: Callable[[], Any], done: str = "") -> Any:
         """Do something that bad input may prevent; say so instead of raising."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_scicompty.scan import Scan
     from napari_scicompty.simulation import Preset, Truth, VirtualExperiment
     from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.ui.save_dialog import Target
 
 
 def suited_recipe(experiment: VirtualExperiment, preset: Preset | None) -> Recipe:
@@ -24,7 +25,7 @@ def suited_recipe(experiment: VirtualExperiment, preset: Preset | None) -> Recip
 
 
 def saved(
-    path: str, experiment: VirtualExperiment, at_hand: tuple[Scan, Truth] | None
+    target: Target, experiment: VirtualExperiment, at_hand: tuple[Scan, Truth] | None
 ) -> str:
     """Save a scan with its truth, simulated if it is not at hand; say where.
 
@@ -34,8 +35,8 @@ def saved(
         Settings that cannot work, or a file that cannot be written.
     """
     scan, truth = at_hand or simulate(experiment)
-    save_scan(path, scan, truth)
-    return f"saved {path}"
+    save_scan(target.path, scan, truth, overwrite=target.overwrite)
+    return f"saved {target.path}"
 
 
 def judged(snapshot: Snapshot, truth: Truth) -> str:

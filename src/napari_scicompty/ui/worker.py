@@ -68,6 +68,8 @@ class Job:
     planned: int = 0
     failure: Exception | None = None
     """What ended the run before its time; the state before it is in `latest`."""
+    abandoned: bool = False
+    """Whether the window is gone, so that nobody else will let go of the run."""
     _runs: Generator[Run, None, None] | None = None
 
     @classmethod
@@ -113,6 +115,8 @@ class Job:
         if self._runs is not None:
             self._runs.close()
         self.run = self._runs = None
+        if self.abandoned:
+            self.latest = None
         del self.scan, self.start
 
     def fail(self, error: Exception) -> None:
@@ -162,6 +166,8 @@ class HalvesJob:
     progress: HalvesProgress | None = None
     resolution: Resolution | None = None
     failure: Exception | None = None
+    abandoned: bool = False
+    """Whether the window is gone."""
 
     @classmethod
     def of(cls, scan: Scan, recipe: Recipe, found: Snapshot | None) -> Self:
@@ -182,6 +188,10 @@ class HalvesJob:
             return cls(scan, stages, recipe.start)
         start = from_description(found.settings.get("start")) or recipe.start
         return cls(as_refined(scan, found), stages, start)
+
+    def release(self) -> None:
+        """Let go of what is large."""
+        del self.scan
 
     def fail(self, error: Exception) -> None:
         """Note what ended the measurement."""
@@ -231,3 +241,5 @@ def drive(jobs: list[Job] | list[HalvesJob]) -> Iterator[None]:
         job.fail(EngineError(f"The engine failed: {type(error).__name__}: {error}"))
     finally:
         sys.setswitchinterval(before)
+        if job.abandoned:
+            job.release()

@@ -8,14 +8,31 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from napari_scicompty.files import replacing
+from napari_scicompty.ui.controller import inputs_of_all
+
 LayerData = tuple[Any, dict[str, Any], str]
 
 
 def write_ome_tiff(path: str, layers: list[LayerData]) -> list[str]:
-    """Write images, one series each, and points as CSV files beside them."""
+    """Write images, one series each, and points as CSV files beside them.
+
+    napari has asked before whether a file may be replaced; inputs of a run never are.
+
+    Raises
+    ------
+    InputError
+        An input of a run in one of the windows, a folder that is missing or cannot be
+        written, or a full disk.
+    """
     images = [layer for layer in layers if layer[2] == "image"]
     written = [path]
-    with tifffile.TiffWriter(path, ome=True) as file:
+    door: dict[str, Any] = {"inputs": inputs_of_all(), "overwrite": True}
+    with (
+        replacing(path, **door) as part,
+        part.open("r+b") as raw,
+        tifffile.TiffWriter(raw, ome=True) as file,
+    ):
         for data, attributes, _ in images:
             file.write(
                 np.asarray(data),
@@ -33,7 +50,8 @@ def write_ome_tiff(path: str, layers: list[LayerData]) -> list[str]:
         unit = _unit(attributes)
         header = f"y_{unit},x_{unit}"
         points = np.asarray(data) * attributes.get("scale", 1)
-        np.savetxt(beside, points, delimiter=",", header=header, comments="")
+        with replacing(beside, **door) as part:
+            np.savetxt(part, points, delimiter=",", header=header, comments="")
         written.append(str(beside))
     return written
 

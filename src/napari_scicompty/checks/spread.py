@@ -1,0 +1,83 @@
+"""How positions lie: steps, groups that stand apart, how much of a canvas is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+SAME = 1e-3
+"""Pixels: positions that agree to this are the same."""
+_FEW = 0.1
+"""Share of the positions up to which a group is no part of the scan."""
+_STEPS = 5
+"""Groups are so many steps apart, and at least a view."""
+_COARSE = 512
+"""Cells along an axis in which a canvas is looked at."""
+
+
+def distinct(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each of the points (n, 2) in pixels once."""
+    return np.unique(np.round(points / SAME), axis=0) * SAME
+
+
+def step_between(points: NDArray[np.float64]) -> float:
+    """Median distance of a point to its nearest neighbour at another place."""
+    places = distinct(points)
+    if len(places) < 2:
+        return 0.0
+    return float(np.median(cKDTree(places).query(places, k=2)[0][:, 1]))
+
+
+def standing_alone(
+    points: NDArray[np.float64], view: Sequence[int]
+) -> NDArray[np.int64]:
+    """Find the few points (n, 2) in pixels that lie far from all others.
+
+    Cells as large as a view (or five steps) that touch belong together; the group with
+    most points is the scan, and the others stand alone if they are few together.
+
+    Returns
+    -------
+    (k,)
+        Their numbers.
+    """
+    if len(points) < 3:
+        return np.empty(0, np.int64)
+    reach = np.maximum(view, _STEPS * step_between(points))
+    cells, of = np.unique(np.floor(points / reach), axis=0, return_inverse=True)
+    pairs = cKDTree(cells).query_pairs(1.5, p=np.inf, output_type="ndarray")
+    linked = coo_array(
+        (np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), (len(cells), len(cells))
+    )
+    groups = connected_components(linked, directed=False)[1][of.ravel()]
+    away = np.flatnonzero(groups != np.bincount(groups).argmax())
+    return away if len(away) <= max(1, _FEW * len(points)) else away[:0]
+
+
+def seen_share(points: NDArray[np.float64], view: Sequence[int]) -> float:
+    """Share of the rectangle around the views at these points (n, 2) that any sees."""
+    corners = points - points.min(0)
+    size = np.ceil(corners.max(0)) + view
+    cell = np.maximum(size / _COARSE, 1)
+    shape = np.ceil(size / cell).astype(int)
+    first = np.floor(corners / cell).astype(int)
+    last = np.minimum(np.ceil((corners + view) / cell).astype(int), shape)
+    edges = np.zeros(shape + 1)
+    for sign, ys, xs in (
+        (1, first[:, 0], first[:, 1]),
+        (1, last[:, 0], last[:, 1]),
+        (-1, first[:, 0], last[:, 1]),
+        (-1, last[:, 0], first[:, 1]),
+    ):
+        np.add.at(edges, (ys, xs), sign)
+    covered = edges.cumsum(0).cumsum(1)[:-1, :-1]
+    return float((covered > 0.5).mean())

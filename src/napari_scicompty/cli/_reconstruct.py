@@ -1,0 +1,175 @@
+"""The command ``scicompty reconstruct``."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the hints
+from typing import Annotated, Any
+
+import typer
+
+from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.cli import _show
+from napari_scicompty.cli._follow import Follower
+from napari_scicompty.cli._job import Job, begun_anew, continued_from, repeated, resumed
+from napari_scicompty.cli._options import QUANTITIES, assemble, read_sets, with_options
+from napari_scicompty.cli._outputs import Overwrite, check_outputs
+from napari_scicompty.cli._saving import Outputs, save_all
+from napari_scicompty.cli._signals import interruptible
+from napari_scicompty.cli._terminal import say, tell
+from napari_scicompty.cli._words import load_recipe
+from napari_scicompty.errors import InputError
+from napari_scicompty.figures import SUFFIXES, FigureOptions
+from napari_scicompty.refine import REFINERS
+from napari_scicompty.repeating import differences
+from napari_scicompty.start import STARTS
+
+RESULTS = (".h5", ".hdf5")
+"""How the name of a result may end."""
+
+
+@with_options("input", "run", "algorithm", "start")
+def reconstruct(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Diffraction patterns; or by --recipe, --from."),
+    ] = None,
+    positions: Annotated[
+        Path | None, typer.Option(help="One position a pattern.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="TOML, or a result that carries one.")
+    ] = None,
+    continued: Annotated[
+        Path | None, typer.Option("--from", help="Continue from this result.")
+    ] = None,
+    repeat: Annotated[
+        Path | None,
+        typer.Option(
+            help="Make this result once more, with every change that was made under "
+            "way, and say whether it is the same bit for bit."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Take up the run that was cut, beside the file of --save."
+        ),
+    ] = False,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(ALGORITHMS), rich_help_panel="Algorithm"),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="|".join(STARTS), rich_help_panel="Start")
+    ] = None,
+    refine: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="|".join((*QUANTITIES, *REFINERS)),
+            help="Refine this too, or several: positions,distance. Settings by --set "
+            "positions.NAME=VALUE.",
+            rich_help_panel="Algorithm",
+        ),
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PART.NAME=VALUE",
+            help="Any setting of a recipe, or figure.NAME.",
+        ),
+    ] = None,
+    save: Annotated[Path | None, typer.Option(help="Result, HDF5.")] = None,
+    save_recipe: Annotated[Path | None, typer.Option(help="Recipe, TOML.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="Figure: PNG, SVG, PDF.")] = None,
+    tiff: Annotated[
+        Path | None, typer.Option(help="Phase and magnitude, .ome.tif.")
+    ] = None,
+    overwrite: Overwrite = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Reconstruct a scan; Ctrl-C stops, and what there is is saved.
+
+    A run is kept on disk every minute, beside the file of --save; --resume takes it up.
+    """
+    named = {
+        "stage.algorithm": algorithm,
+        "stage.refine": _each(refine or []) or None,
+        "start.name": start,
+    }
+    given = {k: v for k, v in named.items() if v is not None} | given
+    given |= read_sets(sets or [])
+    drawn = {k: given.pop(k) for k in list(given) if k.startswith("figure.")}
+    options = FigureOptions(**{k.partition(".")[2]: v for k, v in drawn.items()})
+    outputs = Outputs(save, tiff, figure, options, overwrite)
+    checks: Any = (
+        (save, RESULTS),
+        (save_recipe, (".toml",)),
+        (figure, SUFFIXES),
+        (tiff, (".ome.tif", ".ome.tiff")),
+    )
+    sources = (recipe, continued, repeat)
+    if sum(source is not None for source in (continued, repeat)) + resume > 1:
+        raise InputError("give one of --from, --repeat and --resume")
+    check_outputs(*checks, inputs=(file, positions, *sources), overwrite=overwrite)
+    is_given = file is not None or recipe is not None or bool(given)
+    job: Job
+    if repeat is not None:
+        if given or recipe is not None:
+            raise InputError("--repeat: takes its settings from the result; give none")
+        job = repeated(repeat, file, positions)
+    elif continued is not None:
+        base = None if recipe is None else load_recipe(recipe)
+        job = continued_from(continued, base, file, positions, given)
+    else:
+        base = None if recipe is None else load_recipe(recipe)
+        taken_up = resumed(save) if resume else None
+        if taken_up is None or is_given:
+            job = begun_anew(assemble(base, file, positions, given))
+        if taken_up is not None:
+            job = taken_up.checked(job.recipe if is_given else None)
+    inputs = (*sources, *job.recipe.input_files)
+    check_outputs(*checks, inputs=inputs, overwrite=overwrite)
+    if save_recipe is not None:
+        read = [path for path in sources if path is not None]
+        job.recipe.save(save_recipe, inputs=read, overwrite=overwrite)
+    outputs.inputs = tuple(str(path) for path in inputs if path is not None)
+    _carry_out(job, outputs)
+
+
+def _carry_out(job: Job, outputs: Outputs) -> None:
+    """Run, save what there is, say what happened, and end as it should."""
+    scan = job.recipe.scan()
+    tell(_show.report_of(scan))
+    job.begin(outputs.result)
+    with interruptible(job.controls) as interruption:
+        follower = Follower(job.controls, interruption, job.keep, job.due)
+        failure: Exception | None
+        failure = follower.run(job.runs(scan, follower.searched))
+        interruption.saving = True
+        last = follower.snapshot
+        if last is None or (job.controls.stopped and not job.has_moved(last)):
+            say("stopped before anything was computed; nothing was saved")
+            job.discard()
+        else:
+            failure = save_all(job, last, outputs, failure) or failure
+            _say_what_came_out(job, last)
+        interruption.end()
+    if failure is not None:
+        raise failure
+
+
+def _say_what_came_out(job: Job, last: Any) -> None:
+    tell(_show.notes_of(last.history))
+    tell(_show.refined_geometry(last))
+    tell([("error", f"{last.error:.5f} at epoch {last.epoch}")])
+    if job.repeats is not None:
+        differ = differences(job.repeats, last)
+        same = "the same as the saved result, bit for bit"
+        tell([("repeated", f"not the same: {'; '.join(differ)}" if differ else same)])
+
+
+def _each(texts: list[str]) -> list[str]:
+    """Read ``positions,distance``, once or several times."""
+    return [name.strip() for text in texts for name in text.split(",")]

@@ -1,0 +1,93 @@
+"""Patterns and positions brought together, one of each."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scicompty.errors import InputError
+from napari_scicompty.stacks import taken
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_scicompty.formats._raw import Positions, Raw
+    from napari_scicompty.formats.choices import OpenChoices
+
+
+def matched(
+    path: Path, raw: Raw, found: Positions, choices: OpenChoices
+) -> tuple[Raw, Positions]:
+    """Take the patterns and positions that belong together, as chosen.
+
+    Raises
+    ------
+    InputError
+        Not as many patterns as positions and no choice, or numbers of patterns that
+        are not there.
+    """
+    n, given = len(raw.patterns), len(found.columns)
+    if found.frames is not None:
+        raw = _numbered(path, raw, found, found.frames)
+    elif n != given:
+        kept = min(n, given)
+        part = _part(path, raw, found, choices, kept)
+        note = f"the {choices.frames} {kept} of {n} patterns and {given} positions"
+        raw = _taken(raw, np.arange(n)[part], note)
+        found = dataclasses.replace(found, columns=found.columns[part])
+    wrong = [j for j in choices.leave_out if not 0 <= j < len(raw.patterns)]
+    if wrong:
+        raise InputError(
+            f"leave_out: there is no pattern {wrong[0]}; they are numbered 0 to "
+            f"{len(raw.patterns) - 1}"
+        )
+    out = sorted({*raw.excluded, *choices.leave_out})
+    return dataclasses.replace(raw, excluded=tuple(out)), found
+
+
+def _part(
+    path: Path, raw: Raw, found: Positions, choices: OpenChoices, kept: int
+) -> slice:
+    if choices.frames == "each":
+        raise InputError(
+            f"{found.name} holds {len(found.columns)} positions, {path.name} "
+            f"{len(raw.patterns)} patterns; each pattern needs exactly one: check that "
+            "both belong to the same scan, then choose frames='first' or "
+            "frames='last' where the first or the last ones belong together, or "
+            "frame_index_key where an HDF5 file numbers them"
+        )
+    return slice(0, kept) if choices.frames == "first" else slice(-kept, None)
+
+
+def _numbered(
+    path: Path, raw: Raw, found: Positions, numbers: NDArray[np.int64]
+) -> Raw:
+    """Take the patterns that the positions number."""
+    n = len(raw.patterns)
+    if len(numbers) != len(found.columns):
+        raise InputError(
+            f"{found.name}: {len(found.columns)} positions and {len(numbers)} numbers "
+            "of patterns; each position needs one: choose another frame_index_key"
+        )
+    wrong = numbers[(numbers < 0) | (numbers >= n)]
+    if len(wrong):
+        raise InputError(
+            f"{found.name}: there is no pattern {wrong[0]} in {path.name}, which "
+            f"numbers them 0 to {n - 1}; choose another frame_index_key"
+        )
+    note = f"{len(numbers)} of {n} patterns, by the numbers of the positions"
+    return _taken(raw, numbers, note)
+
+
+def _taken(raw: Raw, numbers: NDArray[np.int64], note: str) -> Raw:
+    """Take some patterns; those that take no part are numbered anew."""
+    return dataclasses.replace(
+        raw,
+        patterns=taken(raw.patterns, numbers),
+        excluded=tuple(np.flatnonzero(np.isin(numbers, raw.excluded)).tolist()),
+        report=(*raw.report, f"taken: {note}"),
+    )

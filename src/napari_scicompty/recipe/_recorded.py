@@ -1,0 +1,35 @@
+"""Stages and shared choices of a result that carries no recipe, from its record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_scicompty.algorithms import from_description as algorithm_of
+from napari_scicompty.recipe.sections import STAGE_FIELDS, RunChoices, Stage
+from napari_scicompty.refine import from_description as refiner_of
+from napari_scicompty.run_settings import RunSettings
+
+if TYPE_CHECKING:
+    from napari_scicompty.snapshot import Snapshot
+
+
+def recorded_stages(result: Snapshot) -> tuple[Stage, ...]:
+    """Return one stage a run, as it began, of as many epochs as it did."""
+    runs = result.history.runs
+    ends = [*(run.epoch for run in runs[1:]), result.epoch]
+    stages = []
+    for run, end in zip(runs, ends, strict=True):
+        settings = RunSettings(**run.run)
+        own = {n: getattr(settings, n) for n in STAGE_FIELDS if n != "refine"}
+        own |= {"epochs": end - run.epoch, "algorithm": algorithm_of(run.algorithm)}
+        refine = tuple(refiner_of(item) for item in run.refine)
+        stages.append(Stage(**own, refine=refine))
+    return tuple(stages)
+
+
+def recorded_choices(result: Snapshot) -> RunChoices:
+    """Return what all stages share, as the last run had it, with the first's modes."""
+    runs = result.history.runs
+    last = RunSettings(**runs[-1].run)
+    shared = {name: getattr(last, name) for name in RunChoices.model_fields}
+    return RunChoices(**shared | {"modes": runs[0].run.get("modes")})

@@ -1,0 +1,337 @@
+"""Snapshots become HDF5 files and come back, with a checksum of every part.
+
+Layout of a result, format version 1; lengths in metres, pairs are (y, x)::
+
+    /                attributes: format, format_version, created, epoch, batch, error,
+                     exact, seed, elapsed_s, distance_m, pixel_size_m, origin_m
+    /object          (H, W) complex64, transmission function
+    /probe           (modes, h, w) complex64, square root of counts
+    /positions_m     (n, 2) float64: (y, x) of the probe; those of object pixel (0, 0)
+                     and of the first view's corner differ by positions_m - origin_m
+    /nominal_positions_m  (n, 2), as measured; absent when unknown
+    /pattern_error   (n,) float32, NaN where a pattern took no part
+    /geometry        attributes: wavelength_m, distance_m, detector_pixel_m,
+                     focus_sample_m (absent when unknown), propagation
+    /settings        JSON text: algorithm, run, start
+    /history         epochs, errors, notes; changes, runs and the like as JSON text
+    /state           what the algorithm needs to go on, as nested groups
+    /source          attributes: path, sha256; files and opened as JSON text
+    /versions        attributes: napari-scicompty, torch, numpy, python
+    /recipe          TOML text; absent when unknown
+    /plan            TOML text of a run that was cut: what it was to do in all
+    /rest            TOML text: what of it is left to do
+    /checksums       JSON text, see `hdf5_output`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+import napari_scicompty
+from napari_scicompty.errors import InputError
+from napari_scicompty.files import beside, checked_target
+from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_output import damaged_parts, new_hdf5, refuse_damaged
+from napari_scicompty.reading import expanded
+from napari_scicompty.results._parts import (
+    ARRAYS,
+    array,
+    check_sizes,
+    open_geometry,
+    open_history,
+    open_settings,
+    open_source,
+    open_state,
+    pair,
+    plain,
+    save_history,
+    save_source,
+    save_state,
+    text_of,
+)
+from napari_scicompty.scan import Source
+from napari_scicompty.snapshot import History, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from napari_scicompty.recipe import Recipe
+
+    StrPath = str | os.PathLike[str]
+
+FORMAT = "napari-scicompty result"
+FORMAT_VERSION = 1
+
+_NOMINAL = "nominal_positions_m"
+_OPTIONAL = (_NOMINAL, "pattern_error")
+_NUMBERS = {"epoch": int, "batch": int, "error": float, "seed": int, "elapsed_s": float}
+_PAIRS = ("pixel_size_m", "origin_m")
+
+
+# -- results ------------------------------------------------------------------------
+def save_result(
+    path: StrPath,
+    snapshot: Snapshot,
+    recipe: Recipe | None = None,
+    *,
+    plan: tuple[Recipe, Recipe] | None = None,
+    **door: Any,
+) -> Path | None:
+    """Save everything a snapshot holds to one HDF5 file, all of it or nothing.
+
+    Parameters
+    ----------
+    path
+        The file. An older result that this one goes on from is replaced when the new
+        one is complete; a result of another run is kept as ``NAME.previous.h5``.
+    snapshot
+        Any snapshot, one from mid-epoch too.
+    recipe
+        How it was made; stored as TOML, with paths relative to the file where they lie
+        in its folder.
+    plan : (Recipe, Recipe), optional
+        Of a run under way: all that it is to do, and what of it is left.
+    **door
+        ``overwrite=True`` replaces a file that this program did not write, and more of
+        `files.replacing`.
+
+    Returns
+    -------
+    Path or None
+        Where the result of another run lies now that was here.
+
+    Raises
+    ------
+    InputError
+        No snapshot, a file that the result was made from, one that this program did
+        not write, a folder that is missing or cannot be written, or a full disk.
+    """
+    if not isinstance(snapshot, Snapshot):
+        raise InputError(
+            f"snapshot is a {type(snapshot).__name__}; give a Snapshot, such as "
+            "reconstruct yields"
+        )
+    folder = expanded(path).absolute().parent
+    named = {"recipe": recipe}
+    if plan is not None:
+        named |= {"plan": plan[0], "rest": plan[1]}
+    texts = {name: made.to_toml(folder) for name, made in named.items() if made}
+    door["inputs"] = (*door.get("inputs", ()), *snapshot.source.files)
+    older = door.setdefault("keep_as", _place_for_older(path, snapshot, door["inputs"]))
+    with new_hdf5(path, **door) as file:
+        file.attrs.update(
+            format=FORMAT,
+            format_version=FORMAT_VERSION,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            distance_m=snapshot.distance_m,
+            exact=snapshot.exact,
+            **{name: getattr(snapshot, name) for name in (*_NUMBERS, *_PAIRS)},
+        )
+        for name, (unit, _, _) in ARRAYS.items():
+            if (array := getattr(snapshot, name)) is not None:
+                file.create_dataset(name, data=array).attrs["units"] = unit
+        geometry = {k: v for k, v in asdict(snapshot.geometry).items() if v is not None}
+        file.create_group("geometry").attrs.update(geometry)
+        file["settings"] = json.dumps(snapshot.settings)
+        save_history(file.create_group("history"), snapshot.history)
+        save_state(file.create_group("state"), snapshot.state)
+        save_source(file.create_group("source"), snapshot.source)
+        file.create_group("versions").attrs.update(_versions())
+        for name, text in texts.items():
+            file[name] = plain(text)
+    return older
+
+
+def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
+    """Open a saved result; a run continues from it as from the snapshot itself.
+
+    Parameters
+    ----------
+    damaged : bool
+        Open of a damaged file what is whole: a history, state or settings that are
+        damaged are left out, arrays are taken as they stand; a note says which.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, damaged, not a result, or of a newer version.
+    """
+    with _reading(path) as file:
+        if not damaged:
+            refuse_damaged(file, expanded(path))
+        parts = _merged(damaged_parts(file)) if damaged else []
+
+        def part(name: str, read: Callable[[Any], Any], instead: Any) -> Any:
+            """Read one part, or leave it out where it is damaged."""
+            if name in parts:
+                return instead
+            try:
+                return read(file[name])
+            except Exception:
+                if not damaged:
+                    raise
+                parts.append(name)
+                return instead
+
+        count = int(file["positions_m"].shape[0])
+        values: dict[str, Any] = {
+            **{name: array(file, name) for name in ARRAYS if name not in _OPTIONAL},
+            **{name: kind(file.attrs[name]) for name, kind in _NUMBERS.items()},
+            **{name: pair(file.attrs[name]) for name in _PAIRS},
+        }
+        unknown = np.full(count, np.nan, np.float32)
+        nominal = None
+        if _NOMINAL in file:
+            nominal = part(_NOMINAL, lambda _: array(file, _NOMINAL), None)
+        errors = part("pattern_error", lambda _: array(file, "pattern_error"), unknown)
+        found = Snapshot(
+            **values,
+            pattern_error=errors,
+            nominal_positions_m=nominal,
+            distance_m=float(file.attrs["distance_m"]),
+            exact=bool(file.attrs.get("exact", False)),
+            geometry=open_geometry(file["geometry"]),
+            settings=part("settings", open_settings, {}),
+            source=part("source", open_source, Source()),
+            history=part("history", open_history, History()),
+            state=part("state", open_state, {}),
+        )
+        check_sizes(found)
+    if not parts:
+        return found
+    note = f"opened though it was damaged in: {', '.join(dict.fromkeys(parts))}"
+    return found.replace(history=found.history.add(notes=[note]))
+
+
+def is_result(path: StrPath) -> bool:
+    """Whether this is one of our results (looks at the first bytes only)."""
+    where = expanded(path)
+    if not os.path.isfile(where):
+        return False
+    try:
+        with h5py.File(where) as file:
+            return bool(file.attrs.get("format") == FORMAT)
+    except Exception:  # anything may be wrong with a file that is not ours
+        return False
+
+
+def stored_recipe(path: StrPath, name: str = "recipe") -> str | None:
+    """TOML text of the recipe that a result carries.
+
+    Parameters
+    ----------
+    name : {"recipe", "plan", "rest"}
+        What was done; of a run that was cut, all that was to be done, and what is left.
+
+    Raises
+    ------
+    InputError
+        As in `open_result`.
+    """
+    with _reading(path) as file:
+        if name not in file:
+            return None
+        refuse_damaged(file, path, [f"/{name}"])
+        return text_of(file, name)
+
+
+def provenance(path: StrPath) -> dict[str, str]:
+    """When a result was made, and with which versions, by name.
+
+    Raises
+    ------
+    InputError
+        As in `open_result`.
+    """
+    with _reading(path) as file:
+        refuse_damaged(file, path, ["/", "/versions"])
+        made = {name: str(text) for name, text in file["versions"].attrs.items()}
+        return {"created": str(file.attrs["created"]), **made}
+
+
+def _place_for_older(
+    path: StrPath, snapshot: Snapshot, inputs: Iterable[StrPath]
+) -> Path | None:
+    """Choose where a result goes that another run left at `path`."""
+    target = Path(os.path.realpath(expanded(path)))
+    if not is_result(target) or _leads_to(target, snapshot):
+        return None
+    for number in ("", *range(2, 100)):
+        place = beside(target, f".previous{number}")
+        try:
+            return checked_target(place, inputs=inputs)
+        except InputError:  # it is not ours to replace: take the next name
+            continue
+    raise InputError(
+        f"{path}: holds the result of another run, and there is no name left to keep "
+        "it under; choose another name"
+    )
+
+
+def _leads_to(path: Path, snapshot: Snapshot) -> bool:
+    """Whether a run came through the result in a file, which is then no loss."""
+    try:
+        with h5py.File(path) as file:
+            errors = file["history/errors"][()]
+            source = str(file["source"].attrs["sha256"])
+    except Exception:
+        return False
+    ours = np.array(snapshot.history.errors[: len(errors)])
+    same = np.array_equal(errors, ours, equal_nan=True)
+    return bool(same and source == snapshot.source.sha256)
+
+
+# -- files --------------------------------------------------------------------------
+@contextmanager
+def _reading(path: StrPath) -> Iterator[h5py.File]:
+    """Open a result, and turn what can be wrong with it into sentences."""
+    where = expanded(path)
+    if not os.path.isfile(where):
+        raise InputError(f"{where}: no such file; give a saved result (.h5)")
+    try:
+        with opened(where, "result") as tree:
+            file = tree.file
+            if file.attrs.get("format") != FORMAT:
+                raise InputError(
+                    f"{where}: an HDF5 file, but not a result of napari-scicompty; "
+                    "open diffraction patterns as a scan instead"
+                )
+            if not file.attrs["format_version"] <= FORMAT_VERSION:
+                raise InputError(
+                    f"{where}: written by a newer napari-scicompty (format version "
+                    f"{file.attrs['format_version']}); update it to open this file"
+                )
+            yield file
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises of every kind on a damaged file
+        detail = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"{where}: no result can be read, it is damaged or not HDF5 ({detail}); "
+            "use another copy"
+        ) from error
+
+
+def _merged(damaged: list[str]) -> list[str]:
+    """Name the part of a result for what is damaged below it."""
+    return list(dict.fromkeys(path.split("/")[1] or "/" for path in damaged))
+
+
+def _versions() -> dict[str, str]:
+    ours = {"napari-scicompty": napari_scicompty.__version__}
+    return ours | {
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+    }

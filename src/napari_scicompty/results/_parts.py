@@ -1,0 +1,211 @@
+"""Parts of a result file: how each is written, read and checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from napari_scicompty.geometry import Geometry
+from napari_scicompty.host_memory import available_bytes
+from napari_scicompty.scan import Source
+from napari_scicompty.snapshot import Change, History, Refined, RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_scicompty.snapshot import Snapshot
+
+ARRAYS = {
+    "object": ("1", "c", 2),
+    "probe": ("sqrt(counts)", "c", 3),
+    "positions_m": ("m", "f", 2),
+    "nominal_positions_m": ("m", "f", 2),
+    "pattern_error": ("1", "f", 1),
+}
+"""Datasets of a result: unit, kind of their dtype, number of axes."""
+_LONGEST_TEXT = 2**26
+"""Bytes of a text that is read from a result."""
+
+
+# -- arrays and numbers -------------------------------------------------------------
+def array(file: h5py.File, name: str) -> Any:
+    """Read an array of a result, after making sure that it is one.
+
+    Raises
+    ------
+    ValueError
+        Other axes, another kind of numbers, or more than the memory holds.
+    """
+    data, (_, kind, axes) = file[name], ARRAYS[name]
+    if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
+        raise ValueError(f"{name} is no dataset of the file's own")
+    if data.ndim != axes or data.dtype.kind != kind or 0 in data.shape:
+        raise ValueError(f"{name} is of shape {data.shape} and type {data.dtype}")
+    if data.nbytes > available_bytes() / 2 or not data.id.get_storage_size():
+        raise ValueError(f"{name} claims {data.nbytes / 1e9:.3g} GB")
+    return data[()]
+
+
+def check_sizes(found: Snapshot) -> None:
+    """Refuse arrays that do not belong together, before they meet in a run."""
+    count, (h, w) = len(found.positions_m), found.probe.shape[-2:]
+    nominal = found.nominal_positions_m
+    fits = (
+        found.positions_m.shape == (count, 2)
+        and (nominal is None or nominal.shape == (count, 2))
+        and found.pattern_error.shape == (count,)
+        and found.object.shape[0] >= h
+        and found.object.shape[1] >= w
+        and np.isfinite(found.positions_m).all()
+        and min(found.epoch, found.batch, found.seed) >= 0
+        and all(0 < pixel < math.inf for pixel in found.pixel_size_m)
+        and np.isfinite(found.origin_m).all()
+        and 0 < found.distance_m < math.inf
+    )
+    if not fits:
+        raise ValueError("its arrays and numbers do not belong together")
+
+
+# -- text --------------------------------------------------------------------------
+def pair(values: Any) -> tuple[float, float]:
+    y, x = values
+    return (float(y), float(x))
+
+
+def text_of(group: h5py.Group, name: str) -> str:
+    data = group[name]
+    if not isinstance(data, h5py.Dataset) or data.shape != ():
+        raise ValueError(f"{name} is no text")
+    text = str(data.asstr()[()])
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError(f"{name} is longer than any of ours")
+    return text
+
+
+def _json(group: h5py.Group, name: str, kind: type[Any]) -> Any:
+    """Read JSON of one kind; empty in files that are older than it."""
+    if name not in group:
+        return kind()
+    try:
+        found = json.loads(text_of(group, name))
+    except RecursionError:
+        raise ValueError(f"{name} is nested too deep") from None
+    if not isinstance(found, kind):
+        raise ValueError(f"{name} is no {kind.__name__}")
+    return found
+
+
+def plain(text: str) -> str:
+    """Write out bytes that are no UTF-8, which names of files may hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+# -- groups ------------------------------------------------------------------------
+def open_geometry(group: h5py.Group) -> Geometry:
+    values = dict(group.attrs)
+    pixel = values.pop("detector_pixel_m")
+    return Geometry(**values, detector_pixel_m=pair(pixel))
+
+
+def open_settings(data: h5py.Dataset) -> dict[str, Any]:
+    settings: dict[str, Any] = _json(data.parent, "settings", dict)
+    if not all(isinstance(group, dict) for group in settings.values()):
+        raise ValueError("settings are no groups of settings")
+    return settings
+
+
+def save_source(group: h5py.Group, source: Source) -> None:
+    group.attrs.update(path=plain(source.path), sha256=source.sha256)
+    group["files"] = json.dumps(source.files)
+    group["opened"] = json.dumps(source.opened)
+
+
+def open_source(group: h5py.Group) -> Source:
+    return Source(
+        str(group.attrs["path"]),
+        str(group.attrs["sha256"]),
+        tuple(map(str, _json(group, "files", list))),
+        _json(group, "opened", dict),
+    )
+
+
+def _run_record(item: dict[str, Any]) -> RunRecord:
+    lists = {name: tuple(item[name]) for name in ("refine", "excluded")}
+    return RunRecord(**item | lists)
+
+
+_LISTS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "changes": lambda item: Change(**item),
+    "refined": lambda item: Refined(**item),
+    "runs": _run_record,
+}
+"""Parts of a history that are kept as JSON, and how an item is read."""
+
+
+def save_history(group: h5py.Group, history: History) -> None:
+    group["epochs"] = np.array(history.epochs, np.int64)
+    group["errors"] = np.array(history.errors, np.float64)
+    group["edits"] = np.array(history.edits, np.int64)
+    group["held_out"] = json.dumps(history.held_out)
+    for name in _LISTS:
+        group[name] = json.dumps([asdict(item) for item in getattr(history, name)])
+    group.create_dataset(
+        "notes",
+        data=[plain(note) for note in history.notes],
+        dtype=h5py.string_dtype(),
+    )
+
+
+def open_history(group: h5py.Group) -> History:
+    epochs, errors = group["epochs"][()], group["errors"][()]
+    edits = group["edits"][()].tolist() if "edits" in group else ()
+    if epochs.ndim != 1 or epochs.shape != errors.shape:
+        raise ValueError("epochs and errors of the history do not belong together")
+    lists = {
+        name: tuple(read(item) for item in _json(group, name, list))
+        for name, read in _LISTS.items()
+    }
+    return History(
+        epochs=tuple(epochs.tolist()),
+        errors=tuple(errors.tolist()),
+        held_out=tuple((int(e), float(x)) for e, x in _json(group, "held_out", list)),
+        notes=tuple(map(str, group["notes"].asstr()[()])),
+        edits=tuple(edits),
+        **lists,
+    )
+
+
+def save_state(group: h5py.Group, state: dict[str, Any]) -> None:
+    """Arrays and tensors as datasets, plain values as JSON, dicts as groups."""
+    for name, value in state.items():
+        if isinstance(value, dict):
+            save_state(group.create_group(name), value)
+        elif isinstance(value, np.ndarray | np.generic):
+            group[name] = value
+        elif hasattr(value, "detach"):
+            group[name] = value.detach().cpu().numpy()
+            group[name].attrs["tensor"] = True
+        else:
+            group.attrs[name] = json.dumps(value)
+
+
+def open_state(group: h5py.Group) -> dict[str, Any]:
+    state = {name: json.loads(text) for name, text in group.attrs.items()}
+    for name, item in group.items():
+        if isinstance(item, h5py.Group):
+            state[name] = open_state(item)
+            continue
+        if item.is_virtual or item.external or item.nbytes > available_bytes() / 2:
+            raise ValueError(f"the state holds no array of ours: {name}")
+        if item.attrs.get("tensor"):
+            import torch
+
+            state[name] = torch.from_numpy(np.asarray(item[()]))
+        else:
+            state[name] = np.asarray(item[()])
+    return state

@@ -1,0 +1,415 @@
+"""No run on the command line is lost: kills, signals, full disks, older results."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import napari_scicompty as sc
+from napari_scicompty import autosave
+from napari_scicompty.cli import app
+from napari_scicompty.repeating import differences
+from napari_scicompty.results import save_result
+from patience import patient
+
+EXPERIMENT = sc.VirtualExperiment(
+    path={"rows": 5, "columns": 5, "step_px": 5},
+    detector={"frame": 32, "photons": 1e5},
+)
+RADIUS = f"--radius-m={EXPERIMENT.probe_radius_m}"
+RUN = [sys.executable, "-c", "from napari_scicompty.cli import main; main()"]
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="signals of POSIX")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A simulated scan, where we are."""
+    monkeypatch.chdir(tmp_path)
+    scan, truth = sc.simulate(EXPERIMENT)
+    sc.save_scan("scan.cxi", scan, truth)
+    return tmp_path
+
+
+def _call(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    said = result.output + result.stderr
+    assert result.exit_code == code, said or result.exception
+    return said
+
+
+def _begin(*arguments: str, every: str = "0", **options: object) -> subprocess.Popen:
+    """Begin a run in a process of its own that keeps itself often."""
+    return subprocess.Popen(  # type: ignore[call-overload]
+        [*RUN, "reconstruct", *arguments],
+        env=os.environ | {"SCICOMPTY_AUTOSAVE_S": every, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def _wait_for(path: Path, run: subprocess.Popen) -> None:
+    until = time.monotonic() + patient(60)
+    while not path.exists():
+        assert run.poll() is None, run.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+ENDLESS = ("scan.cxi", RADIUS, "--epochs=100000", "--save=r.h5")
+KEPT = Path("r.autosave.h5")
+KILLS_EACH = int(os.environ.get("SCICOMPTY_KILLS", 5))
+"""Kills by each signal; 20 for the figures of the benchmark page."""
+
+
+# -- nothing of others is lost --------------------------------------------------------
+def test_outputs_that_are_inputs_are_refused_before_the_work(folder: Path) -> None:
+    np.savetxt("p.csv", sc.open_scan("scan.cxi").positions_m[:, ::-1], delimiter=",")
+    os.link("scan.cxi", "hard.h5")
+    os.symlink("scan.cxi", "soft.h5")
+    os.rename("scan.cxi", "scan.h5")
+    os.unlink("soft.h5")
+    os.symlink("scan.h5", "soft.h5")
+    before = Path("scan.h5").read_bytes()
+    for name in ("scan.h5", "hard.h5", "soft.h5"):
+        said = _call("reconstruct", "scan.h5", RADIUS, f"--save={name}", code=2)
+        assert "is an input of this run" in said
+        said = _call(
+            "reconstruct", "scan.h5", RADIUS, "--overwrite", f"--save={name}", code=2
+        )
+        assert "is an input of this run" in said
+    assert Path("scan.h5").read_bytes() == before
+    short = ("scan.h5", RADIUS, "--epochs=1")
+    _call("reconstruct", *short, "--save=r.h5", "--save-recipe=r.toml")
+    said = _call("reconstruct", "--recipe=r.toml", "--save-recipe=r.toml", code=2)
+    assert "is an input of this run" in said
+    said = _call("frc", "r.h5", "r.h5", "--save=p.csv", code=2)
+    assert "exists, and this program did not write it" in said
+    assert "--overwrite" in said
+    said = _call("compare", "r.h5", "scan.h5", "--save=r.json")
+    assert "numbers saved" in said
+    said = _call("focus", "r.h5", "--save=r.h5", code=2)
+    assert "is an input of this run" in said
+
+
+def test_a_file_of_a_person_stays_unless_it_is_allowed() -> None:
+    short = ("scan.cxi", RADIUS, "--epochs=1")
+    for option in ("save=a.h5", "tiff=a.ome.tif", "figure=a.png", "save-recipe=a.toml"):
+        path = Path(option.partition("=")[2])
+        path.write_text("of a person")
+        said = _call("reconstruct", *short, f"--{option}", code=2)
+        assert "this program did not write it" in said
+        assert path.read_text() == "of a person"
+        _call("reconstruct", *short, f"--{option}", "--overwrite")
+        assert path.read_bytes() != b"of a person"
+
+
+def test_the_result_of_another_run_is_kept_and_told() -> None:
+    short = ("scan.cxi", RADIUS, "--save=r.h5")
+    _call("reconstruct", *short, "--epochs=2")
+    before = sc.open_result("r.h5")
+    said = _call("reconstruct", *short, "--epochs=2", "--alpha-object=0.1")
+    assert "r.previous.h5" in said
+    assert differences(before, sc.open_result("r.previous.h5")) == []
+    said = _call("reconstruct", *short, "--epochs=2", "--alpha-object=0.1")
+    assert "r.previous.h5" not in said, "the same run again loses nothing"
+    assert differences(before, sc.open_result("r.previous.h5")) == []
+
+
+def test_a_run_that_goes_on_replaces_its_own_result() -> None:
+    _call("reconstruct", "scan.cxi", RADIUS, "--save=r.h5", "--epochs=2")
+    os.rename("r.h5", "first.h5")
+    _call("reconstruct", "--from=first.h5", "--save=r.h5", "--epochs=1")
+    said = _call("reconstruct", "--from=first.h5", "--save=r.h5", "--epochs=2")
+    assert "previous" not in said
+    assert not Path("r.previous.h5").exists()
+
+
+# -- nothing of the run is lost -------------------------------------------------------
+@LINUX
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_signals_that_end_a_program_stop_and_save(
+    number: signal.Signals, code: int
+) -> None:
+    run = _begin(*ENDLESS)
+    _wait_for(KEPT, run)
+    run.send_signal(number)
+    began = time.monotonic()
+    said, _ = run.communicate(timeout=patient(60))
+    assert run.returncode == code, said
+    assert time.monotonic() - began < 30
+    assert sc.open_result("r.h5").epoch > 0
+    assert not KEPT.exists()
+
+
+@LINUX
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    run = _begin(
+        *ENDLESS, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    _wait_for(KEPT, run)
+    run.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    assert run.poll() is None
+    run.terminate()
+    run.communicate(timeout=patient(60))
+    assert run.returncode == 143
+
+
+@LINUX
+def test_a_killed_run_is_taken_up_where_it_was_cut() -> None:
+    run = _begin(*ENDLESS)
+    _wait_for(KEPT, run)
+    run.kill()
+    run.communicate()
+    cut = autosave.kept(KEPT)
+    assert cut is not None
+    epoch = sc.open_result(cut).epoch
+    assert not Path("r.h5").exists()
+    more = _begin("--save=r.h5", "--resume")
+    said = ""
+    while "taken up from" not in said:
+        said += more.stdout.readline()  # type: ignore[union-attr]
+        assert more.poll() is None, said
+    time.sleep(1)
+    more.terminate()
+    said, _ = more.communicate(timeout=patient(60))
+    assert more.returncode == 143, said
+    assert sc.open_result("r.h5").epoch > epoch
+    assert not KEPT.exists()
+
+
+def _cut(recipe: sc.Recipe, epoch: int, batch: int) -> sc.Snapshot:
+    """Leave what a run leaves that is killed at a point."""
+    from napari_scicompty.cli._job import Job
+
+    job = Job(recipe)
+    for run in recipe.runs(controls=job.controls):
+        while not run.done:
+            run.advance(0)
+            if (run.epoch, run.batch) == (epoch, batch):
+                shot = run.snapshot()
+                plan = (recipe, job.rest(shot, run))
+                save_result(KEPT, shot, job.done(shot), plan=plan)
+                return shot
+    raise AssertionError
+
+
+def _recipe(*epochs: int) -> sc.Recipe:
+    from napari_scicompty.recipe import FileInput, Stage
+
+    return sc.Recipe(
+        input=FileInput(path="scan.cxi"),
+        start=sc.DiscProbe(EXPERIMENT.probe_radius_m),
+        stages=tuple(Stage(epochs=n) for n in epochs),
+    )
+
+
+@pytest.mark.parametrize("point", [(1, 0), (2, 7), (3, 0), (4, 20)])
+def test_a_run_that_is_taken_up_ends_as_if_it_had_not_been_cut(
+    point: tuple[int, int],
+) -> None:
+    recipe = _recipe(3, 2)
+    recipe.save("r.toml")
+    *_, whole = recipe.run()
+    _cut(recipe, *point)
+    said = _call("reconstruct", "--recipe=r.toml", "--save=r.h5", "--resume")
+    assert "taken up from r.autosave.h5" in said
+    found = sc.open_result("r.h5")
+    assert differences(whole, found) == []
+    assert sum(stage.epochs for stage in sc.Recipe.load("r.h5").stages) == 5
+    assert not KEPT.exists()
+
+
+def test_a_run_is_taken_up_with_the_settings_it_was_begun_with() -> None:
+    _cut(_recipe(3), 1, 3)
+    said = _call(
+        "reconstruct", "scan.cxi", RADIUS, "--epochs=3", "--save=r.h5", "--resume",
+        "--alpha-object=0.1", code=2,
+    )  # fmt: skip
+    assert "begun with other settings of stage" in said
+    assert KEPT.exists()
+    _call("reconstruct", "scan.cxi", RADIUS, "--epochs=3", "--save=r.h5", "--resume")
+    assert sc.open_result("r.h5").epoch == 3
+
+
+def test_a_new_run_leaves_what_an_earlier_one_left() -> None:
+    shot = _cut(_recipe(3), 2, 0)
+    said = _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", "--save=r.h5")
+    assert "held an earlier run that was never saved" in said
+    (aside,) = Path().glob("r.autosave.*.h5")
+    assert differences(shot, sc.open_result(aside)) == []
+
+
+def test_nothing_to_take_up_begins_anew() -> None:
+    short = ("scan.cxi", RADIUS, "--epochs=1", "--save=r.h5")
+    assert "begins anew" in _call("reconstruct", *short, "--resume")
+    assert "no input" in _call("reconstruct", "--save=r.h5", "--resume", code=2)
+    assert "give --save" in _call("reconstruct", *short[:3], "--resume", code=2)
+
+
+@LINUX
+def test_a_result_that_cannot_be_saved_goes_to_a_rescue_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_scicompty.cli import _saving
+
+    def full(*_: object, **__: object) -> None:
+        raise sc.InputError("r.h5: cannot be written (the disk is full)")
+
+    monkeypatch.setattr(_saving, "save_result", full)
+    short = ("scan.cxi", RADIUS, "--epochs=1", "--save=r.h5", "--figure=f.png")
+    said = _call("reconstruct", *short, code=2)
+    assert "the disk is full" in said
+    (rescued,) = autosave.folder().glob("rescued-*.h5")
+    assert str(rescued) in said.replace("\n", "")
+    assert sc.open_result(rescued).epoch == 1
+    assert Path("f.png").exists(), "the other outputs are not skipped"
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_an_older_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", "--save=r.h5")
+    old = Path("r.h5").read_bytes()
+    from napari_scicompty import search
+
+    short_run = search._short_run
+
+    def interrupted(*arguments: object) -> float:
+        if interrupted.count:  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGINT)
+        interrupted.count += 1  # type: ignore[attr-defined]
+        return short_run(*arguments)  # type: ignore[arg-type]
+
+    interrupted.count = 0  # type: ignore[attr-defined]
+    monkeypatch.setattr(search, "_short_run", interrupted)
+    said = _call("reconstruct", "scan.cxi", "--save=r.h5")
+    assert "nothing was saved" in said
+    assert Path("r.h5").read_bytes() == old
+    assert not list(Path().glob("*previous*"))
+
+
+def test_ctrl_c_while_saving_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_scicompty.cli import _saving
+
+    def slow(*arguments: object, **door: object) -> object:
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGINT)
+        return save_result(*arguments, **door)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_saving, "save_result", slow)
+    _call("reconstruct", "scan.cxi", RADIUS, "--epochs=2", "--save=r.h5")
+    assert sc.open_result("r.h5").epoch == 2
+
+
+@LINUX
+def test_a_closed_pipe_loses_nothing() -> None:
+    run = _begin("scan.cxi", RADIUS, "--epochs=30", "--save=r.h5")
+    run.stdout.close()  # type: ignore[union-attr]
+    assert run.wait(timeout=patient(60)) == 0
+    assert sc.open_result("r.h5").epoch == 30
+
+
+@LINUX
+def test_a_terminal_that_goes_away_loses_nothing() -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    run = subprocess.Popen(
+        [*RUN, "reconstruct", *ENDLESS],
+        env=os.environ | {"SCICOMPTY_AUTOSAVE_S": "0"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=_take_terminal,
+    )
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    until = time.monotonic() + patient(60)
+    while not KEPT.exists() and time.monotonic() < until:
+        _drain(ours)
+        time.sleep(0.05)
+    os.close(ours)  # the kernel sends SIGHUP, and nobody reads any more
+    assert run.wait(timeout=patient(60)) == 129
+    assert sc.open_result("r.h5").epoch > 0
+
+
+def _take_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _drain(terminal: int) -> None:
+    try:
+        while os.read(terminal, 65536):
+            pass
+    except OSError:
+        return
+
+
+@LINUX
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_kills_at_random_moments_lose_nothing() -> None:
+    chance = random.Random(0)
+    for number in [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP] * KILLS_EACH:
+        for name in ("r.h5", "r.autosave.h5", "r.autosave.older.h5"):
+            Path(name).unlink(missing_ok=True)
+        run = _begin(*ENDLESS, every="0.2")
+        _wait_for(KEPT, run)
+        time.sleep(chance.uniform(0, 1.5))
+        run.send_signal(number)
+        run.communicate(timeout=patient(60))
+        found = Path("r.h5") if Path("r.h5").exists() else autosave.kept(KEPT)
+        assert found is not None
+        assert sc.open_result(found).epoch > 0
+        _call("info", "scan.cxi")  # the next start
+        assert not list(Path().glob(".*.part"))
+
+
+# -- a result repeats itself ----------------------------------------------------------
+def test_repeat_says_that_it_is_the_same_in_a_fresh_process() -> None:
+    controls = sc.Controls()
+    scan = sc.open_scan("scan.cxi")
+    start = sc.DiscProbe(EXPERIMENT.probe_radius_m)
+    for shot in sc.reconstruct(
+        scan, sc.RPIE(), epochs=4, start=start, controls=controls, device="cpu"
+    ):
+        if shot.epoch == 2:
+            controls.set("algorithm.alpha_object", 0.2)
+            controls.set("run.excluded", (3,))
+    sc.save_result("r.h5", shot)
+    done = subprocess.run(
+        [*RUN, "reconstruct", "--repeat=r.h5", "--save=again.h5"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "the same as the saved result, bit for bit" in done.stdout
+    assert differences(sc.open_result("r.h5"), sc.open_result("again.h5")) == []
+    said = _call("reconstruct", "--repeat=r.h5", "--alpha-object=1", code=2)
+    assert "takes its settings from the result" in said
+
+
+def test_repeat_says_where_it_differs() -> None:
+    _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", "--save=r.h5")
+    shot, recipe = sc.open_result("r.h5"), sc.Recipe.load("r.h5")
+    sc.save_result("r.h5", shot.replace(error=0.5), recipe)
+    said = _call("reconstruct", "--repeat=r.h5")
+    assert "not the same: error is" in said.replace("\n", " ")
