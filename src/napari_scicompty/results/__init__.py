@@ -220,9 +220,9 @@ def is_result(path: StrPath) -> bool:
     if not os.path.isfile(where):
         return False
     try:
-        with h5py.File(where) as file:
-            return bool(file.attrs.get("format") == FORMAT)
-    except Exception:  # anything may be wrong with a file that is not ours
+        with opened(where, "result") as tree:
+            return bool(tree.attrs.get("format") == FORMAT)
+    except InputError:  # anything may be wrong with a file that is not ours
         return False
 
 
