@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 import napari_scicompty as sc
 from napari_scicompty import autosave
+from napari_scicompty.files import remove_parts
 from napari_scicompty.ui.writer import write_ome_tiff
 from patience import patient
 from window import RADIUS_M, same
@@ -234,9 +236,15 @@ napari.run()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="signals of POSIX")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_a_window_that_is_ended_loses_nothing(number: int, folder: Path) -> None:
+KILLS_EACH = int(os.environ.get("SCICOMPTY_KILLS", 2))
+"""Kills by each signal; 20 for the figures of the benchmark page."""
+NUMBERS = (
+    [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL] if sys.platform == "linux" else []
+)
+
+
+def _end_a_window(number: int, folder: Path, after_s: float) -> None:
+    """End a window by a signal; look for what it kept."""
     here = os.path.dirname(__file__)
     paths = os.pathsep.join([here, os.environ.get("PYTHONPATH", "")])
     run = subprocess.Popen(
@@ -251,16 +259,32 @@ def test_a_window_that_is_ended_loses_nothing(number: int, folder: Path) -> None
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < until
         time.sleep(0.05)
-    time.sleep(0.3)
+    time.sleep(after_s)
     run.send_signal(number)
     began = time.monotonic()
     said, _ = run.communicate(timeout=patient(60))
     assert run.returncode == -number, said
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < patient(15)
     (left,) = autosave.leftovers()
     found = autosave.kept(left.path)
     assert found is not None
     assert sc.open_result(found).epoch > 0
+    remove_parts()
+    assert not list(autosave.folder().glob(".*.part"))
+    autosave.discard(left.path)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_window_that_is_ended_loses_nothing(number: int, folder: Path) -> None:
+    _end_a_window(number, folder, 0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_windows_that_are_ended_at_random_moments_lose_nothing(folder: Path) -> None:
+    chance = random.Random(0)
+    for number in NUMBERS * KILLS_EACH:
+        _end_a_window(number, folder, chance.uniform(0, 1.5))
 
 
 def test_screenshots_and_pictures_know_their_maker(

@@ -21,7 +21,7 @@ from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.start import from_description as start_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from napari_scicompty.controls import Controls
     from napari_scicompty.scan import Scan
@@ -126,6 +126,21 @@ def repeated_runs(
             make=make,
         )
         yield run
+
+
+def repeated(
+    scan: Scan, result: Snapshot, controls: Controls | None = None
+) -> Iterator[Snapshot]:
+    """Make a result once more; yield a snapshot an epoch, the last is the result."""
+    run: Run | None = None
+    for run in repeated_runs(scan, result, controls):
+        while not run.done:
+            before = run.epoch
+            run.advance()
+            if run.epoch > before and not run.done:
+                yield run.snapshot()
+    if run is not None:
+        yield run.snapshot(exact=result.exact)
 
 
 def differences(result: Snapshot, again: Snapshot) -> list[str]:

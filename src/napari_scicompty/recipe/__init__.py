@@ -41,7 +41,7 @@ from napari_scicompty.reading import check_file, expanded, reading
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._done import stages_done
 from napari_scicompty.recipe._inputs import input_files
-from napari_scicompty.recipe._recorded import recorded_choices, recorded_stages
+from napari_scicompty.recipe._recorded import recorded
 from napari_scicompty.recipe._script import script
 from napari_scicompty.recipe._virtual import known_start
 from napari_scicompty.recipe.sections import (
@@ -52,7 +52,7 @@ from napari_scicompty.recipe.sections import (
 )
 from napari_scicompty.reconstruction import prepare
 from napari_scicompty.refine import refiners
-from napari_scicompty.repeating import repeated_runs
+from napari_scicompty.repeating import repeated
 from napari_scicompty.results import is_result, open_result, stored_recipe
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
@@ -63,7 +63,6 @@ from napari_scicompty.simulation import (
     simulate,
 )
 from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start
-from napari_scicompty.start import from_description as start_of
 
 if TYPE_CHECKING:
     import os
@@ -133,16 +132,7 @@ class Recipe(Settings):
     @classmethod
     def _of_record(cls, path: Path) -> Self:
         """Make a recipe of what a result without one records of its scan and runs."""
-        result = open_result(path)
-        opened, start = result.source.opened, result.settings.get("start")
-        if not opened or not result.history.runs:
-            raise InputError("this result carries no recipe; give a recipe as TOML")
-        made = cls(
-            input=FileInput(**opened),
-            start=start_of(start) or AutoStart(),
-            stages=recorded_stages(result),
-            shared=recorded_choices(result),
-        )
+        made = cls(**recorded(open_result(path)))
         made._result = path
         return made
 
@@ -376,16 +366,7 @@ class Recipe(Settings):
                 "only what a saved result records can be replayed; load the recipe "
                 "from the result: Recipe.load('result.h5')"
             )
-        result = open_result(self._result)
-        run: Run | None = None
-        for run in repeated_runs(scan or self.scan(), result, controls):
-            while not run.done:
-                before = run.epoch
-                run.advance()
-                if run.epoch > before and not run.done:
-                    yield run.snapshot()
-        if run is not None:
-            yield run.snapshot(exact=result.exact)
+        yield from repeated(scan or self.scan(), open_result(self._result), controls)
 
     def run(self, scan: Scan | None = None, **options: Any) -> Iterator[Snapshot]:
         """Run all stages, one snapshot an epoch, as `reconstruct` does.

@@ -1,19 +1,46 @@
-"""Stages and shared choices of a result that carries no recipe, from its record."""
+"""The recipe of a result that carries none, from what it records."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms import from_description as algorithm_of
-from napari_scicompty.recipe.sections import STAGE_FIELDS, RunChoices, Stage
+from napari_scicompty.errors import InputError
+from napari_scicompty.recipe.sections import (
+    STAGE_FIELDS,
+    FileInput,
+    RunChoices,
+    Stage,
+)
 from napari_scicompty.refine import from_description as refiner_of
 from napari_scicompty.run_settings import RunSettings
+from napari_scicompty.start import AutoStart
+from napari_scicompty.start import from_description as start_of
 
 if TYPE_CHECKING:
     from napari_scicompty.snapshot import Snapshot
 
 
-def recorded_stages(result: Snapshot) -> tuple[Stage, ...]:
+def recorded(result: Snapshot) -> dict[str, Any]:
+    """Return the fields of a recipe that leads to a result.
+
+    Raises
+    ------
+    InputError
+        A result that does not know its file or its runs.
+    """
+    opened = result.source.opened
+    if not opened or not result.history.runs:
+        raise InputError("this result carries no recipe; give a recipe as TOML")
+    return {
+        "input": FileInput(**opened),
+        "start": start_of(result.settings.get("start")) or AutoStart(),
+        "stages": _stages(result),
+        "shared": _choices(result),
+    }
+
+
+def _stages(result: Snapshot) -> tuple[Stage, ...]:
     """Return one stage a run, as it began, of as many epochs as it did."""
     runs = result.history.runs
     ends = [*(run.epoch for run in runs[1:]), result.epoch]
@@ -27,7 +54,7 @@ def recorded_stages(result: Snapshot) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def recorded_choices(result: Snapshot) -> RunChoices:
+def _choices(result: Snapshot) -> RunChoices:
     """Return what all stages share, as the last run had it, with the first's modes."""
     runs = result.history.runs
     last = RunSettings(**runs[-1].run)
