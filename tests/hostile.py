@@ -13,6 +13,7 @@ import numpy as np
 
 import napari_scicompty as sc
 from napari_scicompty.formats import save_scan
+from napari_scicompty.hdf5_output import CHECKSUMS
 from napari_scicompty.start import begin
 
 if TYPE_CHECKING:
@@ -247,8 +248,9 @@ def trapped(
     def write(path: Path) -> None:
         base(path)
         with h5py.File(path, "a") as file:
-            if name in file:
-                del file[name]
+            for gone in (name, CHECKSUMS):  # as in a file of another program
+                if gone in file:
+                    del file[gone]
             trap(file, name, path.parent)
 
     return write
@@ -312,7 +314,8 @@ DATASETS: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
     "truth": (write_truth, ("napari_scicompty/truth/object",)),
 }
 _BROUGHT_BACK = {
-    ("probe-hdf5", "probe", "complex"): "",  # what may be left out, or be such a thing
+    ("probe-hdf5", "probe", "complex"): "",
+    ("result", "probe", "complex"): "",  # what may be left out, or be such a thing
     ("cxi", "mask", "lost"): "which is not there",
     ("cxi", "basis_vectors", "lost"): "which is not there",
     ("cxi", "wavelength", "lost"): "which is not there",

@@ -23,6 +23,7 @@ import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
+from napari_scicompty.hdf5_values import check_bomb
 
 if TYPE_CHECKING:
     import os
@@ -146,8 +147,11 @@ def damaged_parts(file: h5py.File, only: Sequence[str] = ()) -> list[str]:
         Paths of datasets and groups, a group for its attributes; empty where all is
         whole, and for a file of before there were checksums.
     """
-    if CHECKSUMS not in file:
+    link = file.get(CHECKSUMS, getlink=True)
+    if link is None:
         return []
+    if not isinstance(link, h5py.HardLink):
+        return [f"/{CHECKSUMS}"]
     try:
         text = str(file[CHECKSUMS].asstr()[()])
         known = json.loads(text)
@@ -175,7 +179,10 @@ def refuse_damaged(file: h5py.File, path: object, only: Sequence[str] = ()) -> N
 
 def _those(file: h5py.File, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     for name in names:
-        item = file[name]
+        link, item = ("", file) if name == "/" else _member(file, name.strip("/"))
+        if item is None:
+            yield name, link
+            continue
         is_group = isinstance(item, h5py.Group)
         yield name, _checksum(_attributes if is_group else _dataset, item)
 
@@ -239,6 +246,7 @@ def _attributes(item: Any) -> Iterator[Any]:
 def _dataset(data: h5py.Dataset) -> Iterator[Any]:
     if data.is_virtual or data.external:
         raise ValueError("no dataset that was written here")
+    check_bomb(data)
     yield data.dtype, data.shape
     yield from _attributes(data)
     if not data.fletcher32:

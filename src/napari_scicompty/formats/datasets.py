@@ -34,9 +34,9 @@ _AXES = {
     )
     for axis in "xy"
 }
-_INDEX = re.compile(r"ind(ex|ices)", re.IGNORECASE)
 _MORE = "..."
 """In the place of a name: not all datasets are listed."""
+_INDEX = re.compile(r"ind(ex|ices)", re.IGNORECASE)
 _SMALLEST_FRAME = 8
 _LONGEST_VALUE = 2**16
 """Bytes of a single value that is shown."""

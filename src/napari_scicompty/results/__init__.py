@@ -35,7 +35,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
 
 import napari_scicompty
@@ -48,11 +47,13 @@ from napari_scicompty.results._parts import (
     ARRAYS,
     array,
     check_sizes,
+    has,
     open_geometry,
     open_history,
     open_settings,
     open_source,
     open_state,
+    own,
     pair,
     plain,
     save_history,
@@ -65,6 +66,8 @@ from napari_scicompty.snapshot import History, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    import h5py
 
     from napari_scicompty.recipe import Recipe
 
@@ -177,14 +180,14 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
             if name in parts:
                 return instead
             try:
-                return read(file[name])
+                return read(own(file, name))
             except Exception:
                 if not damaged:
                     raise
                 parts.append(name)
                 return instead
 
-        count = int(file["positions_m"].shape[0])
+        count = int(own(file, "positions_m").shape[0])
         values: dict[str, Any] = {
             **{name: array(file, name) for name in ARRAYS if name not in _OPTIONAL},
             **{name: kind(file.attrs[name]) for name, kind in _NUMBERS.items()},
@@ -192,7 +195,7 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
         }
         unknown = np.full(count, np.nan, np.float32)
         nominal = None
-        if _NOMINAL in file:
+        if has(file, _NOMINAL):
             nominal = part(_NOMINAL, lambda _: array(file, _NOMINAL), None)
         errors = part("pattern_error", lambda _: array(file, "pattern_error"), unknown)
         found = Snapshot(
@@ -201,7 +204,7 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
             nominal_positions_m=nominal,
             distance_m=float(file.attrs["distance_m"]),
             exact=bool(file.attrs.get("exact", False)),
-            geometry=open_geometry(file["geometry"]),
+            geometry=open_geometry(own(file, "geometry")),
             settings=part("settings", open_settings, {}),
             source=part("source", open_source, Source()),
             history=part("history", open_history, History()),
@@ -220,9 +223,9 @@ def is_result(path: StrPath) -> bool:
     if not os.path.isfile(where):
         return False
     try:
-        with h5py.File(where) as file:
-            return bool(file.attrs.get("format") == FORMAT)
-    except Exception:  # anything may be wrong with a file that is not ours
+        with opened(where, "result") as tree:
+            return bool(tree.attrs.get("format") == FORMAT)
+    except InputError:  # anything may be wrong with a file that is not ours
         return False
 
 
@@ -240,7 +243,7 @@ def stored_recipe(path: StrPath, name: str = "recipe") -> str | None:
         As in `open_result`.
     """
     with _reading(path) as file:
-        if name not in file:
+        if not has(file, name):
             return None
         refuse_damaged(file, path, [f"/{name}"])
         return text_of(file, name)
@@ -256,7 +259,8 @@ def provenance(path: StrPath) -> dict[str, str]:
     """
     with _reading(path) as file:
         refuse_damaged(file, path, ["/", "/versions"])
-        made = {name: str(text) for name, text in file["versions"].attrs.items()}
+        versions = own(file, "versions")
+        made = {name: str(text) for name, text in versions.attrs.items()}
         return {"created": str(file.attrs["created"]), **made}
 
 
@@ -282,9 +286,9 @@ def _place_for_older(
 def _leads_to(path: Path, snapshot: Snapshot) -> bool:
     """Whether a run came through the result in a file, which is then no loss."""
     try:
-        with h5py.File(path) as file:
-            errors = file["history/errors"][()]
-            source = str(file["source"].attrs["sha256"])
+        with _reading(path) as file:
+            errors = own(own(file, "history"), "errors")[()]
+            source = str(own(file, "source").attrs["sha256"])
     except Exception:
         return False
     ours = np.array(snapshot.history.errors[: len(errors)])

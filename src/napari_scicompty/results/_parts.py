@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 
 from napari_scicompty.geometry import Geometry
+from napari_scicompty.hdf5_values import check_bomb
 from napari_scicompty.host_memory import available_bytes
 from napari_scicompty.scan import Source
 from napari_scicompty.snapshot import Change, History, Refined, RunRecord
@@ -34,6 +35,33 @@ _LONGEST_TEXT = 2**26
 
 
 # -- arrays and numbers -------------------------------------------------------------
+def has(group: h5py.Group, name: str) -> bool:
+    """Whether a group has a part of this name; no link is followed."""
+    return group.get(name, getlink=True) is not None
+
+
+def own(group: h5py.Group, name: str) -> Any:
+    """Look up a part of the file itself; a link might lead to a pipe, or anywhere.
+
+    Raises
+    ------
+    KeyError, ValueError, InputError
+        It is missing, a link, virtual, or claims more than was stored or fits memory.
+    """
+    if not has(group, name):
+        raise KeyError(f"{name} is missing")
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+    item = group[name]
+    if isinstance(item, h5py.Dataset):
+        if item.is_virtual or item.external:
+            raise ValueError(f"{name} lies in other files")
+        check_bomb(item)
+        if item.nbytes > available_bytes() / 2:
+            raise ValueError(f"{name} claims {item.nbytes / 1e9:.3g} GB")
+    return item
+
+
 def array(file: h5py.File, name: str) -> Any:
     """Read an array of a result, after making sure that it is one.
 
@@ -42,13 +70,11 @@ def array(file: h5py.File, name: str) -> Any:
     ValueError
         Other axes, another kind of numbers, or more than the memory holds.
     """
-    data, (_, kind, axes) = file[name], ARRAYS[name]
-    if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
-        raise ValueError(f"{name} is no dataset of the file's own")
+    data, (_, kind, axes) = own(file, name), ARRAYS[name]
+    if not isinstance(data, h5py.Dataset):
+        raise ValueError(f"{name} is no dataset")
     if data.ndim != axes or data.dtype.kind != kind or 0 in data.shape:
         raise ValueError(f"{name} is of shape {data.shape} and type {data.dtype}")
-    if data.nbytes > available_bytes() / 2 or not data.id.get_storage_size():
-        raise ValueError(f"{name} claims {data.nbytes / 1e9:.3g} GB")
     return data[()]
 
 
@@ -79,7 +105,7 @@ def pair(values: Any) -> tuple[float, float]:
 
 
 def text_of(group: h5py.Group, name: str) -> str:
-    data = group[name]
+    data = own(group, name)
     if not isinstance(data, h5py.Dataset) or data.shape != ():
         raise ValueError(f"{name} is no text")
     text = str(data.asstr()[()])
@@ -90,7 +116,7 @@ def text_of(group: h5py.Group, name: str) -> str:
 
 def _json(group: h5py.Group, name: str, kind: type[Any]) -> Any:
     """Read JSON of one kind; empty in files that are older than it."""
-    if name not in group:
+    if not has(group, name):
         return kind()
     try:
         found = json.loads(text_of(group, name))
@@ -166,8 +192,8 @@ def save_history(group: h5py.Group, history: History) -> None:
 
 
 def open_history(group: h5py.Group) -> History:
-    epochs, errors = group["epochs"][()], group["errors"][()]
-    edits = group["edits"][()].tolist() if "edits" in group else ()
+    epochs, errors = own(group, "epochs")[()], own(group, "errors")[()]
+    edits = own(group, "edits")[()].tolist() if has(group, "edits") else ()
     if epochs.ndim != 1 or epochs.shape != errors.shape:
         raise ValueError("epochs and errors of the history do not belong together")
     lists = {
@@ -178,7 +204,7 @@ def open_history(group: h5py.Group) -> History:
         epochs=tuple(epochs.tolist()),
         errors=tuple(errors.tolist()),
         held_out=tuple((int(e), float(x)) for e, x in _json(group, "held_out", list)),
-        notes=tuple(map(str, group["notes"].asstr()[()])),
+        notes=tuple(map(str, own(group, "notes").asstr()[()])),
         edits=tuple(edits),
         **lists,
     )
@@ -200,13 +226,11 @@ def save_state(group: h5py.Group, state: dict[str, Any]) -> None:
 
 def open_state(group: h5py.Group) -> dict[str, Any]:
     state = {name: json.loads(text) for name, text in group.attrs.items()}
-    for name, item in group.items():
+    for name in group:
+        item = own(group, name)
         if isinstance(item, h5py.Group):
             state[name] = open_state(item)
-            continue
-        if item.is_virtual or item.external or item.nbytes > available_bytes() / 2:
-            raise ValueError(f"the state holds no array of ours: {name}")
-        if item.attrs.get("tensor"):
+        elif item.attrs.get("tensor"):
             import torch
 
             state[name] = torch.from_numpy(np.asarray(item[()]))
