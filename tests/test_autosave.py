@@ -70,7 +70,7 @@ def test_only_what_a_dead_process_left_is_offered(
     _left("notes.h5", shots[1])
     (autosave.folder() / "alien.h5").write_text("of a person")
     (autosave.folder() / "a-b-c.h5").write_text("of a person")
-    reused = this_process()._replace(started_s=1.0)
+    reused = this_process()._replace(started_s=1.0, since_boot_s=1.0)
     again = _left(f"20260101-000002-{reused.token}-c3.h5", shots[1])
     found = {left.path: left.made for left in autosave.leftovers()}
     assert found == {dead: "2026-01-01 00:00", again: "2026-01-01 00:00"}, number

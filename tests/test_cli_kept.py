@@ -226,7 +226,8 @@ def test_a_run_that_is_taken_up_ends_as_if_it_had_not_been_cut(
     *_, whole = recipe.run()
     _cut(recipe, *point)
     said = _call("reconstruct", "--recipe=r.toml", "--save=r.h5", "--resume")
-    assert "taken up from r.autosave.h5" in said
+    assert "taken up from" in said
+    assert "r.autosave.h5" in said
     found = sc.open_result("r.h5")
     assert differences(whole, found) == []
     assert sum(stage.epochs for stage in sc.Recipe.load("r.h5").stages) == 5
@@ -411,5 +412,140 @@ def test_repeat_says_where_it_differs() -> None:
     _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", "--save=r.h5")
     shot, recipe = sc.open_result("r.h5"), sc.Recipe.load("r.h5")
     sc.save_result("r.h5", shot.replace(error=0.5), recipe)
-    said = _call("reconstruct", "--repeat=r.h5")
+    said = _call("reconstruct", "--repeat=r.h5", code=1)
     assert "not the same: error is" in said.replace("\n", " ")
+
+
+def test_a_result_of_mid_epoch_repeats_itself_as_it_was_saved() -> None:
+    scan = sc.open_scan("scan.cxi")
+    start = sc.DiscProbe(EXPERIMENT.probe_radius_m)
+    shots = sc.reconstruct(scan, sc.RPIE(), epochs=4, start=start, device="cpu")
+    next(shots)
+    next(shots)
+    sc.save_result("r.h5", next(shots))
+    said = _call("reconstruct", "--repeat=r.h5")
+    assert "the same as the saved result, bit for bit" in said
+
+
+# -- what was found by attacking it ---------------------------------------------------
+def test_files_at_the_names_of_the_autosave_stay() -> None:
+    os.rename("scan.cxi", "r.autosave.h5")
+    Path("r.autosave.older.h5").write_text("of a person")
+    before = Path("r.autosave.h5").read_bytes()
+    _call("reconstruct", "r.autosave.h5", RADIUS, "--epochs=2", "--save=r.h5")
+    assert Path("r.autosave.h5").read_bytes() == before
+    assert Path("r.autosave.older.h5").read_text() == "of a person"
+    assert sorted(p.name for p in Path().glob("r.*")) == [
+        "r.autosave.h5", "r.autosave.older.h5", "r.h5",
+    ]  # fmt: skip
+
+
+def test_what_is_continued_stays_though_it_lies_where_runs_are_kept() -> None:
+    shot = _cut(_recipe(3), 2, 0)
+    _call("reconstruct", f"--from={KEPT}", "--epochs=1", "--save=r.h5")
+    assert differences(shot, sc.open_result(KEPT)) == []
+    assert sc.open_result("r.h5").epoch == 3
+
+
+def test_a_run_that_is_taken_up_and_stopped_at_once_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_scicompty import recipe as recipes
+
+    shot = _cut(_recipe(3), 2, 0)
+    prepare = recipes.prepare
+
+    def stopped(*arguments: object, **options: object) -> object:
+        os.kill(os.getpid(), signal.SIGINT)
+        return prepare(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(recipes, "prepare", stopped)
+    _call("reconstruct", "--save=r.h5", "--resume")
+    assert np.array_equal(shot.object, sc.open_result(KEPT).object)
+
+    def failing(*_: object, **__: object) -> object:
+        raise sc.EngineError("out of memory")
+
+    monkeypatch.setattr(recipes, "prepare", failing)
+    said = _call("reconstruct", "--save=r.h5", "--resume", code=1)
+    assert "out of memory" in said
+    assert np.array_equal(shot.object, sc.open_result(KEPT).object)
+
+
+def test_a_damaged_generation_is_told_and_stays() -> None:
+    _cut(_recipe(3), 1, 0)
+    os.rename(KEPT, "r.autosave.older.h5")
+    KEPT.write_bytes(Path("r.autosave.older.h5").read_bytes()[:3000])
+    said = _call("reconstruct", "--save=r.h5", "--resume")
+    assert "is damaged and is not used" in said
+    assert sc.open_result("r.h5").epoch == 3
+
+
+@LINUX
+def test_two_runs_with_one_name_do_not_take_each_others() -> None:
+    run = _begin(*ENDLESS)
+    _wait_for(KEPT, run)
+    said = _call("reconstruct", "--save=r.h5", "--resume", code=2)
+    assert "still under way" in said
+    _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", "--save=r.h5")
+    assert KEPT.exists()
+    run.kill()
+    run.communicate()
+    assert autosave.kept(KEPT) is not None
+
+
+def test_outputs_that_fail_are_all_told_and_the_run_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_scicompty.cli import _saving
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise sc.InputError(f"{path}: cannot be written (the disk is full)")
+
+    monkeypatch.setattr(_saving, "save_figure", full)
+    monkeypatch.setattr(_saving, "save_ome_tiff", full)
+    wanted = ("--tiff=t.ome.tif", "--figure=f.png")
+    said = _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", *wanted, code=2)
+    for name in ("t.ome.tif", "f.png"):
+        assert f"{name}: cannot be written" in said
+    assert "the run is kept in" in said
+    (kept,) = (p for p in autosave.folder().iterdir() if ".older" not in p.name)
+    assert sc.open_result(kept).epoch == 1
+
+
+def test_home_is_written_out_for_the_autosave_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SCICOMPTY_AUTOSAVE_S", "0")
+    for _ in range(2):
+        said = _call("reconstruct", "scan.cxi", RADIUS, "--epochs=3", "--save=~/x.h5")
+        assert "not kept" not in said
+    assert [p.name for p in tmp_path.glob("x*")] == ["x.h5"]
+
+
+def test_the_same_command_with_resume_takes_a_continued_run_up() -> None:
+    _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", "--save=a.h5")
+    said = _call("reconstruct", "--from=a.h5", "--epochs=2", "--save=r.h5", "--resume")
+    assert "begins anew" in said
+    assert sc.open_result("r.h5").epoch == 3
+
+
+@pytest.mark.parametrize("point", [(2, 10), (4, 0)])
+def test_patience_goes_on_over_a_cut(point: tuple[int, int]) -> None:
+    from napari_scicompty.recipe import FileInput, RunChoices, Stage
+
+    recipe = sc.Recipe(
+        input=FileInput(path="scan.cxi"),
+        start=sc.DiscProbe(EXPERIMENT.probe_radius_m),
+        stages=(Stage(epochs=6, patience=3),),
+        shared=RunChoices(held_out=0.05),
+    )
+    *_, whole = recipe.run()
+    _cut(recipe, *point)
+    _call("reconstruct", "--save=r.h5", "--resume")
+    found = sc.open_result("r.h5")
+    told = whole.history.held_out
+    assert found.history.held_out[: len(told)] == told
+    if found.epoch != whole.epoch:  # the best state was lost with the process
+        assert "is not at hand any more" in found.history.notes[-1]

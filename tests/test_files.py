@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
+import tifffile
 
 import napari_scicompty as sc
 from napari_scicompty import files
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 4, "columns": 4, "step_px": 5}, detector={"frame": 32}
 )
+ASKED = ("scan.cxi", "positions.txt", "recipe.toml", "layers.ome.tif")
 PLACES = 20
 """Bytes, spread over a file, at which its disk is full."""
 
@@ -68,12 +70,15 @@ LAYER = (np.eye(64), {"name": "eye", "scale": (2.0, 2.0)}, "image")
 
 SMALL: dict[str, Any] = {"what": ("phase",), "dpi": 50, "width_mm": 50.0}
 
+SURE: dict[str, Any] = {"overwrite": True}
+"""For what people edit, or have nothing else of: that is always asked about."""
+
 WRITERS: dict[str, Callable[[Path, Made], object]] = {
     "result.h5": lambda p, m: sc.save_result(p, m.result, m.recipe),
-    "scan.cxi": lambda p, m: sc.save_scan(p, m.scan, m.truth),
+    "scan.cxi": lambda p, m: sc.save_scan(p, m.scan, m.truth, **SURE),
     "picture.ome.tif": lambda p, m: save_ome_tiff(p, m.result),
-    "positions.txt": lambda p, m: save_positions(p, m.scan.positions_m),
-    "recipe.toml": lambda p, m: m.recipe.save(p),
+    "positions.txt": lambda p, m: save_positions(p, m.scan.positions_m, **SURE),
+    "recipe.toml": lambda p, m: m.recipe.save(p, **SURE),
     "figure.png": lambda p, m: save_figure(p, m.result, **SMALL),
     "figure.svg": lambda p, m: save_figure(p, m.result, **SMALL),
     "figure.pdf": lambda p, m: save_figure(p, m.result, **SMALL),
@@ -139,7 +144,108 @@ def test_what_this_program_wrote_is_written_anew_without_a_question(
     WRITERS[name](place / name, made)
 
 
-@pytest.mark.parametrize("name", [n for n in WRITERS if not n.startswith("layers")])
+@pytest.mark.parametrize(
+    ("name", "write"),
+    {
+        "scan.cxi": lambda p, m: sc.save_scan(p, m.scan, m.truth),
+        "positions.txt": lambda p, m: save_positions(p, m.scan.positions_m),
+        "recipe.toml": lambda p, m: m.recipe.save(p),
+    }.items(),
+)
+def test_what_people_edit_is_always_asked_about(
+    name: str, write: Callable[[Path, Made], object], place: Path, made: Made
+) -> None:
+    write(place / name, made)
+    before = (place / name).read_bytes()
+    with pytest.raises(sc.InputError, match="overwrite=True"):
+        write(place / name, made)
+    assert (place / name).read_bytes() == before
+
+
+def test_a_scan_never_takes_the_place_of_a_result(place: Path, made: Made) -> None:
+    sc.save_result(place / "r.h5", made.result)
+    with pytest.raises(sc.InputError, match="overwrite=True"):
+        sc.save_scan(place / "r.h5", made.scan)
+    assert sc.open_result(place / "r.h5").epoch == 1
+
+
+@pytest.mark.parametrize("name", ["f.svg", "c.json", "r.csv", "f.png"])
+def test_a_file_that_speaks_of_this_program_is_not_its_own(
+    name: str, place: Path, made: Made
+) -> None:
+    (place / name).write_text("# my notes on napari-scicompty, nowhere else\n")
+    with pytest.raises(sc.InputError, match="did not write it"):
+        files.write_bytes(place / name, b"")
+
+
+def test_every_result_of_another_run_is_kept(place: Path, made: Made) -> None:
+    start = sc.DiscProbe(EXPERIMENT.probe_radius_m)
+    for alpha in (0.1, 0.2, 0.3, 0.4):
+        *_, shot = sc.reconstruct(
+            made.scan, sc.RPIE(alpha_object=alpha), epochs=1, start=start
+        )
+        sc.save_result(place / "r.h5", shot)
+    kept = {
+        path.name: sc.open_result(path).settings["algorithm"]["alpha_object"]
+        for path in place.iterdir()
+    }
+    assert kept == {
+        "r.previous.h5": 0.1,
+        "r.previous2.h5": 0.2,
+        "r.previous3.h5": 0.3,
+        "r.h5": 0.4,
+    }
+    changed = made.result.replace(object=made.result.object * 0)
+    sc.save_result(place / "same.h5", made.result)
+    assert sc.save_result(place / "same.h5", changed) == place / "same.previous.h5"
+
+
+def test_what_an_input_links_to_is_an_input(place: Path, made: Made) -> None:
+    mask = np.ones((32, 32), np.uint8)
+    (place / "there").mkdir()
+    with h5py.File(place / "there" / "good.h5", "w") as file:
+        file["good"] = mask
+    with h5py.File(place / "mask.h5", "w") as file:
+        file["mask"] = h5py.ExternalLink("there/good.h5", "good")
+    sc.save_scan(place / "scan.cxi", made.scan)
+    scan = sc.open_scan(place / "scan.cxi", mask=place / "mask.h5")
+    assert str(place / "there" / "good.h5") in scan.source.files
+    recipe = Recipe(
+        input=FileInput(path=str(place / "scan.cxi"), mask=str(place / "mask.h5"))
+    )
+    assert place / "there" / "good.h5" in recipe.input_files
+
+
+def test_the_probe_file_of_a_run_is_an_input(place: Path, made: Made) -> None:
+    np.save(place / "probe.npy", made.result.probe)
+    start = sc.ProbeFile(path=place / "probe.npy")
+    *_, shot = sc.reconstruct(made.scan, sc.RPIE(), epochs=1, start=start)
+    with pytest.raises(sc.InputError, match="is an input"):
+        sc.save_result(place / "probe.npy", shot, overwrite=True)
+    *_, more = sc.reconstruct(made.scan, sc.RPIE(), epochs=1, start=shot)
+    with pytest.raises(sc.InputError, match="is an input"):
+        sc.save_result(place / "probe.npy", more, overwrite=True)
+
+
+def test_no_picture_is_put_among_patterns(place: Path, made: Made) -> None:
+    tifffile.imwrite(place / "frame_1.tif", np.ones((8, 8), np.uint8))
+    with pytest.raises(sc.InputError, match="lies among the patterns"):
+        files.checked_target(place / "out.ome.tif", inputs=[place])
+    files.checked_target(place / "out.h5", inputs=[place])
+
+
+def test_an_old_file_is_not_kept_over_a_foreign_one(place: Path) -> None:
+    files.write_bytes(place / "a.txt", b"ours", overwrite=True)
+    (place / "b.txt").write_text("of a person")
+    with (
+        pytest.raises(sc.InputError, match="did not write it"),
+        files.replacing(place / "a.txt", overwrite=True, keep_as=place / "b.txt"),
+    ):
+        raise AssertionError("nothing may be written")
+    assert (place / "b.txt").read_text() == "of a person"
+
+
+@pytest.mark.parametrize("name", [n for n in WRITERS if n not in ASKED])
 def test_what_it_did_not_write_stays(name: str, place: Path, made: Made) -> None:
     path = place / name
     path.write_text("of a person")
@@ -281,9 +387,10 @@ def test_a_process_number_in_use_again_is_no_longer_the_same_process() -> None:
     assert not now.is_gone
     assert owner_of(now.token) is not None
     assert not owner_of(now.token).is_gone  # type: ignore[union-attr]
-    assert now._replace(started_s=now.started_s - 60).is_gone
+    assert not now._replace(started_s=now.started_s - 3600).is_gone, "a clock was set"
+    assert now._replace(started_s=1.0, since_boot_s=1.0).is_gone
     assert now._replace(number=2**22 + 1).is_gone
-    assert not Owner("elsewhere", 1, 0.0).is_gone, "nobody can know from here"
+    assert not Owner("elsewhere", 1, 0.0, 0.0).is_gone, "nobody can know from here"
     assert owner_of("notes") is None
 
 

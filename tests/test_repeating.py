@@ -188,7 +188,7 @@ def test_what_cannot_be_repeated_says_why(scan: sc.Scan) -> None:
     result = _end(_begin(scan, epochs=1))
     edited = with_positions(result, result.positions_m, "looked at")
     after = _end(_begin(scan, edited, modes=None, epochs=1))
-    with pytest.raises(sc.InputError, match="changed by hand at epoch 1"):
+    with pytest.raises(sc.InputError, match="changed between two runs, at epoch 1"):
         next(repeated_runs(scan, after))
     old = result.replace(history=type(result.history)(epochs=(0,), errors=(1.0,)))
     with pytest.raises(sc.InputError, match="did not record"):

@@ -21,7 +21,7 @@ from napari_scicompty import autosave
 from napari_scicompty.files import remove_parts
 from napari_scicompty.ui.writer import write_ome_tiff
 from patience import patient
-from window import RADIUS_M, same
+from window import ENDLESS, RADIUS_M, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +117,46 @@ def test_what_is_recovered_and_continued_goes_when_that_is_saved(
     window.click(f"{R}.save")
     assert not left.exists()
     assert not list(autosave.folder().iterdir())
+
+
+def test_saving_over_the_recovered_file_keeps_it(
+    left: Path, open_window: OpenWindow, answers: Callable[[Path], None]
+) -> None:
+    window = open_window()
+    window.click(f"{R}.recover")
+    window.until("ready")
+    answers(left)
+    window.click(f"{R}.save")
+    assert sc.open_result(left).epoch == 1
+
+
+def test_a_run_is_kept_though_no_layer_is_seen(
+    open_window: OpenWindow,
+    folder: Path,
+    tmp_path: Path,
+    answers: Callable[[Path], None],
+    qtbot: QtBot,
+) -> None:
+    window = open_window()
+    window.open(folder)
+    window.run_to_the_end("1")
+    answers(tmp_path / "r.h5")
+    window.click(f"{R}.save")
+    for layer in window.viewer.layers:
+        layer.visible = False
+    window.run(ENDLESS)
+    qtbot.waitUntil(lambda: bool(list(autosave.folder().glob("*.h5"))), timeout=15_000)
+    window.stop()
+
+
+def test_tables_beside_a_picture_replace_nothing(tmp_path: Path) -> None:
+    theirs = tmp_path / "out_my_points.csv"
+    theirs.write_text("of a person")
+    points = [(np.zeros((2, 2)), {"name": n}, "points") for n in ("my points", "a/b")]
+    image = (np.eye(8), {"name": "eye"}, "image")
+    written = write_ome_tiff(str(tmp_path / "out.ome.tif"), [image, *points, points[0]])
+    assert theirs.read_text() == "of a person"
+    assert len(set(written)) == 4
 
 
 def test_a_strange_file_in_our_folder_keeps_no_dock_closed(

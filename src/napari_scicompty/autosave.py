@@ -2,17 +2,20 @@
 
 Two generations are kept, so that the one being written is never the only one. Nothing
 here is removed but by the run that wrote it, once that very result is saved, or by a
-person who says so.
+person who says so. A place is claimed by the run that keeps itself there, so that two
+runs with one name do not take each other's.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,13 +23,15 @@ import platformdirs
 import psutil
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import beside
+from napari_scicompty.files import beside, checked_target
 from napari_scicompty.processes import owner_of, this_process
+from napari_scicompty.reading import expanded
 from napari_scicompty.results import is_result, open_result, save_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from napari_scicompty.files import StrPath
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.snapshot import Snapshot
 
@@ -44,7 +49,59 @@ def folder() -> Path:
 
 def place_beside(result: Path) -> Path:
     """Where a run is kept that is to be saved as `result`."""
-    return beside(result, ".autosave")
+    return beside(expanded(result).absolute(), ".autosave")
+
+
+def free_place(result: Path, inputs: Iterable[StrPath]) -> Path:
+    """Where a run can be kept: no input, nobody else's file, and no other run's."""
+    inputs = tuple(inputs)
+    for number in ("", *range(2, 1000)):
+        path = beside(expanded(result).absolute(), f".autosave{number}")
+        try:
+            for generation in generations(path):
+                checked_target(generation, inputs=inputs)
+        except InputError:
+            continue
+        if claimed(path):
+            return path
+    return folder() / _new_name()
+
+
+def generations(path: Path) -> tuple[Path, Path]:
+    """Return the newest file of what is kept, and the one before it."""
+    return path, beside(path, _OLDER)
+
+
+def _claim(path: Path) -> Path:
+    digits = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    return Path(platformdirs.user_state_dir("napari-scicompty")) / "keeping" / digits
+
+
+def claimed(path: Path) -> bool:
+    """Claim a place for this process; False where another one lives that has it."""
+    if is_kept_by_another(path):
+        return False
+    with suppress(OSError):  # a folder without rights keeps nobody from running
+        claim = _claim(path)
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        claim.write_text(this_process().token, encoding="ascii")
+    return True
+
+
+def is_kept_by_another(path: Path) -> bool:
+    """Whether another process, which lives, keeps its run here."""
+    try:
+        owner = owner_of(_claim(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return False
+    if owner is None or owner.token == this_process().token:
+        return False
+    return not owner.is_gone
+
+
+def _new_name() -> str:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{this_process().token}-{secrets.token_hex(4)}.h5"
 
 
 class Autosave:
@@ -56,16 +113,20 @@ class Autosave:
         The file; one in `folder` when left out.
     failed : callable, optional
         Called with the error, from another thread, where the run could not be kept.
+    taken_up : bool
+        Whether what lies there is this very run, from before it was cut.
     """
 
     def __init__(
         self,
         path: Path | None = None,
         failed: Callable[[Exception], None] = lambda _: None,
+        *,
+        taken_up: bool = False,
     ) -> None:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        name = f"{stamp}-{this_process().token}-{secrets.token_hex(4)}.h5"
-        self.path = path or folder() / name
+        self.path = path or folder() / _new_name()
+        self._written = 2 if taken_up else 0
+        """Generations that are this run's own."""
         self._own_folder = path is None
         self._thread: threading.Thread | None = None
         self._last = -float("inf")
@@ -74,8 +135,7 @@ class Autosave:
     @property
     def due(self) -> bool:
         """Whether it is time; from the first epoch on, then once in a while."""
-        every = float(os.environ.get("SCICOMPTY_AUTOSAVE_S", EVERY_S))
-        return time.monotonic() - self._last >= every
+        return time.monotonic() - self._last >= every_s()
 
     def offer(
         self,
@@ -103,10 +163,13 @@ class Autosave:
         if self._thread is not None:
             self._thread.join()
 
-    def discard(self) -> None:
-        """Remove the file: the result is saved elsewhere."""
+    def discard(self, but: StrPath = "") -> None:
+        """Remove what this run kept: its result is saved, as the file `but`."""
         self.wait()
-        discard(self.path)
+        for file in generations(self.path)[: self._written]:
+            _remove(file, but)
+        with suppress(OSError):
+            _claim(self.path).unlink()
 
     def _save(
         self,
@@ -119,19 +182,33 @@ class Autosave:
             if self._own_folder:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             save_result(self.path, snapshot, recipe, plan=plan, keep_as=older)
+            self._written = min(self._written + 1, 2)
         except Exception as error:  # whatever it is, the run must go on and say so
             self._failed(error)
 
 
-def discard(path: Path) -> None:
-    """Remove both generations of what was kept."""
-    for file in (path, beside(path, _OLDER)):
+def every_s() -> float:
+    """How often a run is kept, in seconds."""
+    try:
+        return float(os.environ.get("SCICOMPTY_AUTOSAVE_S", EVERY_S))
+    except ValueError:
+        return EVERY_S
+
+
+def discard(path: Path, but: StrPath = "") -> None:
+    """Remove both generations of what was kept, but not the file of this name."""
+    for file in generations(path):
+        _remove(file, but)
+
+
+def _remove(file: Path, but: StrPath) -> None:
+    if not (but and os.path.exists(but) and os.path.samefile(file, but)):
         file.unlink(missing_ok=True)
 
 
 def kept(path: Path) -> Path | None:
     """Return the newest generation of what was kept that can be opened."""
-    for file in (path, beside(path, _OLDER)):
+    for file in generations(path):
         if is_result(file):
             try:
                 open_result(file)
@@ -141,15 +218,27 @@ def kept(path: Path) -> Path | None:
     return None
 
 
-def set_aside(path: Path) -> Path | None:
-    """Give what an earlier run left a name of its own, which no run will take."""
-    found = kept(path)
-    if found is None:
-        return None
-    place = beside(path, f".{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}")
-    os.replace(found, place)
-    discard(path)
-    return place
+def damaged_generations(path: Path) -> list[Path]:
+    """Name the generations that are there and cannot be opened."""
+    found = []
+    for file in generations(path):
+        if os.path.lexists(file):
+            try:
+                open_result(file)
+            except InputError:
+                found.append(file)
+    return found
+
+
+def set_aside(path: Path) -> list[Path]:
+    """Give what an earlier run left names of its own, which no run will take."""
+    places = []
+    stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    for file, older in zip(generations(path), ("", "-older"), strict=True):
+        if os.path.lexists(file):
+            places.append(beside(path, f".{stamp}{older}"))
+            os.replace(file, places[-1])
+    return places
 
 
 def rescue(snapshot: Snapshot, recipe: Recipe | None) -> Path | None:

@@ -8,6 +8,7 @@ that is full leaves the old file whole.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -24,12 +25,15 @@ from napari_scicompty.processes import owner_of, this_process
 from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     StrPath = str | os.PathLike[str]
+    Ours = Callable[[Path], bool]
 
-MARK = "napari-scicompty"
-"""Stands in every file that can carry it, so that we know our own."""
+MARK = "napari-scicompty 5d1f6a2c"
+"""Stands in every picture and table that can carry it, so that we know our own."""
+RESULT = "napari-scicompty result"
+"""Attribute ``format`` of a result."""
 RING_TABLE = "frequency_per_m,correlation,half_bit,one_bit,pixels"
 """First line of a table that only we write, and that can carry no mark."""
 _MARK_WITHIN = 2**16
@@ -65,6 +69,7 @@ def replacing(
     inputs: Iterable[StrPath] = (),
     overwrite: bool = False,
     keep_as: StrPath | None = None,
+    ours: Ours | None = None,
 ) -> Iterator[Path]:
     """Write to the path that is given; it takes the old file's place when complete.
 
@@ -78,13 +83,18 @@ def replacing(
         Whether a file that this program did not write may be replaced.
     keep_as : path, optional
         The old file is moved here, just before the new one takes its place.
+    ours : callable, optional
+        Whether a file that is there may go without a question; `is_ours` when left out.
 
     Raises
     ------
     InputError
         What cannot be written, and why; the old file is as it was.
     """
-    target = checked_target(path, inputs=inputs, overwrite=overwrite)
+    inputs = tuple(inputs)
+    target = checked_target(path, inputs=inputs, overwrite=overwrite, ours=ours)
+    if keep_as is not None:
+        keep_as = checked_target(keep_as, inputs=inputs)
     part = target.with_name(_part_name(target.name))
     with _writing(target), _recorded(part):
         try:
@@ -103,18 +113,25 @@ def replacing(
 
 
 def checked_target(
-    path: StrPath, *, inputs: Iterable[StrPath] = (), overwrite: bool = False
+    path: StrPath,
+    *,
+    inputs: Iterable[StrPath] = (),
+    overwrite: bool = False,
+    ours: Ours | None = None,
 ) -> Path:
     """Return where a file is to be written, links followed.
 
     Raises
     ------
     InputError
-        It is one of `inputs` or a link to one, a folder or a device; or a file that
-        this program did not write, and `overwrite` is not set.
+        It is one of `inputs` or a link to one, a picture among those of a folder, a
+        folder or a device; or a file that this program did not write, and `overwrite`
+        is not set.
     """
+    inputs = tuple(inputs)
     try:
         target = Path(os.path.realpath(expanded(path)))
+        _refuse_among(target, inputs)
         found = target.stat()
     except FileNotFoundError:
         return target
@@ -130,12 +147,24 @@ def checked_target(
                 f"{path}: is an input of this run ({source}), which is never written "
                 "over; choose another name"
             )
-    if not overwrite and not is_ours(target):
+    if not overwrite and not (ours or is_ours)(target):
         raise ExistsError(
             f"{path}: exists, and this program did not write it; choose another name, "
             "or allow it by overwrite=True"
         )
     return target
+
+
+def _refuse_among(target: Path, inputs: Iterable[StrPath]) -> None:
+    """Refuse a picture in a folder whose pictures are the input."""
+    if target.suffix.lower() not in (".tif", ".tiff"):
+        return
+    for source in inputs:
+        if os.path.isdir(source) and os.path.realpath(source) == str(target.parent):
+            raise InputError(
+                f"{target}: lies among the patterns of this run ({source}), and would "
+                "be taken for one; choose another folder"
+            )
 
 
 def _is_same(found: os.stat_result, path: StrPath) -> bool:
@@ -147,9 +176,10 @@ def _is_same(found: os.stat_result, path: StrPath) -> bool:
 
 
 def is_ours(path: StrPath) -> bool:
-    """Whether this program wrote a file, as far as its content tells.
+    """Whether a file may go without a question: a result, picture or table of ours.
 
-    An empty file is nobody's loss. Tables without a comment cannot tell.
+    An empty file is nobody's loss. Recipes and positions are edited by hand, and a scan
+    may be all that there is: those are not meant.
     """
     where = Path(path)
     try:
@@ -171,7 +201,12 @@ def _is_our_hdf5(path: Path) -> bool:
     import h5py
 
     with suppress(Exception), h5py.File(path) as file:
-        return MARK in str(file.attrs.get("format", "")) or "napari_scicompty" in file
+        return bool(file.attrs.get("format") == RESULT)
+    return False
+
+
+def never(_: Path) -> bool:
+    """Say of any file that it may not go without a question."""
     return False
 
 
@@ -217,8 +252,12 @@ def _part_name(name: str) -> str:
 
 
 def _shortened(name: str, ending: str, most: int = _LONGEST_NAME) -> str:
-    kept = os.fsencode(name)[: most - len(os.fsencode(ending))]
-    return kept.decode("utf-8", "ignore") + ending
+    """Put an ending to a name; what is cut off is told by a few digits."""
+    whole, room = os.fsencode(name), most - len(os.fsencode(ending))
+    if len(whole) <= room:
+        return whole.decode("utf-8", "ignore") + ending
+    digits = hashlib.sha256(whole).hexdigest()[:8]
+    return f"{whole[: room - 9].decode('utf-8', 'ignore')}-{digits}{ending}"
 
 
 def _take_over_rights(old: Path, new: Path) -> None:
@@ -256,7 +295,7 @@ def _sync_folder(folder: Path) -> None:
 # -- what a killed process leaves ---------------------------------------------------
 def _records() -> Path:
     """Folder with one note for each file that is being written."""
-    return Path(platformdirs.user_state_dir(MARK)) / "writing"
+    return Path(platformdirs.user_state_dir("napari-scicompty")) / "writing"
 
 
 @contextmanager

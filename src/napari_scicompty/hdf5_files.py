@@ -8,6 +8,7 @@ of the machine as raw data.
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -68,11 +69,6 @@ class Tree:
         """Close it, and the files that it links to."""
         for file in (*self._others.values(), self.file):
             file.close()
-
-    @property
-    def linked(self) -> tuple[str, ...]:
-        """Other files that what was read lies in."""
-        return tuple(self._followed)
 
     @property
     def attrs(self) -> Any:
@@ -334,6 +330,61 @@ def _open(path: Path, **options: Any) -> tuple[h5py.File, bool]:
                 "done, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
             ) from None
     return h5py.File(path, "r", locking=False, **options), True
+
+
+def linked_files(path: Path) -> list[str]:
+    """Name every other file that an HDF5 file may draw on; nothing of them is read.
+
+    Through external links, virtual and external datasets, and on from there. Empty for
+    what is no HDF5 file.
+    """
+    found: dict[Path, None] = {}
+    queue = [path]
+    while queue and len(found) < _MOST_SOURCES:
+        here = queue.pop()
+        with suppress(Exception):  # what cannot be opened draws on nothing
+            check_file(here, "HDF5 file")
+            if not h5py.is_hdf5(here):
+                continue
+            file, _ = _open(here)
+            with file:
+                for name in _drawn_on(file):
+                    where = _located(name, here)
+                    if where is not None and where not in found:
+                        found[where] = None
+                        queue.append(where)
+    return [str(where) for where in found if where != path.resolve()]
+
+
+def _drawn_on(file: h5py.File) -> Iterator[str]:
+    """Yield the names of other files, as the links and datasets of one give them."""
+    groups, links, seen = [file["/"]], 0, {hash(file["/"].id)}
+    while groups:
+        group = groups.pop()
+        for name in group:
+            links += 1
+            if links > _MOST_LINKS:
+                return
+            link = group.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                yield link.filename
+            if not isinstance(link, h5py.HardLink):
+                continue
+            item = group[name]
+            if isinstance(item, h5py.Group) and hash(item.id) not in seen:
+                seen.add(hash(item.id))
+                groups.append(item)
+            elif isinstance(item, h5py.Dataset):
+                yield from _sources(item.id.get_create_plist())
+
+
+def _sources(plan: Any) -> Iterator[str]:
+    """Yield the files that a dataset is made of."""
+    for number in range(plan.get_external_count()):
+        yield os.fsdecode(plan.get_external(number)[0])
+    if plan.get_layout() == h5py.h5d.VIRTUAL:
+        for number in range(min(plan.get_virtual_count(), _MOST_SOURCES)):
+            yield next(iter(_blocks(plan, number)))[0]
 
 
 def _blocks(plan: Any, number: int) -> Iterator[tuple[str, str]]:

@@ -20,11 +20,15 @@ class Owner(NamedTuple):
     host: str
     number: int
     started_s: float
+    """By the clock, which may be set."""
+    since_boot_s: float
+    """By the machine's own time, which begins anew with it."""
 
     @property
     def token(self) -> str:
         """A text for file names, which `owner_of` reads back."""
-        return f"{self.host}.{self.number}.{self.started_s:.0f}"
+        times = f"{self.started_s:.0f}.{self.since_boot_s:.0f}"
+        return f"{self.host}.{self.number}.{times}"
 
     @property
     def is_gone(self) -> bool:
@@ -32,29 +36,38 @@ class Owner(NamedTuple):
         if self.host != _host():
             return False
         try:
-            began = psutil.Process(self.number).create_time()
+            now = _times(self.number)
         except psutil.NoSuchProcess:
             return True
         except psutil.Error:
             return False
-        return abs(began - self.started_s) > _CLOCK_S
+        then = (self.started_s, self.since_boot_s)
+        # One of the two alone differs where the clock was set.
+        return all(abs(a - b) > _CLOCK_S for a, b in zip(now, then, strict=True))
+
+
+def _times(number: int) -> tuple[float, float]:
+    """When a process began, by the clock and since the machine was started."""
+    began = float(psutil.Process(number).create_time())
+    return began, began - psutil.boot_time()
 
 
 @functools.cache
-def _started_s(number: int) -> float:
-    return float(psutil.Process(number).create_time())
+def _owner(number: int) -> Owner:
+    return Owner(_host(), number, *_times(number))
 
 
 def this_process() -> Owner:
     """Return the owner of what is written now."""
-    number = os.getpid()
-    return Owner(_host(), number, _started_s(number))
+    return _owner(os.getpid())
 
 
 def owner_of(token: str) -> Owner | None:
     """Read what `Owner.token` wrote; None where it is something else."""
-    found = re.fullmatch(r"([\w-]+)\.(\d{1,9})\.(\d{1,12})", token)
-    return Owner(found[1], int(found[2]), float(found[3])) if found else None
+    found = re.fullmatch(r"([\w-]+)\.(\d{1,9})\.(\d{1,12})\.(-?\d{1,12})", token)
+    if found is None:
+        return None
+    return Owner(found[1], int(found[2]), float(found[3]), float(found[4]))
 
 
 def _host() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,14 @@ def expanded(path: str | os.PathLike[str]) -> Path:
         raise InputError(
             f"{path}: there is no such user here; write the path without '~'"
         ) from None
+
+
+def as_text(text: str) -> str:
+    r"""Write out bytes that are no UTF-8, which names of files may hold.
+
+    With two backslashes: in TOML ``"\\udcff"`` is a text, and one alone is a fault.
+    """
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from napari_scicompty.algorithms.base import as_algorithm
 from napari_scicompty.continuing import as_chosen, differences, misfit, resume
 from napari_scicompty.errors import InputError
+from napari_scicompty.hdf5_files import linked_files
+from napari_scicompty.reading import expanded
 from napari_scicompty.refine import refiners
 from napari_scicompty.refining import too_few_epochs
 from napari_scicompty.run import Run
@@ -119,6 +121,7 @@ def prepare(
         start = AutoStart()
     if isinstance(start, Snapshot):
         first = resume(scan, start, settings.modes, settings.seed)
+        scan = scan.reading_also(start.source.files)
         odd = [finding.as_note for finding in differences(scan, first, settings)]
         told = [*_other_source(scan, first), *odd, *_waiting(refine, first, settings)]
         first = as_chosen(scan, _noted(first, told), settings)
@@ -136,8 +139,11 @@ def prepare(
             raise InputError("start: the search was stopped before anything was tried")
         notes.append(explain(tried))
         start = ranked(tried)[0].start
-    if isinstance(start, ProbeFile) and start.frozen:
-        settings = settings.replace(freeze_probe=True)
+    if isinstance(start, ProbeFile):
+        probe = expanded(start.path).absolute()
+        scan = scan.reading_also([str(probe), *linked_files(probe)])
+        if start.frozen:
+            settings = settings.replace(freeze_probe=True)
     seen = scan.exclude(settings.excluded)
     first = begin(seen, start, modes=settings.modes, seed=settings.seed)
     notes += _waiting(refine, first, settings)

@@ -167,7 +167,10 @@ def _check_recorded(result: Snapshot, start: object) -> None:
     if not history.runs:
         why = "it was saved by a version that did not record how"
     elif history.edits:
-        why = f"it was changed by hand at epoch {history.edits[0]}"
+        why = (
+            "its positions or geometry were changed between two runs, at epoch "
+            f"{history.edits[0]}"
+        )
     elif history.runs[0].epoch or history.runs[0].batch or start is None:
         why = "it goes on from a state that is not recorded"
     if why:

@@ -98,7 +98,8 @@ class Run:
         self._start = start
         self._fell_back = False
         self._best = math.inf
-        self._best_held: tuple[float, Snapshot] = (math.inf, start)
+        self._best_held: tuple[float, int, Snapshot | None]
+        self._best_held = (math.inf, start.epoch, start)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
         self._state = self._remembered(start, device)
@@ -118,6 +119,7 @@ class Run:
             self.history = self.history.add(notes=[str(self.plan)])
         self.measured.smallest = start.state.get("smallest", self.measured.smallest)
         self._take_up_beside(start)
+        self._take_up_held_out(start)
         self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
         self._recorded = recording(len(scan), device) if settings.recorded else None
@@ -296,20 +298,37 @@ class Run:
         self.history = self.history.add(held_out=[(self.epoch, error)])
         self._good = self.snapshot()
         if error < self._best_held[0]:
-            self._best_held = (error, self._good)
-        best = self._best_held[1]
+            self._best_held = (error, self.epoch, self._good)
+        _, best_epoch, best = self._best_held
         patience = self.settings.patience
-        waited, over = self.epoch - best.epoch, self.epoch >= self.last_epoch
-        if patience and waited and (waited >= patience or over):
-            note = (
-                f"the error of the held-out pixels has not fallen since epoch "
-                f"{best.epoch}, which is kept; the run went on to epoch {self.epoch}"
-            )
-            self._go_back_to(best)
-            self.epoch = self.last_epoch = best.epoch
-            self.history = dataclasses.replace(
-                best.history.add(notes=[note]), changes=self.history.changes
-            )
+        waited, over = self.epoch - best_epoch, self.epoch >= self.last_epoch
+        if not patience or not waited or (waited < patience and not over):
+            return
+        why = (
+            f"the error of the held-out pixels has not fallen since epoch {best_epoch}"
+        )
+        if best is None:  # of before the run was taken up
+            self.last_epoch = self.epoch
+            note = f"{why}, which is not at hand any more: the run ends here"
+            self.history = self.history.add(notes=[note])
+            return
+        note = f"{why}, which is kept; the run went on to epoch {self.epoch}"
+        self._go_back_to(best)
+        self.epoch = self.last_epoch = best_epoch
+        self.history = dataclasses.replace(
+            best.history.add(notes=[note]), changes=self.history.changes
+        )
+
+    def _take_up_held_out(self, start: Snapshot) -> None:
+        """Go on with what a run that was cut knows of its held-out pixels."""
+        known, held_out = start.state.get("held_out"), self.measured.held_out
+        runs = start.history.runs
+        if held_out is None or known is None or not runs or runs[-1].finished:
+            return
+        squared = torch.as_tensor(known["squared"], device=held_out.squared.device)
+        if squared.shape == held_out.squared.shape:
+            held_out.squared.copy_(squared)
+            self._best_held = (float(known["best"]), int(known["best_epoch"]), None)
 
     def _go_back_to(self, good: Snapshot) -> None:
         self.estimate.restore(good)
@@ -523,13 +542,19 @@ class Run:
         )
 
     def _beside(self) -> dict[str, Any]:
-        """Brightness, background and the probe in Fourier space, where they are."""
+        """Brightness, background, probe spectrum, held-out errors, where they are."""
         known = {
             "brightness": self.estimate.brightness,
             "background": self.measured.background,
             "probe_spectrum": self.estimate.probe_kept.stepped,
         }
-        return {name: _copied(v) for name, v in known.items() if v is not None}
+        beside: dict[str, Any]
+        beside = {name: _copied(v) for name, v in known.items() if v is not None}
+        if (held_out := self.measured.held_out) is not None:
+            best, at, _ = self._best_held
+            squared = _copied(held_out.squared)
+            beside["held_out"] = {"squared": squared, "best": best, "best_epoch": at}
+        return beside
 
     def _take_up_beside(self, snapshot: Snapshot) -> None:
         kept = {

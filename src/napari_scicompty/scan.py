@@ -16,7 +16,7 @@ from napari_scicompty.errors import InputError
 from napari_scicompty.stacks import chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -174,6 +174,13 @@ class Scan:
         other._put("positions_m", _checked_positions(positions_m, len(self)))
         other._check_span()
         other._find()
+        return other
+
+    def reading_also(self, files: Sequence[str]) -> Scan:
+        """Return the scan with more files that are never written over."""
+        more = tuple(dict.fromkeys((*self.source.files, *files)))
+        other = copy.copy(self)
+        other._put("source", dataclasses.replace(self.source, files=more))
         return other
 
     def exclude(self, patterns: ArrayLike) -> Scan:

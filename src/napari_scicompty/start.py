@@ -12,6 +12,7 @@ import torch
 from napari_scicompty.canvas import Canvas, same_pixel
 from napari_scicompty.errors import InputError
 from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_output import refuse_damaged
 from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
@@ -272,6 +273,7 @@ def _read_probe(
     with opened(path, _KIND) as file:
         if (probe := file.get("probe")) is None:
             raise InputError(f"{path}: no dataset 'probe' in this HDF5 file")
+        refuse_damaged(file.file, path, ["/", "/probe"])
         pixel = np.asarray(file.attrs.get("pixel_size_m", ()))
         known = pixel.shape == (2,) and pixel.dtype.kind == "f"
         return read_small(probe, "uifc", most_bytes), pixel if known else None

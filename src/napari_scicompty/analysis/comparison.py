@@ -173,6 +173,11 @@ def agreement(first: Snapshot, second: Snapshot) -> FourierRingCorrelation:
                 f"agreement: {name} is a {type(given).__name__}; give two Snapshots, "
                 "such as open_result returns"
             )
+        if not np.isfinite(given.object).all():
+            raise InputError(
+                f"agreement: the object of the {name} result is not finite everywhere; "
+                "take an earlier state of it"
+            )
     if not same_pixel(first.pixel_size_m, second.pixel_size_m):
         raise InputError(
             f"the object pixels differ ({first.pixel_size_m[0]:.4g} m and "

@@ -41,6 +41,8 @@ class Follower:
         and about every minute.
     due : callable, optional
         Whether it is time for `keep` in mid-epoch.
+    exact : bool
+        Whether the error at the end is taken by a full pass.
 
     Attributes
     ----------
@@ -54,10 +56,12 @@ class Follower:
         interruption: Interruption,
         keep: Callable[[Snapshot, Run, bool], None] = lambda *_: None,
         due: Callable[[], bool] = lambda: False,
+        *,
+        exact: bool = True,
     ) -> None:
         self.snapshot: Snapshot | None = None
         self._controls, self._interruption = controls, interruption
-        self._keep, self._due = keep, due
+        self._keep, self._due, self._exact = keep, due, exact
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -109,7 +113,8 @@ class Follower:
                 f"{run.history.errors[-1]:.5f}",
             )
         # A program that must end does no further pass over the patterns.
-        self.snapshot = run.snapshot(exact=self._interruption.number is None)
+        exact = self._exact and self._interruption.number is None
+        self.snapshot = run.snapshot(exact=exact)
         self._keep(self.snapshot, run, True)
 
     def searched(self, tried: int, planned: int, candidate: Candidate) -> None:

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_scicompty.autosave import Autosave, kept, place_beside, set_aside
+from napari_scicompty.autosave import (
+    Autosave,
+    claimed,
+    damaged_generations,
+    free_place,
+    is_kept_by_another,
+    kept,
+    place_beside,
+    set_aside,
+)
 from napari_scicompty.cli._options import assemble
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.cli._words import load_recipe
@@ -17,7 +26,7 @@ from napari_scicompty.repeating import repeated_runs
 from napari_scicompty.results import open_result, stored_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_scicompty.run import Run
     from napari_scicompty.scan import Scan
@@ -40,18 +49,23 @@ class Job:
     """A result that is made once more."""
     controls: Controls = field(default_factory=Controls)
     autosave: Autosave | None = None
-    _taken_up: bool = False
+    _taken_up: Path | None = None
+    """Where this run was kept before it was cut."""
     _has_complained: bool = False
 
-    def begin(self, result: Path | None) -> None:
+    def begin(self, result: Path | None, inputs: Sequence[str]) -> None:
         """Choose where the run is kept; leave what an earlier run left in peace."""
-        path = None if result is None else place_beside(result)
-        if path is not None and not self._taken_up and (found := set_aside(path)):
-            say(
-                f"{path} held an earlier run that was never saved; it is now {found} "
-                "(go on from it with --from)"
-            )
-        self.autosave = Autosave(path, self._say_not_kept)
+        path = self._taken_up
+        if result is not None and path is None:
+            path = free_place(result, inputs)
+            if places := set_aside(path):
+                named = " and ".join(str(place) for place in places)
+                say(
+                    f"{path} held an earlier run that was never saved; it is now "
+                    f"{named} (go on from it with --from)"
+                )
+        is_own = self._taken_up is not None
+        self.autosave = Autosave(path, self._say_not_kept, taken_up=is_own)
 
     def runs(self, scan: Scan, progress: Callable[..., None]) -> Iterator[Run]:
         """Prepare one run after the other; each must be done before the next."""
@@ -114,10 +128,10 @@ class Job:
             self._has_complained = True
             say(f"warning: the run is not kept on disk: {error}", err=True)
 
-    def discard(self) -> None:
-        """Remove what was kept: the result is saved, or there is none."""
+    def discard(self, but: Path | None = None) -> None:
+        """Remove what was kept: the result is saved, as the file `but`."""
         if self.autosave is not None:
-            self.autosave.discard()
+            self.autosave.discard(but or "")
 
 
 @dataclass
@@ -208,10 +222,16 @@ def resumed(result: Path | None) -> TakenUp | None:
     """
     if result is None:
         raise InputError("--resume: give --save, beside which the run was kept")
-    path = kept(place_beside(result))
+    place = place_beside(result)
+    if is_kept_by_another(place):
+        raise InputError(f"--resume: the run in {place} is still under way")
+    for broken in damaged_generations(place):
+        say(f"warning: {broken} is damaged and is not used", err=True)
+    path = kept(place)
     if path is None:
         say(f"nothing to take up beside {result}: the run begins anew")
         return None
+    claimed(place)
     plan, rest = stored_recipe(path, "plan"), stored_recipe(path, "rest")
     if plan is None or rest is None:
         raise InputError(f"--resume: {path} does not say what is left to do; --from it")
@@ -221,6 +241,6 @@ def resumed(result: Path | None) -> TakenUp | None:
         open_result(path),
         load_recipe(path),
         Recipe.from_toml(plan, folder),
-        _taken_up=True,
+        _taken_up=place,
     )
     return TakenUp(path, job)

@@ -9,12 +9,14 @@ import typer
 
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import checked_target
+from napari_scicompty.files import checked_target, never
 from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from napari_scicompty.files import Ours
 
 Overwrite = Annotated[
     bool,
@@ -36,6 +38,7 @@ def check_outputs(
     *outputs: tuple[Path | None, tuple[str, ...]],
     inputs: Iterable[Path | str | None] = (),
     overwrite: bool = False,
+    ours: Ours | None = None,
 ) -> None:
     """Check files that are to be written: their folders, names, and what is there.
 
@@ -47,6 +50,8 @@ def check_outputs(
         Files that the command reads, which none of them may be.
     overwrite
         Whether files that this program did not write may be replaced.
+    ours
+        As in `files.checked_target`.
 
     Raises
     ------
@@ -66,6 +71,7 @@ def check_outputs(
             )
         if not path.name.lower().endswith(suffixes):
             raise InputError(f"{path}: end its name with {' or '.join(suffixes)}")
-        target = checked_target(path, inputs=read, overwrite=overwrite)
+        may_go = never if path.suffix.lower() == ".toml" else ours
+        target = checked_target(path, inputs=read, overwrite=overwrite, ours=may_go)
         if taken.setdefault(str(target), path) is not path:
             raise InputError(f"{path}: two outputs have this name; give each its own")

@@ -16,7 +16,7 @@ from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._saving import Outputs, save_all
 from napari_scicompty.cli._signals import interruptible
 from napari_scicompty.cli._terminal import say, tell
-from napari_scicompty.cli._words import load_recipe
+from napari_scicompty.cli._words import in_options, load_recipe
 from napari_scicompty.errors import InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions
 from napari_scicompty.refine import REFINERS
@@ -110,8 +110,8 @@ def reconstruct(
         (tiff, (".ome.tif", ".ome.tiff")),
     )
     sources = (recipe, continued, repeat)
-    if sum(source is not None for source in (continued, repeat)) + resume > 1:
-        raise InputError("give one of --from, --repeat and --resume")
+    if repeat is not None and (continued is not None or resume):
+        raise InputError("--repeat: leave out --from and --resume")
     check_outputs(*checks, inputs=(file, positions, *sources), overwrite=overwrite)
     is_given = file is not None or recipe is not None or bool(given)
     job: Job
@@ -119,16 +119,16 @@ def reconstruct(
         if given or recipe is not None:
             raise InputError("--repeat: takes its settings from the result; give none")
         job = repeated(repeat, file, positions)
-    elif continued is not None:
-        base = None if recipe is None else load_recipe(recipe)
-        job = continued_from(continued, base, file, positions, given)
     else:
         base = None if recipe is None else load_recipe(recipe)
         taken_up = resumed(save) if resume else None
-        if taken_up is None or is_given:
+        if continued is not None:
+            job = continued_from(continued, base, file, positions, given)
+        elif taken_up is None or is_given:
             job = begun_anew(assemble(base, file, positions, given))
         if taken_up is not None:
-            job = taken_up.checked(job.recipe if is_given else None)
+            is_known = is_given or continued is not None
+            job = taken_up.checked(job.recipe if is_known else None)
     inputs = (*sources, *job.recipe.input_files)
     check_outputs(*checks, inputs=inputs, overwrite=overwrite)
     if save_recipe is not None:
@@ -142,32 +142,42 @@ def _carry_out(job: Job, outputs: Outputs) -> None:
     """Run, save what there is, say what happened, and end as it should."""
     scan = job.recipe.scan()
     tell(_show.report_of(scan))
-    job.begin(outputs.result)
+    job.begin(outputs.result, outputs.inputs)
     with interruptible(job.controls) as interruption:
-        follower = Follower(job.controls, interruption, job.keep, job.due)
+        exact = job.repeats is None or job.repeats.exact
+        follower = Follower(job.controls, interruption, job.keep, job.due, exact=exact)
         failure: Exception | None
         failure = follower.run(job.runs(scan, follower.searched))
         interruption.saving = True
         last = follower.snapshot
+        same = True
         if last is None or (job.controls.stopped and not job.has_moved(last)):
-            say("stopped before anything was computed; nothing was saved")
-            job.discard()
+            if failure is None:
+                say("stopped before anything was computed; nothing was saved")
         else:
             failure = save_all(job, last, outputs, failure) or failure
-            _say_what_came_out(job, last)
-        interruption.end()
+            same = _say_what_came_out(job, last)
+        if interruption.number is not None:
+            if failure is not None:
+                say(f"error: {in_options(failure)}", err=True)
+            interruption.end()
     if failure is not None:
         raise failure
+    if not same:
+        raise typer.Exit(1)
 
 
-def _say_what_came_out(job: Job, last: Any) -> None:
+def _say_what_came_out(job: Job, last: Any) -> bool:
+    """Say what the run found; return whether a repetition is the same."""
     tell(_show.notes_of(last.history))
     tell(_show.refined_geometry(last))
     tell([("error", f"{last.error:.5f} at epoch {last.epoch}")])
-    if job.repeats is not None:
-        differ = differences(job.repeats, last)
-        same = "the same as the saved result, bit for bit"
-        tell([("repeated", f"not the same: {'; '.join(differ)}" if differ else same)])
+    if job.repeats is None or job.controls.stopped:
+        return True
+    differ = differences(job.repeats, last)
+    same = "the same as the saved result, bit for bit"
+    tell([("repeated", f"not the same: {'; '.join(differ)}" if differ else same)])
+    return not differ
 
 
 def _each(texts: list[str]) -> list[str]:

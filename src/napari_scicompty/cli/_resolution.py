@@ -24,6 +24,7 @@ from napari_scicompty.cli._signals import interruptible
 from napari_scicompty.cli._terminal import quiet, say
 from napari_scicompty.cli._words import load_recipe
 from napari_scicompty.controls import Controls
+from napari_scicompty.errors import InputError
 from napari_scicompty.figures import SUFFIXES
 from napari_scicompty.figures.ring_correlation import (
     save_ring_correlation,
@@ -102,8 +103,8 @@ def resolution(
     with interruptible(controls) as interruption:
         found = _followed(halves)
         interruption.saving = True
-        _keep(found.frc, figure, save, door)
         _tell_all(found)
+        _keep(found.frc, figure, save, door)
         interruption.end()
 
 
@@ -189,12 +190,21 @@ def _keep(
     save: Path | None,
     door: dict[str, Any],
 ) -> None:
-    if figure is not None:
-        save_ring_correlation(figure, found, **door)
-        say(f"figure saved: {figure}")
-    if save is not None:
-        save_ring_table(save, found, **door)
-        say(f"curve saved: {save}")
+    failed: InputError | None = None
+    for path, save_as, what in (
+        (figure, save_ring_correlation, "figure"),
+        (save, save_ring_table, "curve"),
+    ):
+        if path is None:
+            continue
+        try:
+            save_as(path, found, **door)
+        except InputError as error:  # the other one is still to be had
+            failed = failed or error
+            continue
+        say(f"{what} saved: {path}")
+    if failed is not None:
+        raise failed
 
 
 def _line(name: str, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_scicompty.autosave import rescue
 from napari_scicompty.cli._outputs import tell_saved
 from napari_scicompty.cli._terminal import say
+from napari_scicompty.cli._words import in_options
 from napari_scicompty.errors import InputError
 from napari_scicompty.figures import save_figure
 from napari_scicompty.ome_tiff import save_ome_tiff
@@ -53,10 +54,6 @@ def save_all(
     door, errors = outputs.door, []
     if outputs.result is not None:
         errors.append(_save_or_rescue(job, last, outputs.result, door))
-    elif failure is None and not job.controls.stopped:
-        job.discard()  # it came to its end, and no result was wanted
-    else:
-        _tell_kept(job)
     if outputs.tiff is not None:
         tiff = outputs.tiff
         errors.append(_attempt(lambda: save_ome_tiff(tiff, last, **door)))
@@ -67,7 +64,15 @@ def save_all(
         errors.append(_attempt(lambda: save_figure(figure, last, **door, **options)))
         if errors[-1] is None:
             say(f"figure saved: {figure}")
-    return next((error for error in errors if error is not None), None)
+    failed = [error for error in errors if error is not None]
+    for error in failed[1:]:
+        say(f"error: {in_options(error)}", err=True)
+    if outputs.result is None:
+        if failure is None and not failed and not job.controls.stopped:
+            job.discard()  # it came to its end, and no result was wanted
+        else:
+            _tell_kept(job)
+    return failed[0] if failed else None
 
 
 def _save_or_rescue(
@@ -83,7 +88,7 @@ def _save_or_rescue(
         job.discard()
         return InputError(f"{error}; the result is kept in {place}")
     tell_saved(path, older)
-    job.discard()
+    job.discard(path)
     return None
 
 
@@ -100,4 +105,6 @@ def _attempt(save: Callable[[], object]) -> Exception | None:
         save()
     except InputError as error:
         return error
+    except Exception as error:  # one output must not take the others with it
+        return InputError(f"an output could not be made: {error}")
     return None

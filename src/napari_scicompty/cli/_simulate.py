@@ -13,6 +13,7 @@ from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._show import report_of
 from napari_scicompty.cli._terminal import say, tell
 from napari_scicompty.errors import InputError
+from napari_scicompty.files import never
 from napari_scicompty.formats import save_scan
 from napari_scicompty.formats.saving import SUFFIXES as SCANS
 from napari_scicompty.recipe import Recipe
@@ -51,7 +52,7 @@ def simulate_scan(
         return
     recipe = chosen_recipe(name, sets or [])
     door: dict[str, Any] = {"inputs": recipe.input_files, "overwrite": overwrite}
-    check_outputs((save, SCANS), (save_recipe, (".toml",)), **door)
+    check_outputs((save, SCANS), (save_recipe, (".toml",)), **door, ours=never)
     assert isinstance(recipe.input, VirtualExperiment)
     scan, truth = simulate(recipe.input)
     tell(report_of(scan))

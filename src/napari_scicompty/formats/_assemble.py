@@ -24,6 +24,7 @@ from napari_scicompty.formats.choices import (
 )
 from napari_scicompty.formats.masks import good_pixels
 from napari_scicompty.geometry import Geometry
+from napari_scicompty.hdf5_files import linked_files
 from napari_scicompty.reading import expanded, reading
 from napari_scicompty.scan import NotFinite, Scan, Source
 
@@ -115,9 +116,10 @@ def _files(
     raw: Raw, path: Path, positions: Path | None, choices: OpenChoices
 ) -> tuple[str, ...]:
     """Name every file that was read."""
-    named = (*raw.files, *raw.linked, path, positions, choices.mask, choices.dark)
-    files = (Path(name).absolute() for name in named if name is not None)
-    return tuple(dict.fromkeys(str(file) for file in files))
+    named = (*raw.files, path, positions, choices.mask, choices.dark)
+    files = [Path(name).absolute() for name in named if name is not None]
+    beside = [linked for file in files for linked in linked_files(file)]
+    return tuple(dict.fromkeys((*map(str, files), *beside)))
 
 
 def _opened(

@@ -67,8 +67,6 @@ class Raw:
     """Of the dataset that holds the patterns, where it has one."""
     energy_ev: float | None = None
     """Energy of photons that the wavelength was worked out from, if it was."""
-    linked: tuple[str, ...] = ()
-    """Other files that a part of it lies in."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,7 +105,6 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             report,
             excluded=(*excluded, *absent),
             energy_ev=_energy_ev(file, geometry | own_geometry),
-            linked=file.linked,
         )
 
 

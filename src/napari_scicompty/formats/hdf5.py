@@ -79,7 +79,6 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         positions = positions_by_key(file, path, choices)
         data_name = data.name
         report = (*report, *cut(rows, path), *file.notes)
-        linked = file.linked
         files = (Path(data.file.filename),)  # maybe another one, that is linked to
     return Raw(
         patterns,
@@ -92,7 +91,6 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         absent,
         name=data_name,
         energy_ev=_energy_ev(geometry, choices),
-        linked=linked,
     )
 
 

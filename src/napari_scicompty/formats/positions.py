@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import MARK, replacing
+from napari_scicompty.files import never, replacing
 from napari_scicompty.formats import datasets, hdf5
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import Positions
 from napari_scicompty.formats.choices import POSITION_KEYS
 from napari_scicompty.hdf5_files import opened
+from napari_scicompty.hdf5_output import refuse_damaged
 from napari_scicompty.hdf5_values import read_small
 from napari_scicompty.reading import check_file, read_npy, reading
 
@@ -77,8 +78,7 @@ def save_positions(
     positions_m : (n, 2)
         (y, x) in metres.
     **door
-        As in `files.replacing`: ``overwrite=True`` replaces a table that is there; CSV
-        and NPY cannot tell that this program wrote them.
+        As in `files.replacing`: ``overwrite=True`` replaces a table that is there.
 
     Raises
     ------
@@ -86,6 +86,7 @@ def save_positions(
         A table that is there, a folder that is missing or cannot be written, or a full
         disk.
     """
+    door = {"ours": never} | door  # measured ones look the same
     columns = np.asarray(positions_m, np.float64)[:, ::-1]
     suffix = str(path).lower()[-4:]
     with replacing(path, **door) as part:
@@ -95,7 +96,7 @@ def save_positions(
         elif suffix == ".csv":
             np.savetxt(part, columns, _EXACT, ",", header="x_m,y_m", comments="")
         else:
-            np.savetxt(part, columns, _EXACT, header=f"x_m y_m, saved by {MARK}")
+            np.savetxt(part, columns, _EXACT, header="x_m y_m")
 
 
 def _from_npy(path: Path) -> Positions:
@@ -114,6 +115,9 @@ def _from_npy(path: Path) -> Positions:
 
 
 def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
+    if not choices.damaged:
+        with opened(path, _KIND, choices.allow_external) as file:
+            refuse_damaged(file.file, path)
     if (named := hdf5.read_positions(path, choices)) is not None:
         return named
     with opened(path, _KIND, choices.allow_external) as file:

@@ -20,6 +20,7 @@ from scipy import constants
 
 from napari_scicompty.checks import CHECKS
 from napari_scicompty.errors import InputError
+from napari_scicompty.files import never
 from napari_scicompty.formats import cxi
 from napari_scicompty.geometry import Geometry, check_fields
 from napari_scicompty.hdf5_files import opened
@@ -54,7 +55,7 @@ def save_scan(
     Parameters
     ----------
     path
-        The file; an older scan is replaced when the new one is complete.
+        The file; one that is there is replaced with ``overwrite=True`` only.
     scan
         Patterns, positions, mask and geometry as they are, after all preparation.
     truth
@@ -71,6 +72,7 @@ def save_scan(
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: end the name of a scan with {' or '.join(SUFFIXES)}")
+    door = {"ours": never} | door  # a scan may be all that there is
     door["inputs"] = (*door.get("inputs", ()), *scan.source.files)
     with new_hdf5(path, **door) as file:
         file["cxi_version"] = 150

@@ -36,8 +36,8 @@ from pydantic import PrivateAttr
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import MARK, write_bytes
-from napari_scicompty.reading import check_file, expanded, reading
+from napari_scicompty.files import never, write_bytes
+from napari_scicompty.reading import as_text, check_file, expanded, reading
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._done import stages_done
 from napari_scicompty.recipe._inputs import input_files
@@ -53,7 +53,12 @@ from napari_scicompty.recipe.sections import (
 from napari_scicompty.reconstruction import prepare
 from napari_scicompty.refine import refiners
 from napari_scicompty.repeating import repeated
-from napari_scicompty.results import is_result, open_result, stored_recipe
+from napari_scicompty.results import (
+    folder_of,
+    is_result,
+    open_result,
+    stored_recipe,
+)
 from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation import (
@@ -242,9 +247,10 @@ class Recipe(Settings):
             A file that this program did not write, one of the recipe's own inputs, a
             folder that is missing or cannot be written, or a full disk.
         """
-        text = self.to_toml(expanded(path).absolute().parent)
+        text = self.to_toml(folder_of(path))
+        door = {"ours": never} | door  # people edit recipes
         door["inputs"] = (*door.get("inputs", ()), *self.input_files)
-        write_bytes(path, f"# Recipe of {MARK}\n{text}".encode(), **door)
+        write_bytes(path, as_text(text).encode(), **door)
 
     def to_python(self) -> str:
         """Return the same run as a script (Copy as Python)."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_scicompty.hdf5_files import linked_files
 from napari_scicompty.reading import expanded
 from napari_scicompty.recipe.sections import path_fields
 from napari_scicompty.settings import Settings
@@ -11,11 +13,10 @@ from napari_scicompty.simulation.pictures import is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def input_files(*parts: Settings) -> Iterator[Path]:
-    """Name the files that settings read, of a folder all that lie in it."""
+    """Name the files that settings read: all in a folder, and what HDF5 links to."""
     for part in parts:
         fields, paths = type(part).model_fields, path_fields(type(part))
         for name, value in part:
@@ -25,4 +26,8 @@ def input_files(*parts: Settings) -> Iterator[Path]:
                 if is_file in fields[name].metadata and not is_file(value):
                     continue  # a picture that comes with the package
                 path = expanded(value)
-                yield from path.iterdir() if path.is_dir() else [path]
+                yield path
+                if path.is_dir():
+                    yield from path.iterdir()
+                else:
+                    yield from map(Path, linked_files(path))

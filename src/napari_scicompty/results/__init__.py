@@ -25,6 +25,7 @@ Layout of a result, format version 1; lengths in metres, pairs are (y, x)::
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import platform
@@ -39,10 +40,10 @@ import numpy as np
 
 import napari_scicompty
 from napari_scicompty.errors import InputError
-from napari_scicompty.files import beside, checked_target
+from napari_scicompty.files import RESULT, beside
 from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_output import damaged_parts, new_hdf5, refuse_damaged
-from napari_scicompty.reading import expanded
+from napari_scicompty.reading import as_text, expanded
 from napari_scicompty.results._parts import (
     ARRAYS,
     array,
@@ -55,7 +56,6 @@ from napari_scicompty.results._parts import (
     open_state,
     own,
     pair,
-    plain,
     save_history,
     save_source,
     save_state,
@@ -65,17 +65,19 @@ from napari_scicompty.scan import Source
 from napari_scicompty.snapshot import History, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import h5py
 
     from napari_scicompty.recipe import Recipe
+    from napari_scicompty.snapshot import Change, RunRecord
 
     StrPath = str | os.PathLike[str]
 
-FORMAT = "napari-scicompty result"
+FORMAT = RESULT
 FORMAT_VERSION = 1
 
+_TOLD = ("object", "probe", "positions_m")
 _NOMINAL = "nominal_positions_m"
 _OPTIONAL = (_NOMINAL, "pattern_error")
 _NUMBERS = {"epoch": int, "batch": int, "error": float, "seed": int, "elapsed_s": float}
@@ -125,13 +127,13 @@ def save_result(
             f"snapshot is a {type(snapshot).__name__}; give a Snapshot, such as "
             "reconstruct yields"
         )
-    folder = expanded(path).absolute().parent
+    folder = folder_of(path)
     named = {"recipe": recipe}
     if plan is not None:
         named |= {"plan": plan[0], "rest": plan[1]}
     texts = {name: made.to_toml(folder) for name, made in named.items() if made}
     door["inputs"] = (*door.get("inputs", ()), *snapshot.source.files)
-    older = door.setdefault("keep_as", _place_for_older(path, snapshot, door["inputs"]))
+    older = door.setdefault("keep_as", _place_for_older(path, snapshot))
     with new_hdf5(path, **door) as file:
         file.attrs.update(
             format=FORMAT,
@@ -152,7 +154,7 @@ def save_result(
         save_source(file.create_group("source"), snapshot.source)
         file.create_group("versions").attrs.update(_versions())
         for name, text in texts.items():
-            file[name] = plain(text)
+            file[name] = as_text(text)
     return older
 
 
@@ -264,19 +266,20 @@ def provenance(path: StrPath) -> dict[str, str]:
         return {"created": str(file.attrs["created"]), **made}
 
 
-def _place_for_older(
-    path: StrPath, snapshot: Snapshot, inputs: Iterable[StrPath]
-) -> Path | None:
+def folder_of(path: StrPath) -> Path:
+    """Return the folder that a file lies in, links followed."""
+    return Path(os.path.realpath(expanded(path))).parent
+
+
+def _place_for_older(path: StrPath, snapshot: Snapshot) -> Path | None:
     """Choose where a result goes that another run left at `path`."""
     target = Path(os.path.realpath(expanded(path)))
     if not is_result(target) or _leads_to(target, snapshot):
         return None
-    for number in ("", *range(2, 100)):
+    for number in ("", *range(2, 1000)):
         place = beside(target, f".previous{number}")
-        try:
-            return checked_target(place, inputs=inputs)
-        except InputError:  # it is not ours to replace: take the next name
-            continue
+        if not os.path.lexists(place):
+            return place
     raise InputError(
         f"{path}: holds the result of another run, and there is no name left to keep "
         "it under; choose another name"
@@ -286,14 +289,38 @@ def _place_for_older(
 def _leads_to(path: Path, snapshot: Snapshot) -> bool:
     """Whether a run came through the result in a file, which is then no loss."""
     try:
-        with _reading(path) as file:
-            errors = own(own(file, "history"), "errors")[()]
-            source = str(own(file, "source").attrs["sha256"])
-    except Exception:
+        old = open_result(path)
+    except InputError:
         return False
-    ours = np.array(snapshot.history.errors[: len(errors)])
-    same = np.array_equal(errors, ours, equal_nan=True)
-    return bool(same and source == snapshot.source.sha256)
+    then, now = old.history, snapshot.history
+    errors = np.array_equal(then.errors, now.errors[: len(then.errors)], equal_nan=True)
+    runs, ran = _as_begun(now.runs), _as_begun(then.runs)
+    is_earlier = (
+        old.source.sha256 == snapshot.source.sha256
+        and errors
+        and ran == runs[: len(ran)]
+        and _told(then.changes) == _told(now.changes[: len(then.changes)])
+    )
+    point, ours = (old.epoch, old.batch), (snapshot.epoch, snapshot.batch)
+    if point == ours:
+        return is_earlier and all(
+            np.array_equal(getattr(old, name), getattr(snapshot, name))
+            for name in _TOLD
+        )
+    return is_earlier and bool(ran) and point < ours
+
+
+def _as_begun(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Leave out how long runs were to last, and whether they did."""
+    return [
+        dataclasses.replace(run, finished=False, run=run.run | {"epochs": 0})
+        for run in runs
+    ]
+
+
+def _told(changes: Sequence[Change]) -> str:
+    """Write changes out: values are lists where they come from a file."""
+    return json.dumps([asdict(change) for change in changes])
 
 
 # -- files --------------------------------------------------------------------------

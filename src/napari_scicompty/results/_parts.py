@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from napari_scicompty.geometry import Geometry
 from napari_scicompty.hdf5_values import check_bomb
 from napari_scicompty.host_memory import available_bytes
+from napari_scicompty.reading import as_text
 from napari_scicompty.scan import Source
 from napari_scicompty.snapshot import Change, History, Refined, RunRecord
 
@@ -127,14 +127,6 @@ def _json(group: h5py.Group, name: str, kind: type[Any]) -> Any:
     return found
 
 
-def plain(text: str) -> str:
-    r"""Write out bytes that are no UTF-8, which names of files may hold.
-
-    With two backslashes: in TOML ``"\\udcff"`` is a text, and one alone is a fault.
-    """
-    return re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):04x}", text)
-
-
 # -- groups ------------------------------------------------------------------------
 def open_geometry(group: h5py.Group) -> Geometry:
     values = dict(group.attrs)
@@ -150,7 +142,7 @@ def open_settings(data: h5py.Dataset) -> dict[str, Any]:
 
 
 def save_source(group: h5py.Group, source: Source) -> None:
-    group.attrs.update(path=plain(source.path), sha256=source.sha256)
+    group.attrs.update(path=as_text(source.path), sha256=source.sha256)
     group["files"] = json.dumps(source.files)
     group["opened"] = json.dumps(source.opened)
 
@@ -186,7 +178,7 @@ def save_history(group: h5py.Group, history: History) -> None:
         group[name] = json.dumps([asdict(item) for item in getattr(history, name)])
     group.create_dataset(
         "notes",
-        data=[plain(note) for note in history.notes],
+        data=[as_text(note) for note in history.notes],
         dtype=h5py.string_dtype(),
     )
 

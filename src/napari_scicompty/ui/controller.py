@@ -317,10 +317,10 @@ class RunController(QObject):
         self.replace_result(snapshot)
         self.scan_changed.emit()
 
-    def mark_saved(self) -> None:
+    def mark_saved(self, path: str) -> None:
         """Note that the user has the result in a file."""
         self.saved = True
-        self.keeping.discard()
+        self.keeping.discard(path)
 
     def mark_recovered(self, path: Path) -> None:
         """Note that the result on show lies in a file that goes when it is saved."""
@@ -451,8 +451,13 @@ class RunController(QObject):
 
 def inputs_of_all() -> list[str]:
     """Files that the scans of all viewers were read from."""
-    scans = (controller.scan for controller in _CONTROLLERS.values())
-    return [name for scan in scans if scan is not None for name in scan.source.files]
+    known = [
+        part.source.files
+        for controller in _CONTROLLERS.values()
+        for part in (controller.scan, controller.snapshot)
+        if part is not None
+    ]
+    return [name for files in known for name in files]
 
 
 def _sentence(error: Exception) -> str:

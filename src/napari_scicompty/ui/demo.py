@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import napari
@@ -50,10 +51,14 @@ def main(output: Path | None = None) -> int:
 
     def leave(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        nonlocal code
         dock.result.save(str(folder / "result.h5"))
         figures = FigureExport(viewer)
         figures.save(str(folder / "figure.png"))
         figures.screenshot_window(str(folder / "screenshot.png"))
+        if not controller.saved:
+            print(dock.bar.message.text(), file=sys.stderr)
+            code = 1
         viewer.close()
 
     controller.state_changed.connect(ended)

@@ -35,7 +35,7 @@ class Keeping(QObject):
     @property
     def due(self) -> bool:
         """Whether it is time to keep the run."""
-        return self._autosave is not None and self._autosave.due
+        return self._autosave is None or self._autosave.due
 
     def forget(self) -> None:
         """Leave the files where they are: another result is on show."""
@@ -58,12 +58,12 @@ class Keeping(QObject):
         if self._autosave is not None:
             self._autosave.wait()
 
-    def discard(self) -> None:
-        """Remove the files: the person has saved the result."""
+    def discard(self, saved_as: str) -> None:
+        """Remove the files: the person has saved the result, perhaps as one of them."""
         if self._autosave is not None:
-            self._autosave.discard()
+            self._autosave.discard(saved_as)
         if self._recovered is not None:
-            discard(self._recovered)
+            discard(self._recovered, saved_as)
         self.forget()
 
     def _tell(self, error: Exception) -> None:

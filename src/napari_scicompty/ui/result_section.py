@@ -109,7 +109,7 @@ class ResultSection(QWidget):
             ),
             f"saved {where}",
         ):
-            self.controller.mark_saved()
+            self.controller.mark_saved(where)
             if older[0] is not None:
                 self.controller.say(
                     "info",

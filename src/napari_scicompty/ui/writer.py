@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,7 @@ def write_ome_tiff(path: str, layers: list[LayerData]) -> list[str]:
                 metadata=_ome(data, attributes),
             )
     for data, attributes, _ in (layer for layer in layers if layer[2] == "points"):
-        name = attributes.get("name", "points").replace(" ", "_")
-        beside = (
-            Path(path)
-            .with_suffix("")
-            .with_suffix("")
-            .with_name(f"{Path(path).name.split('.')[0]}_{name}.csv")
-        )
+        beside = _table_beside(Path(path), str(attributes.get("name", "points")))
         unit = _unit(attributes)
         header = f"y_{unit},x_{unit}"
         points = np.asarray(data) * attributes.get("scale", 1)
@@ -54,6 +49,17 @@ def write_ome_tiff(path: str, layers: list[LayerData]) -> list[str]:
             np.savetxt(part, points, delimiter=",", header=header, comments="")
         written.append(str(beside))
     return written
+
+
+def _table_beside(path: Path, layer: str) -> Path:
+    """Return a name that nothing has yet: napari has asked about the picture alone."""
+    stem = path.name.split(".")[0][:100]
+    name = re.sub(r"[^\w-]+", "_", layer)[:100]
+    for number in ("", *(f"_{n}" for n in range(2, 1000))):
+        table = path.with_name(f"{stem}_{name}{number}.csv")
+        if not table.exists():
+            break
+    return table
 
 
 def _ome(data: Any, attributes: dict[str, Any]) -> dict[str, Any]:
