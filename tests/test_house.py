@@ -33,7 +33,7 @@ WITHIN_A_FLOOR = (  # each room may import those that stand before it
     "errors device optics",
     "host_memory device",
     "errors processes reading files hdf5_output",
-    "hdf5_values hdf5_output",
+    "hdf5_values hdf5_files hdf5_output",
     "errors host_memory reading hdf5_heaps hdf5_values hdf5_files",
     "stacks scan",
     "snapshot estimate",

@@ -202,7 +202,7 @@ def discard(path: Path, but: StrPath = "") -> None:
 
 
 def _remove(file: Path, but: StrPath) -> None:
-    if not (but and os.path.exists(but) and os.path.samefile(file, but)):
+    if not but or os.path.realpath(file) != os.path.realpath(expanded(but)):
         file.unlink(missing_ok=True)
 
 

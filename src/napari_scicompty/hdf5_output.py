@@ -8,6 +8,10 @@ Checksums: the dataset ``/checksums`` is JSON text, for each dataset, link and g
 SHA-256 over type, shape, content and attributes; its attribute ``sha256`` is that of
 the text itself. Of a dataset with Fletcher32 the chunks are listed in place of their
 content, which HDF5 then guards itself.
+
+Seal: behind the end of HDF5's own file stands a SHA-256 of all its bytes. Where it
+fits, nothing else is looked at; where it does not, the parts are looked at in a process
+apart, because a damaged file can end the process that reads it.
 """
 
 from __future__ import annotations
@@ -15,6 +19,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +30,19 @@ import numpy as np
 
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import replacing
+from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_values import check_bomb
+from napari_scicompty.reading import check_file, reading
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 CHECKSUMS = "checksums"
 """Dataset of the root that holds the checksums."""
 _DIGITS = 16
 """Of a checksum that are kept: one change in 2^64 goes unseen."""
+_SEAL = b"\nnapari-scicompty, SHA-256 of all bytes before: "
 _UNREADABLE = "unreadable"
 
 
@@ -62,6 +72,7 @@ def new_hdf5(path: str | os.PathLike[str], **door: Any) -> Iterator[h5py.File]:
             raise
         if sink.fault is not None:
             raise sink.fault
+        _seal(raw)
 
 
 class _Sink(io.RawIOBase):
@@ -167,9 +178,78 @@ def damaged_parts(file: h5py.File, only: Sequence[str] = ()) -> list[str]:
     return [name for name in looked_at if known.get(name) != found.get(name)]
 
 
-def refuse_damaged(file: h5py.File, path: object, only: Sequence[str] = ()) -> None:
-    """Raise InputError where checksums of a file do not fit; see `damaged_parts`."""
-    if damaged := damaged_parts(file, only):
+# -- the seal -----------------------------------------------------------------------
+def _seal(raw: io.RawIOBase) -> None:
+    raw.seek(0, io.SEEK_END)
+    size = raw.tell()
+    raw.seek(0)
+    seal = _SEAL + _bytes_sum(raw, size).encode()
+    raw.seek(size)
+    if raw.write(seal) != len(seal):
+        raise OSError("not all of it was written")
+
+
+def _bytes_sum(raw: Any, size: int) -> str:
+    """SHA-256 of the next `size` bytes of a file."""
+    digest = hashlib.sha256()
+    while size > 0 and (piece := raw.read(min(size, 2**20))):
+        digest.update(piece)
+        size -= len(piece)
+    return digest.hexdigest()
+
+
+def is_whole(path: Path) -> bool | None:
+    """Whether the bytes of a file are as they were written; None without a seal."""
+    length = len(_SEAL) + 64
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END) - length
+        if size < 0:
+            return None
+        file.seek(size)
+        seal = file.read(length)
+        if not seal.startswith(_SEAL):
+            return None
+        file.seek(0)
+        return _bytes_sum(file, size).encode() == seal[len(_SEAL) :]
+
+
+def damaged_in(path: Path, only: Sequence[str] = ()) -> list[str]:
+    """Name the damaged parts of an HDF5 file, without any danger to this process.
+
+    Parameters
+    ----------
+    only : sequence of str
+        As in `damaged_parts`.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be looked at.
+    """
+    with reading(path, "HDF5 file"):
+        check_file(path, "HDF5 file")
+        sealed = is_whole(path)
+        if sealed or not h5py.is_hdf5(path):
+            return []
+    if sealed is None:  # of an older version, or changed by another program
+        with opened(path, "HDF5 file") as tree:
+            return damaged_parts(tree.file, only)
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, os.fspath(path), *only],
+        capture_output=True,
+        check=False,
+    )
+    try:
+        return list(json.loads(done.stdout))
+    except ValueError:
+        raise InputError(
+            f"{path}: is so damaged that it cannot be looked at; use another copy"
+        ) from None
+
+
+def refuse_damaged(path: Path, only: Sequence[str] = ()) -> None:
+    """Raise InputError where a file is damaged; see `damaged_in`."""
+    if damaged := damaged_in(path, only):
         raise InputError(
             f"{path}: is damaged, or was changed after it was saved "
             f"({', '.join(damaged)}: the checksum does not fit); use another copy, or "
@@ -263,3 +343,8 @@ def _content(value: Any) -> Iterator[Any]:
         yield array.tolist()
     else:
         yield np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+
+
+if __name__ == "__main__":
+    with h5py.File(sys.argv[1]) as _file:
+        print(json.dumps(damaged_parts(_file, sys.argv[2:])))

@@ -270,10 +270,10 @@ def _read_probe(
     most_bytes = MOST_MODES * math.prod(shape) * np.dtype(complex).itemsize
     if path.suffix.lower() == ".npy":
         return read_npy(path, _KIND, most_bytes), None
+    refuse_damaged(path, ["/", "/probe"])
     with opened(path, _KIND) as file:
         if (probe := file.get("probe")) is None:
             raise InputError(f"{path}: no dataset 'probe' in this HDF5 file")
-        refuse_damaged(file.file, path, ["/", "/probe"])
         pixel = np.asarray(file.attrs.get("pixel_size_m", ()))
         known = pixel.shape == (2,) and pixel.dtype.kind == "f"
         return read_small(probe, "uifc", most_bytes), pixel if known else None

@@ -23,7 +23,6 @@ from napari_scicompty.formats.choices import (
 from napari_scicompty.formats.datasets import DatasetRow, list_datasets
 from napari_scicompty.formats.positions import save_positions
 from napari_scicompty.formats.saving import save_scan, stored_truth
-from napari_scicompty.hdf5_files import opened
 from napari_scicompty.hdf5_output import refuse_damaged
 from napari_scicompty.reading import check_file, expanded, reading
 
@@ -139,15 +138,6 @@ def _path(value: str | os.PathLike[str], name: str) -> Path:
     return expanded(value)
 
 
-def _refuse_damaged(path: Path) -> None:
-    """Look at the checksums of a scan that `save_scan` wrote."""
-    with reading(path, "scan"):
-        if path.is_dir() or not h5py.is_hdf5(path):
-            return
-        with opened(path, "scan") as file:
-            refuse_damaged(file.file, path)
-
-
 def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     """Read what a file of any known format holds, unchecked.
 
@@ -183,6 +173,6 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     *first, last = (import_module(f"{__name__}.{f.module}") for f in fitting)
     module = next((m for m in first if m.recognises(path)), last)
     raw: Raw = module.read(path, chosen)
-    if not chosen.damaged:
-        _refuse_damaged(path)
+    if not chosen.damaged and not path.is_dir():
+        refuse_damaged(path)
     return raw

@@ -116,8 +116,7 @@ def _from_npy(path: Path) -> Positions:
 
 def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
     if not choices.damaged:
-        with opened(path, _KIND, choices.allow_external) as file:
-            refuse_damaged(file.file, path)
+        refuse_damaged(path)
     if (named := hdf5.read_positions(path, choices)) is not None:
         return named
     with opened(path, _KIND, choices.allow_external) as file:

@@ -99,13 +99,13 @@ def stored_truth(path: StrPath) -> dict[str, Any]:
         A file that is missing or damaged, or holds no truth.
     """
     where = expanded(path)
+    refuse_damaged(where)
     with opened(where, "CXI or HDF5 file") as file:
         if _TRUTH not in file:
             raise InputError(
                 f"{where}: holds no truth; give a scan that was simulated and saved "
                 "with its truth"
             )
-        refuse_damaged(file.file, where)
         return _open_values(file, _TRUTH)
 
 

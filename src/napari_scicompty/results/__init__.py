@@ -42,7 +42,7 @@ import napari_scicompty
 from napari_scicompty.errors import InputError
 from napari_scicompty.files import RESULT, beside
 from napari_scicompty.hdf5_files import opened
-from napari_scicompty.hdf5_output import damaged_parts, new_hdf5, refuse_damaged
+from napari_scicompty.hdf5_output import damaged_in, new_hdf5, refuse_damaged
 from napari_scicompty.reading import as_text, expanded
 from napari_scicompty.results._parts import (
     ARRAYS,
@@ -172,10 +172,8 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
     InputError
         A file that is missing, damaged, not a result, or of a newer version.
     """
-    with _reading(path) as file:
-        if not damaged:
-            refuse_damaged(file, expanded(path))
-        parts = _merged(damaged_parts(file)) if damaged else []
+    with _reading(path, () if not damaged else None) as file:
+        parts = _merged(damaged_in(expanded(path))) if damaged else []
 
         def part(name: str, read: Callable[[Any], Any], instead: Any) -> Any:
             """Read one part, or leave it out where it is damaged."""
@@ -244,10 +242,9 @@ def stored_recipe(path: StrPath, name: str = "recipe") -> str | None:
     InputError
         As in `open_result`.
     """
-    with _reading(path) as file:
+    with _reading(path, [f"/{name}"]) as file:
         if not has(file, name):
             return None
-        refuse_damaged(file, path, [f"/{name}"])
         return text_of(file, name)
 
 
@@ -259,8 +256,7 @@ def provenance(path: StrPath) -> dict[str, str]:
     InputError
         As in `open_result`.
     """
-    with _reading(path) as file:
-        refuse_damaged(file, path, ["/", "/versions"])
+    with _reading(path, ["/", "/versions"]) as file:
         versions = own(file, "versions")
         made = {name: str(text) for name, text in versions.attrs.items()}
         return {"created": str(file.attrs["created"]), **made}
@@ -325,12 +321,20 @@ def _told(changes: Sequence[Change]) -> str:
 
 # -- files --------------------------------------------------------------------------
 @contextmanager
-def _reading(path: StrPath) -> Iterator[h5py.File]:
-    """Open a result, and turn what can be wrong with it into sentences."""
+def _reading(path: StrPath, parts: Sequence[str] | None) -> Iterator[h5py.File]:
+    """Open a result, and turn what can be wrong with it into sentences.
+
+    Parameters
+    ----------
+    parts : sequence of str or None
+        Those that must be whole: all where there are none; None takes what there is.
+    """
     where = expanded(path)
     if not os.path.isfile(where):
         raise InputError(f"{where}: no such file; give a saved result (.h5)")
     try:
+        if parts is not None:
+            refuse_damaged(where, parts)
         with opened(where, "result") as tree:
             file = tree.file
             if file.attrs.get("format") != FORMAT:
