@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EXPERIMENT = sc.VirtualExperiment(
     modes=2, path={"rows": 4, "columns": 4, "step_px": 5}, detector={"frame": 32}
 )
-FLIPS = 50
+FLIPS = 25
 MANY = int(os.environ.get("SCICOMPTY_FLIPS", 250))
 """Of the slow test; 2000 for the figures of the benchmark page."""
 Known = dict[str, Any]

@@ -467,7 +467,7 @@ def test_an_energy_in_a_cxi_file_is_questioned(tmp_path: Path) -> None:
         geometry = sc.Geometry.from_energy(energy_ev, 2.0, 75e-6)
         pixel = np.array(geometry.pixel_size_m((64, 64)))
         scan = sc.Scan(SCAN.patterns, points * pixel, geometry)
-        sc.save_scan(tmp_path / "s.cxi", scan)
+        sc.save_scan(tmp_path / "s.cxi", scan, overwrite=True)
         assert not sc.open_scan(tmp_path / "s.cxi").findings  # says a wavelength
         with (
             h5py.File(tmp_path / "s.cxi") as ours,

@@ -397,6 +397,7 @@ def test_a_figure_of_gigabytes_is_refused(tmp_path: Path) -> None:
 def test_a_truth_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.cxi"
     for name, value in (("object", "a star"), ("pixel_size_m", (0.0, 1e-9))):
+        path.unlink(missing_ok=True)
         write_truth(path)
         with h5py.File(path, "a") as file:
             truth = file["napari_scicompty/truth"]

@@ -148,9 +148,9 @@ def checked_target(
                 "over; choose another name"
             )
     if not overwrite and not (ours or is_ours)(target):
+        why = "exists" if ours is never else "exists, and this program did not write it"
         raise ExistsError(
-            f"{path}: exists, and this program did not write it; choose another name, "
-            "or allow it by overwrite=True"
+            f"{path}: {why}; choose another name, or allow it by overwrite=True"
         )
     return target
 

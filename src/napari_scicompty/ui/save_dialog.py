@@ -73,7 +73,7 @@ def _may_replace(parent: QWidget, path: str) -> bool:
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Warning)
     box.setWindowTitle("Replace the file?")
-    box.setText(f"{path} exists, and this program did not write it.")
+    box.setText(f"{path} exists already.")
     box.setInformativeText("Its content will be lost.")
     box.setTextFormat(Qt.TextFormat.PlainText)
     replace = box.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
