@@ -23,6 +23,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -36,13 +37,14 @@ from napari_scicompty.reading import check_file, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
 CHECKSUMS = "checksums"
 """Dataset of the root that holds the checksums."""
 _DIGITS = 16
 """Of a checksum that are kept: one change in 2^64 goes unseen."""
 _SEAL = b"\nnapari-scicompty, SHA-256 of all bytes before: "
+_LOOK_S = 10.0
+"""How long a damaged file is looked at."""
 _UNREADABLE = "unreadable"
 
 
@@ -234,14 +236,15 @@ def damaged_in(path: Path, only: Sequence[str] = ()) -> list[str]:
     if sealed is None:  # of an older version, or changed by another program
         with opened(path, "HDF5 file") as tree:
             return damaged_parts(tree.file, only)
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, os.fspath(path), *only],
-        capture_output=True,
-        check=False,
-    )
     try:
+        done = subprocess.run(
+            [sys.executable, "-m", __name__, os.fspath(path), *only],
+            capture_output=True,
+            check=False,
+            timeout=_LOOK_S,
+        )
         return list(json.loads(done.stdout))
-    except ValueError:
+    except (ValueError, subprocess.TimeoutExpired):
         raise InputError(
             f"{path}: is so damaged that it cannot be looked at; use another copy"
         ) from None
@@ -346,5 +349,5 @@ def _content(value: Any) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    with h5py.File(sys.argv[1]) as _file:
-        print(json.dumps(damaged_parts(_file, sys.argv[2:])))
+    with opened(Path(sys.argv[1]), "HDF5 file") as _tree:
+        print(json.dumps(damaged_parts(_tree.file, sys.argv[2:])))
