@@ -32,17 +32,24 @@ PEERS: dict[str, tuple[type[Any], int]] = {
     "LSQML, batch 4": (api.LSQMLOptions, 4),
     "LSQML, batch 30": (api.LSQMLOptions, 30),
 }
+DEVICES = {"cpu": api.Devices.CPU, "cuda": api.Devices.GPU}
 EPOCHS = 60
 
 
-def reconstructed(scan: sc.Scan, start: Start, name: str) -> Iterator[sc.Snapshot]:
+def reconstructed(
+    scan: sc.Scan, start: Start, name: str, device: str = "cpu"
+) -> Iterator[sc.Snapshot]:
     """Run it, epoch by epoch; only its epochs count as time."""
     first = begin(scan, start)
-    task = PtychographyTask(_options(scan, first, name))
+    options = _options(scan, first, name)
+    options.reconstructor_options.default_device = DEVICES[device]
+    task = PtychographyTask(options)
     spent = 0.0
     for epoch in range(1, EPOCHS + 1):
         began = time.perf_counter()
         task.run(1)
+        if device == "cuda":
+            torch.cuda.synchronize()
         spent += time.perf_counter() - began
         yield first.replace(
             epoch=epoch,
@@ -68,6 +75,5 @@ def _options(scan: sc.Scan, first: sc.Snapshot, name: str) -> Any:
     options.probe_position_options.position_x_px = middles[:, 1]
     options.reconstructor_options.num_epochs = EPOCHS
     options.reconstructor_options.batch_size = batch
-    options.reconstructor_options.default_device = api.Devices.CPU
     options.reconstructor_options.random_seed = 0
     return options

@@ -59,8 +59,8 @@ class Case:
     spread_px: float = 80.0
     """Range of the positions: with the side, the size of the object."""
 
-    def run(self) -> Run:
-        """Return a run on random patterns."""
+    def run(self, **changes: Any) -> Run:
+        """Return a run on random patterns, with other settings where told."""
         rng = np.random.default_rng(0)
         geometry = sc.Geometry(1e-10, 1.0, 75e-6)
         pixel = geometry.pixel_size_m((self.side, self.side))
@@ -72,7 +72,8 @@ class Case:
             geometry,
         )
         start = begin(scan, sc.DiscProbe(self.side * pixel[0] / 4), modes=self.modes)
-        settings = RunSettings(epochs=10**6, device="cpu", threads=1)
+        chosen = {"epochs": 10**6, "device": "cpu", "threads": 1} | changes
+        settings = RunSettings(**chosen)
         return Run(scan, ALGORITHMS[self.algorithm](), start, settings)
 
 
