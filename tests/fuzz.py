@@ -199,7 +199,7 @@ def _valid(folder: Path) -> dict[str, list[bytes]]:
 def judge(job: Job, path: Path) -> tuple[str, str]:
     """Read one input, and say whether what happened is right."""
     from napari_scicompty import InputError
-    from napari_scicompty.errors import EngineError
+    from napari_scicompty.core.errors import EngineError
 
     case = cases()[job.name] if job.name else None
     try:

@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 
 import napari_scicompty as sc
+from napari_scicompty.files.hdf5_writing import CHECKSUMS
 from napari_scicompty.formats import save_scan
-from napari_scicompty.hdf5_output import CHECKSUMS
-from napari_scicompty.start import begin
+from napari_scicompty.workflow.start import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_scicompty.geometry import Geometry
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.scan import Scan
-from napari_scicompty.start import DiscProbe, begin
+from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.data.scan import Scan
+from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.workflow.start import DiscProbe, begin
 
 if TYPE_CHECKING:
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 MARGIN = 8
 CORNER_M = np.array([-3.0e-6, 7.0e-6])

@@ -9,10 +9,10 @@ import pytest
 
 from napari_scicompty import metrics
 from napari_scicompty.algorithms import ALGORITHMS, EPIE, RPIE
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.run import Run
 from napari_scicompty.optics.propagators import padded_grid
-from napari_scicompty.reconstruction import reconstruct
-from napari_scicompty.run import Run
+from napari_scicompty.workflow.reconstruction import reconstruct
 from small_scans import (
     NEAR,
     SmallScan,

@@ -9,12 +9,12 @@ import pytest
 
 import napari_scicompty as sc
 from napari_scicompty.algorithms import _optimisers
-from napari_scicompty.errors import InputError
-from napari_scicompty.run import Run
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.run import Run
 from small_scans import SmallScan, settings, small_scan
 
 if TYPE_CHECKING:
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 NEAR_AND_FAR = pytest.mark.parametrize("near", [False, True], ids=["far", "near"])
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty import autosave
-from napari_scicompty.autosave import Autosave
-from napari_scicompty.processes import this_process
+from napari_scicompty.files.processes import this_process
+from napari_scicompty.workflow import autosave
+from napari_scicompty.workflow.autosave import Autosave
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 3, "columns": 3, "step_px": 5}, detector={"frame": 32}
@@ -34,7 +34,10 @@ def shots() -> list[Snapshot]:
 @pytest.fixture(scope="module")
 def gone() -> str:
     """Token of a process that has ended."""
-    code = "from napari_scicompty.processes import this_process as t; print(t().token)"
+    code = (
+        "from napari_scicompty.files.processes import this_process as this;"
+        "print(this().token)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_scicompty.canvas import MARGIN, Canvas, canvas_map, lit_region
+from napari_scicompty.data.canvas import MARGIN, Canvas, canvas_map, lit_region
 from small_scans import small_scan
 
 CANVAS = Canvas((90, 140), (32, 48), (3.1e-8, 2.7e-8), (-4.2e-6, 1.9e-3))

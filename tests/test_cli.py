@@ -18,7 +18,7 @@ import napari_scicompty as sc
 from napari_scicompty.cli import app
 from napari_scicompty.cli._options import read_value
 from napari_scicompty.cli._words import spoken
-from napari_scicompty.snapshot import Refined
+from napari_scicompty.data.snapshot import Refined
 
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 4, "columns": 4, "step_px": 5},
@@ -250,7 +250,7 @@ def test_bad_input_is_a_sentence_and_exit_code_2(
 def test_a_failure_is_exit_code_1_and_keeps_the_last_good_state(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from napari_scicompty.run import Run
+    from napari_scicompty.engine.run import Run
 
     advance = Run.advance
 
@@ -269,7 +269,7 @@ def test_a_failure_is_exit_code_1_and_keeps_the_last_good_state(
 def test_a_diverging_run_keeps_the_last_good_state(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from napari_scicompty import run
+    from napari_scicompty.engine import run
 
     monkeypatch.setattr(run, "LARGEST_TRANSMISSION", 1e-3)
     said = _call("reconstruct", *SHORT, "--save=r.h5", code=1)
@@ -278,7 +278,7 @@ def test_a_diverging_run_keeps_the_last_good_state(
 
 
 def test_ctrl_c_stops_and_saves(monkeypatch: pytest.MonkeyPatch) -> None:
-    from napari_scicompty.run import Run
+    from napari_scicompty.engine.run import Run
 
     advance = Run.advance
 
@@ -305,7 +305,7 @@ def test_demo_opens_the_window_and_passes_its_code_on(
         return 1
 
     window = types.SimpleNamespace(main=show)
-    monkeypatch.setitem(sys.modules, "napari_scicompty.ui.demo", window)
+    monkeypatch.setitem(sys.modules, "napari_scicompty.ui.plugin.demo", window)
     monkeypatch.setitem(
         sys.modules, "napari_scicompty.ui", types.SimpleNamespace(demo=window)
     )

@@ -15,10 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 import napari_scicompty as sc
-from napari_scicompty import autosave
 from napari_scicompty.cli import app
-from napari_scicompty.repeating import differences
 from napari_scicompty.results import save_result
+from napari_scicompty.workflow import autosave
+from napari_scicompty.workflow.repeating import differences
 from patience import patient
 
 EXPERIMENT = sc.VirtualExperiment(
@@ -286,7 +286,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_an_older_result(
 ) -> None:
     _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", "--save=r.h5")
     old = Path("r.h5").read_bytes()
-    from napari_scicompty import search
+    from napari_scicompty.workflow import search
 
     short_run = search._short_run
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import napari_scicompty as sc
 from napari_scicompty.cli import app
-from napari_scicompty.halves import half_scans
+from napari_scicompty.workflow.half_sets import half_scans
 
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 6, "columns": 7, "step_px": 4},

@@ -9,14 +9,14 @@ import pytest
 
 import napari_scicompty as sc
 from napari_scicompty import metrics
-from napari_scicompty.affine import PositionMap
-from napari_scicompty.analysis.corrections import (
+from napari_scicompty.core.affine import PositionMap
+from napari_scicompty.workflow.corrections import (
     as_refined,
     reset_outliers,
     reset_positions,
     with_positions,
 )
-from napari_scicompty.reconstruction import reconstruct
+from napari_scicompty.workflow.reconstruction import reconstruct
 from small_scans import small_scan
 
 QUICK = sc.LeastSquaresShift(start_epoch=0, search_every=0)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import napari_scicompty as sc
-from napari_scicompty import hdf5_output
+from napari_scicompty.files import hdf5_writing as hdf5_output
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.results import provenance, stored_recipe
 

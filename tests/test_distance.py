@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import napari_scicompty as sc
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.run import Run
 from napari_scicompty.optics import propagators
 from napari_scicompty.refine.distance import valley_slope
-from napari_scicompty.run import Run
 from small_scans import NEAR, SmallScan, settings, small_scan
 
 

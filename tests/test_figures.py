@@ -156,7 +156,7 @@ def test_leaves_pyplot_and_the_backend_alone() -> None:
     code = (
         "import sys, numpy as np, napari_scicompty as sc\n"
         "from napari_scicompty.figures import FigureOptions, draw_figure\n"
-        "from napari_scicompty.start import begin\n"
+        "from napari_scicompty.workflow.start import begin\n"
         "path = {'rows': 3, 'columns': 3, 'step_px': 5}\n"
         "e = sc.VirtualExperiment(path=path, detector={'frame': 32})\n"
         "shot = begin(sc.simulate(e)[0], sc.DiscProbe(e.probe_radius_m))\n"

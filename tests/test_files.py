@@ -18,17 +18,17 @@ import pytest
 import tifffile
 
 import napari_scicompty as sc
-from napari_scicompty import files
 from napari_scicompty.figures import save_figure
 from napari_scicompty.figures.ring_correlation import (
     save_ring_correlation,
     save_ring_table,
 )
+from napari_scicompty.files import writing as files
+from napari_scicompty.files.processes import Owner, owner_of, this_process
 from napari_scicompty.formats import save_positions
-from napari_scicompty.ome_tiff import save_ome_tiff
-from napari_scicompty.processes import Owner, owner_of, this_process
 from napari_scicompty.recipe import FileInput, Recipe
-from napari_scicompty.ui.writer import write_ome_tiff
+from napari_scicompty.results.ome_tiff import save_ome_tiff
+from napari_scicompty.ui.plugin.writer import write_ome_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -362,7 +362,7 @@ def test_the_old_file_can_be_kept_under_another_name(place: Path) -> None:
 
 KILLED = """
 import os, sys
-from napari_scicompty.files import replacing
+from napari_scicompty.files.writing import replacing
 with replacing(sys.argv[1]) as part:
     part.write_bytes(b"half")
     os._exit(9)
@@ -398,8 +398,8 @@ def test_a_program_ends_properly_after_a_full_disk(place: Path) -> None:
     code = """
 import resource, sys
 import numpy as np
-from napari_scicompty.errors import InputError
-from napari_scicompty.hdf5_output import new_hdf5
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.hdf5_writing import new_hdf5
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))
 try:
     with new_hdf5(sys.argv[1]) as file:

@@ -10,8 +10,8 @@ import pytest
 
 import napari_scicompty as sc
 from napari_scicompty import prepare
+from napari_scicompty.core.stacks import LazyStack
 from napari_scicompty.formats._raw import RawFrames
-from napari_scicompty.stacks import LazyStack
 
 if TYPE_CHECKING:
     from pathlib import Path

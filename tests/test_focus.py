@@ -10,12 +10,12 @@ import pytest
 
 import napari_scicompty as sc
 from napari_scicompty.analysis.focus import probe_focus, refined_focus
-from napari_scicompty.analysis.regridding import regridded
-from napari_scicompty.errors import InputError
-from napari_scicompty.reconstruction import reconstruct
-from napari_scicompty.refocusing import with_focus
-from napari_scicompty.run import Run
-from napari_scicompty.start import begin
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.run import Run
+from napari_scicompty.workflow.reconstruction import reconstruct
+from napari_scicompty.workflow.refocusing import with_focus
+from napari_scicompty.workflow.regridding import regridded
+from napari_scicompty.workflow.start import begin
 from small_scans import blurred, settings, small_scan
 
 if TYPE_CHECKING:

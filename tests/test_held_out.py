@@ -9,7 +9,7 @@ import pytest
 
 import napari_scicompty as sc
 from napari_scicompty.algorithms import ALGORITHMS
-from napari_scicompty.run import Run
+from napari_scicompty.engine.run import Run
 from small_scans import settings, small_scan
 
 

@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 import fuzz
 import napari_scicompty as sc
 from hostile import GEOMETRY, STACK, YX, H, N, W, scan, snapshot, write_cxi, write_truth
-from napari_scicompty import hdf5_files
 from napari_scicompty.cli import app
+from napari_scicompty.core.stacks import LazyStack
 from napari_scicompty.figures import save_figure
+from napari_scicompty.files import hdf5_reading as hdf5_files
 from napari_scicompty.formats import _plain, list_datasets, open_positions
-from napari_scicompty.stacks import LazyStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +195,7 @@ def test_the_window_keeps_its_result_when_the_file_is_cut_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_plain, "_SMALL_BYTES", 0)
-    monkeypatch.setattr("napari_scicompty.plan._SHARE", 0)  # nothing fits
+    monkeypatch.setattr("napari_scicompty.engine.plan._SHARE", 0)  # nothing fits
     for name in ("stack.tif", "positions.txt"):
         shutil.copy(folder / name, tmp_path)
     window = open_window()
@@ -355,7 +355,10 @@ def test_a_disk_without_locks_is_read_all_the_same(
 
 
 def test_opening_a_plain_file_costs_no_look_at_torch() -> None:
-    code = "import sys, napari_scicompty.hdf5_files; assert 'torch' not in sys.modules"
+    code = (
+        "import sys, napari_scicompty.files.hdf5_reading;"
+        "assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty.findings import level_of
+from napari_scicompty.core.findings import level_of
 from napari_scicompty.simulation import PRESETS
 
 if TYPE_CHECKING:

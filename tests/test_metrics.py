@@ -10,9 +10,9 @@ import pytest
 from scipy import ndimage, special
 
 from napari_scicompty.analysis import metrics
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.simulation import VirtualExperiment, simulate
-from napari_scicompty.start import DiscProbe, begin
+from napari_scicompty.workflow.start import DiscProbe, begin
 from small_scans import small_scan
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
+from napari_scicompty.engine.run import Run
 from napari_scicompty.refine.beliefs import believed
 from napari_scicompty.refine.mosaic import Distances, place_by_neighbours, solved
 from napari_scicompty.refine.overlaps import Overlaps, overlaps
 from napari_scicompty.refine.survey import surveyed_distance
-from napari_scicompty.run import Run
 from napari_scicompty.simulation import PRESETS
-from napari_scicompty.start import BackPropagatedProbe, begin
+from napari_scicompty.workflow.start import BackPropagatedProbe, begin
 from small_scans import NEAR, SmallScan, settings, small_scan
 
 GRID = np.array(list(itertools.product(range(6), repeat=2)))

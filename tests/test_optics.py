@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.geometry import Geometry
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.optics import patches, probes
 from napari_scicompty.optics.modes import orthogonal_modes, with_weak_modes
 from napari_scicompty.optics.places import (

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import napari_scicompty as sc
-from napari_scicompty import plan as planning
 from napari_scicompty.algorithms import RPIE
-from napari_scicompty.measured import Measured
-from napari_scicompty.plan import plan, smaller
-from napari_scicompty.run import Run
-from napari_scicompty.storage import Fetched, Keeping, Packing, stored
+from napari_scicompty.engine import plan as planning
+from napari_scicompty.engine.plan import plan, smaller
+from napari_scicompty.engine.run import Run
+from napari_scicompty.model.measured import Measured
+from napari_scicompty.model.pattern_store import Fetched, Keeping, Packing, stored
 from small_scans import SmallScan, settings, small_scan
 
 CPU = torch.device("cpu")

@@ -9,9 +9,9 @@ import pytest
 from torch.profiler import ProfilerActivity, profile
 
 from napari_scicompty.algorithms import ALGORITHMS, RPIE
-from napari_scicompty.analysis.preflight import memory_bytes
+from napari_scicompty.engine.memory import memory_bytes
+from napari_scicompty.engine.run import Run
 from napari_scicompty.optics.propagators import wave_grid
-from napari_scicompty.run import Run
 from small_scans import SmallScan, settings, small_scan
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty import prepare, stacks
+from napari_scicompty import prepare
+from napari_scicompty.core import stacks
 
 GEOMETRY = sc.Geometry(1e-10, 1.0, (50e-6, 60e-6))
 

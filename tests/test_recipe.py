@@ -11,10 +11,10 @@ import tifffile
 
 import napari_scicompty as sc
 from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.data.snapshot import Change
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.recipe import FileInput, RunChoices, Stage
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.snapshot import Change
-from napari_scicompty.start import STARTS, ZonePlateProbe
+from napari_scicompty.workflow.start import STARTS, ZonePlateProbe
 
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 3, "columns": 3, "step_px": 5},

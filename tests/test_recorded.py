@@ -15,10 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import napari_scicompty as sc
-from napari_scicompty import recorded
-from napari_scicompty.plan import plan
-from napari_scicompty.recorded import RecordedSteps
-from napari_scicompty.run import Run
+from napari_scicompty.engine import cuda_graph as recorded
+from napari_scicompty.engine.cuda_graph import RecordedSteps
+from napari_scicompty.engine.plan import plan
+from napari_scicompty.engine.run import Run
 from small_scans import SmallScan, settings, small_scan
 
 if TYPE_CHECKING:

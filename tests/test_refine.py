@@ -11,14 +11,15 @@ import torch
 
 import napari_scicompty as sc
 from napari_scicompty import metrics
-from napari_scicompty.affine import PositionMap, fit_map
-from napari_scicompty.canvas import Canvas
-from napari_scicompty.errors import DivergedError, InputError
-from napari_scicompty.reconstruction import reconstruct
+from napari_scicompty.core.affine import PositionMap, fit_map
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.data.canvas import Canvas
+from napari_scicompty.data.diverged import DivergedError
+from napari_scicompty.engine.run import Run
 from napari_scicompty.refine import REFINERS, LeastSquaresShift, refiners, signals
 from napari_scicompty.refine.gains import GAINS
 from napari_scicompty.refine.lost_views import find_lost_views
-from napari_scicompty.run import Run
+from napari_scicompty.workflow.reconstruction import reconstruct
 from small_scans import SmallScan, blurred, settings, shifted, small_scan
 
 if TYPE_CHECKING:

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.recipe import FileInput, Recipe, Stage
-from napari_scicompty.reconstruction import prepare
 from napari_scicompty.refine import refiners
-from napari_scicompty.repeating import differences, repeated_runs
-from napari_scicompty.run_settings import RunSettings
+from napari_scicompty.workflow.reconstruction import prepare
+from napari_scicompty.workflow.repeating import differences, repeated_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_scicompty.run import Run
+    from napari_scicompty.engine.run import Run
 
 EXPERIMENT = sc.VirtualExperiment(
     modes=2,
@@ -153,7 +153,7 @@ _BOLD = sc.RPIE(alpha_object=1.0, alpha_probe=1.0)
 def test_a_halved_batch_after_memory_ran_out_is_repeated(
     scan: sc.Scan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_scicompty import run as engine
+    from napari_scicompty.engine import run as engine
 
     monkeypatch.setattr(engine, "smaller", lambda *_: None)
     run = _begin(scan, batch=4)
@@ -183,7 +183,7 @@ def test_a_mid_run_snapshot_is_repeated(scan: sc.Scan) -> None:
 
 
 def test_what_cannot_be_repeated_says_why(scan: sc.Scan) -> None:
-    from napari_scicompty.analysis.corrections import with_positions
+    from napari_scicompty.workflow.corrections import with_positions
 
     result = _end(_begin(scan, epochs=1))
     edited = with_positions(result, result.positions_m, "looked at")

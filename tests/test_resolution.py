@@ -14,20 +14,20 @@ import napari_scicompty as sc
 from napari_scicompty import metrics
 from napari_scicompty.algorithms import EPIE, RPIE
 from napari_scicompty.analysis.ring_correlation import FourierRingCorrelation
-from napari_scicompty.controls import Controls
-from napari_scicompty.errors import InputError
-from napari_scicompty.halves import (
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.controls import Controls
+from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.workflow.half_sets import (
     HalvesProgress,
     Resolution,
     half_scans,
     run_halves,
 )
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.start import AutoStart, DiscProbe
+from napari_scicompty.workflow.start import AutoStart, DiscProbe
 from small_scans import small_scan
 
 if TYPE_CHECKING:
-    from napari_scicompty.scan import Scan
+    from napari_scicompty.data.scan import Scan
 
 PIXEL = 5e-9
 SHAPE = (192, 176)

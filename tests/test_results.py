@@ -15,11 +15,11 @@ import torch
 
 import napari_scicompty as sc
 from napari_scicompty import results
-from napari_scicompty.ome_tiff import save_ome_tiff
-from napari_scicompty.run import Run
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.snapshot import Change, Snapshot
-from napari_scicompty.start import DiscProbe, begin
+from napari_scicompty.data.snapshot import Change, Snapshot
+from napari_scicompty.engine.run import Run
+from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.results.ome_tiff import save_ome_tiff
+from napari_scicompty.workflow.start import DiscProbe, begin
 
 EXPERIMENT = sc.VirtualExperiment(
     modes=2, path={"rows": 3, "columns": 4, "step_px": 5}, detector={"frame": 32}

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from napari_scicompty.algorithms import ALGORITHMS, EPIE, RPIE, from_description
-from napari_scicompty.controls import Controls
-from napari_scicompty.errors import DivergedError, InputError
-from napari_scicompty.reconstruction import reconstruct
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.data.diverged import DivergedError
+from napari_scicompty.data.snapshot import Change, Snapshot
+from napari_scicompty.engine.controls import Controls
+from napari_scicompty.engine.run import Run
 from napari_scicompty.refine import LeastSquaresShift
 from napari_scicompty.results import open_result, save_result
-from napari_scicompty.run import Run
-from napari_scicompty.snapshot import Change, Snapshot
-from napari_scicompty.start import DiscProbe
+from napari_scicompty.workflow.reconstruction import reconstruct
+from napari_scicompty.workflow.start import DiscProbe
 from patience import patient
 from small_scans import SmallScan, diffract, settings, small_scan
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_scicompty.algorithms import Algorithm
-    from napari_scicompty.scan import Scan
+    from napari_scicompty.data.scan import Scan
 
 every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
 

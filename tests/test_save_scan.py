@@ -10,7 +10,7 @@ import pytest
 from scipy import constants
 
 import napari_scicompty as sc
-from napari_scicompty.scan import Source
+from napari_scicompty.data.scan import Source
 
 H, W = 16, 20
 FAR = sc.Geometry(1.2345678901234567e-10, 1.1, (50e-6, 60e-6))

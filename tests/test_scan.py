@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.geometry import Geometry
-from napari_scicompty.scan import Scan
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.data.scan import Scan
 
 if TYPE_CHECKING:
     from pathlib import Path

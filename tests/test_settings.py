@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import napari_scicompty as sc
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import OpenChoices
-from napari_scicompty.run_settings import RunSettings
 
 
 @pytest.mark.parametrize(

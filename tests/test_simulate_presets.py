@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import napari_scicompty as sc
 from napari_scicompty.cli import app
 from napari_scicompty.simulation import BEAMS, PRESETS, lay_out, preset
-from napari_scicompty.start import AutoStart, DiscProbe, ZonePlateProbe
+from napari_scicompty.workflow.start import AutoStart, DiscProbe, ZonePlateProbe
 
 SMALL = ["detector.frame=32", "path.rows=3", "path.columns=3", "path.step_px=5"]
 

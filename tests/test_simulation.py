@@ -10,8 +10,7 @@ from skimage import io
 
 from napari_scicompty.algorithms import RPIE
 from napari_scicompty.analysis import metrics
-from napari_scicompty.errors import InputError
-from napari_scicompty.reconstruction import reconstruct
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.results import save_result
 from napari_scicompty.simulation import (
     BEAMS,
@@ -22,7 +21,8 @@ from napari_scicompty.simulation import (
     simulate,
 )
 from napari_scicompty.simulation.beams import zernike
-from napari_scicompty.start import DiscProbe
+from napari_scicompty.workflow.reconstruction import reconstruct
+from napari_scicompty.workflow.start import DiscProbe
 from small_scans import diffract
 
 

@@ -11,8 +11,9 @@ import pytest
 import tifffile
 
 import napari_scicompty as sc
-from napari_scicompty import host_memory, prepare
-from napari_scicompty.stacks import LazyStack, chunks
+from napari_scicompty import prepare
+from napari_scicompty.core import host_memory
+from napari_scicompty.core.stacks import LazyStack, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

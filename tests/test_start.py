@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from napari_scicompty.algorithms import RPIE
-from napari_scicompty.controls import Controls
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.data.scan import Scan
+from napari_scicompty.engine.controls import Controls
 from napari_scicompty.formats import open_scan
-from napari_scicompty.geometry import Geometry
-from napari_scicompty.reconstruction import prepare, reconstruct
-from napari_scicompty.scan import Scan
-from napari_scicompty.search import Candidate, explain, find_start, ranked
 from napari_scicompty.simulation import VirtualExperiment, simulate
-from napari_scicompty.start import (
+from napari_scicompty.workflow.reconstruction import prepare, reconstruct
+from napari_scicompty.workflow.search import Candidate, explain, find_start, ranked
+from napari_scicompty.workflow.start import (
     AutoStart,
     BackPropagatedProbe,
     DiscProbe,

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QStyleOptionViewItem
 
 import napari_scicompty as sc
 from napari_scicompty.ui import Reconstruction
-from napari_scicompty.ui.reader import get_reader, read_plain, read_scan
+from napari_scicompty.ui.plugin.reader import get_reader, read_plain, read_scan
 from window import ENDLESS, EXPERIMENT, RADIUS_M, Window, same, write_cxi
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 import napari_scicompty as sc
-from napari_scicompty import autosave
-from napari_scicompty.files import remove_parts
-from napari_scicompty.ui.writer import write_ome_tiff
+from napari_scicompty.files.writing import remove_parts
+from napari_scicompty.ui.plugin.writer import write_ome_tiff
+from napari_scicompty.workflow import autosave
 from patience import patient
 from window import ENDLESS, RADIUS_M, same
 
@@ -40,7 +40,10 @@ R = "reconstruction"
 @pytest.fixture
 def left(folder: Path) -> Path:
     """What a run left that was killed before it was saved."""
-    code = "from napari_scicompty.processes import this_process as t; print(t().token)"
+    code = (
+        "from napari_scicompty.files.processes import this_process as this;"
+        "print(this().token)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -330,8 +333,8 @@ def test_windows_that_are_ended_at_random_moments_lose_nothing(folder: Path) -> 
 def test_screenshots_and_pictures_know_their_maker(
     open_window: OpenWindow, tmp_path: Path
 ) -> None:
-    from napari_scicompty.files import is_ours
-    from napari_scicompty.ui.figure_dock import FigureExport
+    from napari_scicompty.files.writing import is_ours
+    from napari_scicompty.ui.figure.dock import FigureExport
 
     window = open_window()
     dock = FigureExport(window.viewer)

@@ -10,9 +10,9 @@ import pytest
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QLabel
 
-from napari_scicompty.controls import Controls
-from napari_scicompty.ui.labels import plain_label, plain_tip
-from napari_scicompty.ui.plots import MOST_MARKS, ErrorPlot
+from napari_scicompty.engine.controls import Controls
+from napari_scicompty.ui.widgets.labels import plain_label, plain_tip
+from napari_scicompty.ui.widgets.plots import MOST_MARKS, ErrorPlot
 from window import ENDLESS, write_scan
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def test_two_viewers_run_on_one_core(
 def test_a_viewer_closed_early_leaves_nothing(
     state: str, open_window: OpenWindow, folder: Path, qtbot: QtBot
 ) -> None:
-    from napari_scicompty.run import Run
-    from napari_scicompty.ui.threads import pool
+    from napari_scicompty.engine.run import Run
+    from napari_scicompty.ui.widgets.threads import pool
 
     gc.collect()
     before = {id(o) for o in gc.get_objects() if type(o) is Run}

@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
 import napari_scicompty as sc
 from napari_scicompty.ui import FigureExport, Reconstruction
-from napari_scicompty.ui.reader import get_reader
+from napari_scicompty.ui.plugin.reader import get_reader
 from window import ENDLESS, EXPERIMENT, RADIUS_M, Window, same, write_cxi
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_scicompty.halves import half_scans
+from napari_scicompty.workflow.half_sets import half_scans
 from window import ENDLESS, RADIUS_M
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 import napari_scicompty as sc
-from napari_scicompty import autosave
+from napari_scicompty.workflow import autosave
 from window import ENDLESS, EXPERIMENT, RADIUS_M, click_at, same, write_cxi
 
 if TYPE_CHECKING:

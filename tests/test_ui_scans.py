@@ -10,7 +10,7 @@ import tifffile
 
 import napari_scicompty as sc
 from napari_scicompty.formats import OVERRIDES
-from napari_scicompty.ui.docks import DockPanel, dock_around
+from napari_scicompty.ui.session.docks import DockPanel, dock_around
 from window import write_cxi
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from superqt.utils import WorkerBase
 import napari_scicompty as sc
 from napari_scicompty.simulation import PRESETS, lay_out
 from napari_scicompty.simulation.truth_file import open_truth
-from napari_scicompty.ui import Reconstruction, VirtualExperimentDock, memory
+from napari_scicompty.ui import Reconstruction, VirtualExperimentDock
+from napari_scicompty.ui.session import window_state as memory
 from window import EXPERIMENT, Window
 
 if TYPE_CHECKING:

@@ -12,20 +12,20 @@ from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QWidget
 
 from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.formats import OpenChoices
 from napari_scicompty.refine import REFINERS, LeastSquaresShift
-from napari_scicompty.run_settings import RunSettings
 from napari_scicompty.simulation import Detector, Mistakes
-from napari_scicompty.start import STARTS
-from napari_scicompty.ui.forms import NO_SETTINGS, settings_form
-from napari_scicompty.ui.number_box import UnitSpinBox
-from napari_scicompty.ui.plots import (
+from napari_scicompty.ui.widgets.forms import NO_SETTINGS, settings_form
+from napari_scicompty.ui.widgets.number_box import UnitSpinBox
+from napari_scicompty.ui.widgets.plots import (
     ErrorPlot,
     PatternView,
     ScanPathView,
     StartLadderView,
 )
+from napari_scicompty.workflow.start import STARTS
 from window import click_at, on_screen, type_into, unfold
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pytestqt.qtbot import QtBot
 
-    from napari_scicompty.settings import Settings
+    from napari_scicompty.core.settings import Settings
 
 pytestmark = pytest.mark.gui
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty.run import Run
-from napari_scicompty.visits import Visits, groups_apart
+from napari_scicompty.engine.ordering import Visits, groups_apart
+from napari_scicompty.engine.run import Run
 from small_scans import settings, small_scan
 
 EVERY = np.ones(60, bool)

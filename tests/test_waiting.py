@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import napari_scicompty as sc
-from napari_scicompty.estimate import Estimate
-from napari_scicompty.measured import Measured
+from napari_scicompty.model.estimate import Estimate
+from napari_scicompty.model.measured import Measured
 from small_scans import small_scan
 
 DEVICE = torch.device("meta")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty.scan import Source
-from napari_scicompty.start import begin
+from napari_scicompty.data.scan import Source
+from napari_scicompty.workflow.start import begin
 from small_scans import small_scan
 
 

@@ -27,9 +27,9 @@ from napari_scicompty.simulation import PRESETS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_scicompty.scan import Scan
+    from napari_scicompty.data.scan import Scan
+    from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.simulation import Truth
-    from napari_scicompty.snapshot import Snapshot
 
 Curve = list[tuple[int, float, float]]
 """Epochs, seconds, |C|."""

@@ -29,14 +29,14 @@ from torch.profiler import ProfilerActivity, profile
 import napari_scicompty as sc
 from napari_scicompty.algorithms._forward import Parameters, model_of
 from napari_scicompty.algorithms._losses import amplitude
+from napari_scicompty.engine.run import Run
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.optics.propagators import (
     AngularSpectrum,
     angular_spectrum_kernel,
     wave_grid,
 )
-from napari_scicompty.run import Run
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.start import begin
+from napari_scicompty.workflow.start import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import napari_scicompty as sc
-from napari_scicompty.start import begin
+from napari_scicompty.workflow.start import begin
 
 NEAR: dict[str, Any] = {
     "object": {"kind": "pictures"},

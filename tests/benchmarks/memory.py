@@ -96,7 +96,7 @@ def reconstruct(path: str, side: int, positions: int, modes: int, name: str) -> 
     import napari_scicompty as sc
     from napari_scicompty.algorithms import ALGORITHMS
     from napari_scicompty.formats import cxi, npy, tiff  # noqa: F401  (the baseline)
-    from napari_scicompty.reconstruction import prepare  # noqa: F401
+    from napari_scicompty.workflow.reconstruction import prepare  # noqa: F401
 
     torch.fft.fft2(torch.ones(8, 8))
     algorithm = ALGORITHMS[name]()

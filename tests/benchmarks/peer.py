@@ -16,13 +16,13 @@ import ptychi.api as api
 import torch
 from ptychi.api.task import PtychographyTask
 
-from napari_scicompty.start import begin
+from napari_scicompty.workflow.start import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import napari_scicompty as sc
-    from napari_scicompty.start import Start
+    from napari_scicompty.workflow.start import Start
 
 PEERS: dict[str, tuple[type[Any], int]] = {
     "rPIE, batch 1": (api.RPIEOptions, 1),

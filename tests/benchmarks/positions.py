@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 import napari_scicompty as sc
-from napari_scicompty.reconstruction import prepare
-from napari_scicompty.run_settings import RunSettings
+from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.workflow.reconstruction import prepare
 
 INJECTED: dict[str, dict[str, float]] = {
     "true": {},

@@ -13,8 +13,8 @@ import sys
 from typing import Any
 
 import napari_scicompty as sc
-from napari_scicompty.halves import run_halves
-from napari_scicompty.run_settings import RunSettings
+from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.workflow.half_sets import run_halves
 
 OBJECTS = ("pictures", "siemens-star")
 PHOTONS = (1e3, 3e3, 1e4, 3e4)

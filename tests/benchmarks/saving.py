@@ -24,7 +24,7 @@ import napari_scicompty as sc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 TURNS = 11
 

@@ -27,9 +27,9 @@ import torch
 
 import napari_scicompty as sc
 from napari_scicompty.algorithms import ALGORITHMS
-from napari_scicompty.run import Run
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.start import begin
+from napari_scicompty.engine.run import Run
+from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.workflow.start import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

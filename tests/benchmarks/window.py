@@ -16,10 +16,10 @@ from qtpy.QtCore import QEventLoop, Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
 import napari_scicompty as sc
-from napari_scicompty.run import Run
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.start import begin
+from napari_scicompty.engine.run import Run
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.ui import Reconstruction
+from napari_scicompty.workflow.start import begin
 
 SECONDS = 15.0
 EXPERIMENT = sc.VirtualExperiment(modes=3)

@@ -7,7 +7,7 @@ from typing import Any
 from napari_scicompty.algorithms.autodiff import AutoDiff
 from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.algorithms.pie import EPIE, RPIE
-from napari_scicompty.settings import described_as
+from napari_scicompty.core.settings import described_as
 
 ALGORITHMS: dict[str, type[Algorithm]] = {
     "rpie": RPIE,

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from napari_scicompty.algorithms._forward import Model
     from napari_scicompty.algorithms.autodiff import AutoDiff
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
 LARGEST_MOVE_PX = 2.0
 """Of a position, in one step."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from napari_scicompty.device import exact_dtype
+from napari_scicompty.core.device import exact_dtype
 from napari_scicompty.optics import differentiable
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
 
 @dataclass

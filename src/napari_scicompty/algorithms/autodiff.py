@@ -23,17 +23,17 @@ from napari_scicompty.algorithms._descent import Curvature, Descent, end_epoch
 from napari_scicompty.algorithms._forward import Parameters, model_of
 from napari_scicompty.algorithms._losses import LOSSES
 from napari_scicompty.algorithms.base import Algorithm
-from napari_scicompty.errors import InputError
-from napari_scicompty.settings import setting
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.geometry import Geometry
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
 
 class AutoDiff(Algorithm):

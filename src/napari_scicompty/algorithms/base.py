@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.settings import Settings
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.geometry import Geometry
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
     DeviceStep = Callable[[Estimate, Measured, Tensor, dict[str, Any]], Tensor]
 

@@ -22,20 +22,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from napari_scicompty.algorithms.base import Algorithm
+from napari_scicompty.core.settings import setting
 from napari_scicompty.optics.patches import (
     intensity,
     scale,
     total,
     total_intensity,
 )
-from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_scicompty.algorithms.base import DeviceStep
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
     from napari_scicompty.optics.patches import Batch
     from napari_scicompty.optics.scratch import Scratch
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from napari_scicompty.analysis._pose import MARGIN, RIM, Mover, Pose, phase_turn
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,9 +15,9 @@ from napari_scicompty.analysis.ring_correlation import (
     fourier_ring_correlation,
 )
 from napari_scicompty.analysis.similarity import Similarity, ssim
-from napari_scicompty.canvas import same_pixel
-from napari_scicompty.errors import InputError
-from napari_scicompty.snapshot import Snapshot
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.data.canvas import same_pixel
+from napari_scicompty.data.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 SIGNIFICANT = 3.0
 """Standard errors by which a wavefront must differ from a flat one to have a focus."""

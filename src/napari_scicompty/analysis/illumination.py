@@ -11,7 +11,7 @@ from napari_scicompty.analysis.preflight import lit_diameter_px
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 
 def principal_cosines(

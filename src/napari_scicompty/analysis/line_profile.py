@@ -9,7 +9,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from skimage.measure import profile_line
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,6 @@ object and probe, the common shift, and a linear phase ramp.
 
 from __future__ import annotations
 
-from napari_scicompty.affine import PositionMap
 from napari_scicompty.analysis.alignment import Alignment, align, complex_correlation
 from napari_scicompty.analysis.comparison import (
     Comparison,
@@ -34,6 +33,7 @@ from napari_scicompty.analysis.ring_correlation import (
     fourier_ring_correlation,
 )
 from napari_scicompty.analysis.similarity import Similarity, ssim
+from napari_scicompty.core.affine import PositionMap
 
 __all__ = [
     "Alignment",

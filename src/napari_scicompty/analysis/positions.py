@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.affine import FEWEST, PositionMap, fit_map
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.affine import FEWEST, PositionMap, fit_map
+from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 OUTLIER = 5.0
 """Robust standard deviations that make an outlier."""

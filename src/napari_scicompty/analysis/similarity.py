@@ -10,7 +10,7 @@ from scipy import ndimage
 from skimage.metrics import structural_similarity
 from skimage.restoration import unwrap_phase
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-import napari_scicompty
 from napari_scicompty.cli import _show
 from napari_scicompty.cli._compare import compare_with_truth
 from napari_scicompty.cli._focus import focus
@@ -18,10 +17,11 @@ from napari_scicompty.cli._resolution import frc, resolution
 from napari_scicompty.cli._simulate import simulate_scan
 from napari_scicompty.cli._terminal import say, tell
 from napari_scicompty.cli._words import in_options, spoken
-from napari_scicompty.errors import EngineError, InputError
-from napari_scicompty.files import remove_parts
+from napari_scicompty.core.errors import EngineError, InputError
+from napari_scicompty.core.version import __version__
+from napari_scicompty.files.reading import expanded
+from napari_scicompty.files.writing import remove_parts
 from napari_scicompty.formats import MissingChoice, open_scan
-from napari_scicompty.reading import expanded
 from napari_scicompty.results import is_result, open_result, provenance
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _sentences(command: Callable[..., None]) -> Callable[..., None]:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"scicompty {napari_scicompty.__version__}")
+        typer.echo(f"scicompty {__version__}")
         raise typer.Exit
 
 
@@ -114,6 +114,6 @@ def demo(
     ] = None,
 ) -> None:
     """Open napari and reconstruct a virtual experiment with a known truth."""
-    from napari_scicompty.ui.demo import main as show
+    from napari_scicompty.ui.plugin.demo import main as show
 
     raise typer.Exit(show(output))

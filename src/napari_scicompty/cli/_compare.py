@@ -13,7 +13,7 @@ from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._resolution import tell_crossings
 from napari_scicompty.cli._show import length, refined_distance
 from napari_scicompty.cli._terminal import say
-from napari_scicompty.files import MARK, write_bytes
+from napari_scicompty.files.writing import MARK, write_bytes
 from napari_scicompty.results import open_result
 from napari_scicompty.simulation.truth_file import open_truth
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_scicompty.analysis.metrics import Comparison, FourierRingCorrelation
+    from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.simulation import Truth
-    from napari_scicompty.snapshot import Snapshot
 
 
 def compare_with_truth(

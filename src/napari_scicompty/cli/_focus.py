@@ -11,10 +11,10 @@ from napari_scicompty.analysis.focus import probe_focus, probe_is_found
 from napari_scicompty.cli._outputs import Overwrite, check_outputs, tell_saved
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.cli._words import load_recipe
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.recipe import FileInput
-from napari_scicompty.refocusing import with_focus
 from napari_scicompty.results import open_result, save_result, stored_recipe
+from napari_scicompty.workflow.refocusing import with_focus
 
 
 def focus(

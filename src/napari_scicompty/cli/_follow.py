@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from napari_scicompty.cli._terminal import quiet
-from napari_scicompty.errors import DivergedError, EngineError
-from napari_scicompty.search import ranked
+from napari_scicompty.core.errors import EngineError
+from napari_scicompty.data.diverged import DivergedError
+from napari_scicompty.workflow.search import ranked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from napari_scicompty.cli._signals import Interruption
-    from napari_scicompty.controls import Controls
-    from napari_scicompty.run import Run
-    from napari_scicompty.search import Candidate
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.engine.controls import Controls
+    from napari_scicompty.engine.run import Run
+    from napari_scicompty.workflow.search import Candidate
 
 _SECONDS = 0.25
 """How often the bar moves."""

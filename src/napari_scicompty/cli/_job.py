@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_scicompty.autosave import (
+from napari_scicompty.cli._options import assemble
+from napari_scicompty.cli._terminal import say
+from napari_scicompty.cli._words import load_recipe
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.controls import Controls
+from napari_scicompty.recipe import Recipe
+from napari_scicompty.results import open_result, stored_recipe
+from napari_scicompty.workflow.autosave import (
     Autosave,
     claimed,
     damaged_generations,
@@ -16,21 +23,14 @@ from napari_scicompty.autosave import (
     place_beside,
     set_aside,
 )
-from napari_scicompty.cli._options import assemble
-from napari_scicompty.cli._terminal import say
-from napari_scicompty.cli._words import load_recipe
-from napari_scicompty.controls import Controls
-from napari_scicompty.errors import InputError
-from napari_scicompty.recipe import Recipe
-from napari_scicompty.repeating import repeated_runs
-from napari_scicompty.results import open_result, stored_recipe
+from napari_scicompty.workflow.repeating import repeated_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from napari_scicompty.run import Run
-    from napari_scicompty.scan import Scan
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.scan import Scan
+    from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.engine.run import Run
 
 
 @dataclass

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 import typer
 
 from napari_scicompty.algorithms import ALGORITHMS
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import GEOMETRY_CHOICES, HDF5_CHOICES, OpenChoices
 from napari_scicompty.formats.choices import BEAM_CHOICES
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.recipe.sections import STAGE_FIELDS, path_fields
 from napari_scicompty.refine import REFINERS
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.start import STARTS
+from napari_scicompty.workflow.start import STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from napari_scicompty.settings import Settings
+    from napari_scicompty.core.settings import Settings
 
 _NAMES = {"start.path": "probe_file"}
 """Options whose name would say too little."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_scicompty.cli._terminal import say
-from napari_scicompty.errors import InputError
-from napari_scicompty.files import checked_target, never
-from napari_scicompty.reading import expanded
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.reading import expanded
+from napari_scicompty.files.writing import checked_target, never
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from napari_scicompty.files import Ours
+    from napari_scicompty.files.writing import Ours
 
 Overwrite = Annotated[
     bool,

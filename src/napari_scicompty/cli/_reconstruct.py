@@ -17,11 +17,11 @@ from napari_scicompty.cli._saving import Outputs, save_all
 from napari_scicompty.cli._signals import interruptible
 from napari_scicompty.cli._terminal import say, tell
 from napari_scicompty.cli._words import in_options, load_recipe
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions
 from napari_scicompty.refine import REFINERS
-from napari_scicompty.repeating import differences
-from napari_scicompty.start import STARTS
+from napari_scicompty.workflow.repeating import differences
+from napari_scicompty.workflow.start import STARTS
 
 RESULTS = (".h5", ".hdf5")
 """How the name of a result may end."""

@@ -23,22 +23,22 @@ from napari_scicompty.cli._show import length
 from napari_scicompty.cli._signals import interruptible
 from napari_scicompty.cli._terminal import quiet, say
 from napari_scicompty.cli._words import load_recipe
-from napari_scicompty.controls import Controls
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.controls import Controls
 from napari_scicompty.figures import SUFFIXES
 from napari_scicompty.figures.ring_correlation import (
     save_ring_correlation,
     save_ring_table,
 )
-from napari_scicompty.halves import run_halves
 from napari_scicompty.results import open_result
-from napari_scicompty.start import STARTS
+from napari_scicompty.workflow.half_sets import run_halves
+from napari_scicompty.workflow.start import STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from napari_scicompty.analysis.ring_correlation import FourierRingCorrelation
-    from napari_scicompty.halves import HalvesProgress, Resolution
+    from napari_scicompty.workflow.half_sets import HalvesProgress, Resolution
 
 TABLE = (".csv",)
 """How the name of a saved curve may end."""

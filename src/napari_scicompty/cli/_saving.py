@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_scicompty.autosave import rescue
 from napari_scicompty.cli._outputs import tell_saved
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.cli._words import in_options
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.figures import save_figure
-from napari_scicompty.ome_tiff import save_ome_tiff
 from napari_scicompty.results import save_result
+from napari_scicompty.results.ome_tiff import save_ome_tiff
+from napari_scicompty.workflow.autosave import rescue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from napari_scicompty.cli._job import Job
+    from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.figures import FigureOptions
-    from napari_scicompty.snapshot import Snapshot
 
 
 @dataclass

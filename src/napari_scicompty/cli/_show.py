@@ -10,21 +10,21 @@ import h5py
 from napari_scicompty.algorithms import RPIE
 from napari_scicompty.analysis.focus import probe_focus, refined_focus
 from napari_scicompty.analysis.preflight import preflight
-from napari_scicompty.device import free_bytes, pick_device
-from napari_scicompty.findings import level_of
+from napari_scicompty.core.device import free_bytes, pick_device
+from napari_scicompty.core.findings import level_of
+from napari_scicompty.engine.plan import plan, size
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import list_datasets, read_patterns
 from napari_scicompty.formats.hdf5 import energy_of_electrons
 from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
-from napari_scicompty.plan import plan, size
-from napari_scicompty.run_settings import RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from napari_scicompty.geometry import Geometry
-    from napari_scicompty.scan import Scan
-    from napari_scicompty.snapshot import History, Snapshot
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.data.scan import Scan
+    from napari_scicompty.data.snapshot import History, Snapshot
 
 Line = tuple[str, str]
 

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_scicompty.controls import Controls
+    from napari_scicompty.engine.controls import Controls
 
 _ENDING = ("SIGTERM", "SIGHUP")
 """Signals of systems that end a program; Windows knows one of them."""

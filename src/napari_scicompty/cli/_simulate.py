@@ -12,8 +12,8 @@ from napari_scicompty.cli._options import read_value
 from napari_scicompty.cli._outputs import Overwrite, check_outputs
 from napari_scicompty.cli._show import report_of
 from napari_scicompty.cli._terminal import say, tell
-from napari_scicompty.errors import InputError
-from napari_scicompty.files import never
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.writing import never
 from napari_scicompty.formats import save_scan
 from napari_scicompty.formats.saving import SUFFIXES as SCANS
 from napari_scicompty.recipe import Recipe

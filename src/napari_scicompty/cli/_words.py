@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.cli._options import FLAGS, QUANTITIES
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.refine import REFINERS
-from napari_scicompty.start import STARTS
+from napari_scicompty.workflow.start import STARTS
 
 if TYPE_CHECKING:
     from pathlib import Path

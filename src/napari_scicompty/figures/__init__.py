@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import matplotlib as mpl
 
+from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.figures import _panels
 from napari_scicompty.figures._output import SUFFIXES, save_picture, write_figure
-from napari_scicompty.settings import Settings, setting
 
 if TYPE_CHECKING:
     import os
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 __all__ = ["SUFFIXES", "FigureOptions", "draw_figure", "save_figure", "save_picture"]
 

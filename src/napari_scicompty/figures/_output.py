@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib import image
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.files import MARK, write_bytes
-from napari_scicompty.reading import expanded
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.reading import expanded
+from napari_scicompty.files.writing import MARK, write_bytes
 
 if TYPE_CHECKING:
     import os

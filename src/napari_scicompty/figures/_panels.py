@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.figures import FigureOptions
-    from napari_scicompty.snapshot import Snapshot
 
 _MM = 1 / 25.4
 _BAR_MM = 2.5

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.figures._output import write_figure
-from napari_scicompty.files import RING_TABLE, replacing
+from napari_scicompty.files.writing import RING_TABLE, replacing
 
 if TYPE_CHECKING:
     import os

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.hdf5_writing import refuse_damaged
+from napari_scicompty.files.reading import check_file, expanded, reading
 from napari_scicompty.formats._assemble import OVERRIDES, assemble, read_placed
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import MissingChoice
@@ -23,8 +25,6 @@ from napari_scicompty.formats.choices import (
 from napari_scicompty.formats.datasets import DatasetRow, list_datasets
 from napari_scicompty.formats.positions import save_positions
 from napari_scicompty.formats.saving import save_scan, stored_truth
-from napari_scicompty.hdf5_output import refuse_damaged
-from napari_scicompty.reading import check_file, expanded, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.data.scan import Scan
     from napari_scicompty.formats._raw import Raw
-    from napari_scicompty.geometry import Geometry
-    from napari_scicompty.scan import Scan
 
 
 class Format(NamedTuple):

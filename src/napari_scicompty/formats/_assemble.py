@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty import prepare
-from napari_scicompty.checks.span import METRES, check_span
-from napari_scicompty.errors import InputError
-from napari_scicompty.findings import Finding
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.findings import Finding
+from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.data.checks.span import METRES, check_span
+from napari_scicompty.data.scan import NotFinite, Scan, Source
+from napari_scicompty.files.hdf5_reading import linked_files
+from napari_scicompty.files.reading import expanded, reading
 from napari_scicompty.formats import positions as positions_files
 from napari_scicompty.formats._beam import electrons
 from napari_scicompty.formats._matched import matched
@@ -23,10 +27,6 @@ from napari_scicompty.formats.choices import (
     geometry_choices,
 )
 from napari_scicompty.formats.masks import good_pixels
-from napari_scicompty.geometry import Geometry
-from napari_scicompty.hdf5_files import linked_files
-from napari_scicompty.reading import expanded, reading
-from napari_scicompty.scan import NotFinite, Scan, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable

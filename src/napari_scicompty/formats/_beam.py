@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_scicompty.findings import Finding
+from napari_scicompty.core.findings import Finding
 
 _VOLTAGES_V = (30e3, 60e3, 80e3, 100e3, 120e3, 200e3, 300e3)
 """Of electron microscopes."""

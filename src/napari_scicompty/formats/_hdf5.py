@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import constants
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.core.stacks import LazyStack
+from napari_scicompty.files.hdf5_reading import handle_of_its_own
+from napari_scicompty.files.hdf5_values import check_bomb, read_small
+from napari_scicompty.files.reading import reading
 from napari_scicompty.formats._plain import READ, plain, runs
 from napari_scicompty.formats._raw import check_frames
-from napari_scicompty.hdf5_files import handle_of_its_own
-from napari_scicompty.hdf5_values import check_bomb, read_small
-from napari_scicompty.host_memory import room_for_a_stack
-from napari_scicompty.reading import reading
-from napari_scicompty.stacks import LazyStack
 
 if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
-    from napari_scicompty.hdf5_files import Missing
-    from napari_scicompty.stacks import Stack
+    from napari_scicompty.core.stacks import Stack
+    from napari_scicompty.files.hdf5_reading import Missing
 
 _KIND = "HDF5 file"
 SUFFIXES = (".cxi", ".h5", ".hdf5", ".hdf", ".nxs", ".mat")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.stacks import taken
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.stacks import taken
 
 if TYPE_CHECKING:
     from pathlib import Path

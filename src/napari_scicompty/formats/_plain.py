@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.host_memory import room_for_a_stack
-from napari_scicompty.reading import reading
-from napari_scicompty.stacks import LazyStack
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.core.stacks import LazyStack
+from napari_scicompty.files.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_scicompty.stacks import Stack
+    from napari_scicompty.core.stacks import Stack
 
 READ = {False: "read into memory", True: "larger than memory, read as needed"}
 """How frames were read, by whether they come as a `LazyStack`."""

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from napari_scicompty.findings import Finding
-    from napari_scicompty.geometry import Geometry
-    from napari_scicompty.stacks import Stack
+    from napari_scicompty.core.findings import Finding
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.core.stacks import Stack
 
 PositionUnit = Literal["m", "mm", "um", "nm", "angstrom", "px"]
 POSITION_UNITS = get_args(PositionUnit)

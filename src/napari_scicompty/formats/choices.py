@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from napari_scicompty.settings import Numbers, Settings, setting
+from napari_scicompty.core.settings import Numbers, Settings, setting
 
 FilePath = Annotated[
     str, BeforeValidator(lambda p: os.fspath(p) if isinstance(p, os.PathLike) else p)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import constants
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.geometry import check_fields
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.files.hdf5_reading import opened
+from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._hdf5 import filled_in, in_si, load
 from napari_scicompty.formats._raw import Positions, Raw, as_stack
 from napari_scicompty.formats.masks import SIGNAL
-from napari_scicompty.geometry import check_fields
-from napari_scicompty.hdf5_files import opened
-from napari_scicompty.hdf5_values import read_small
-from napari_scicompty.host_memory import room_for_a_stack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import h5py
     from numpy.typing import NDArray
 
+    from napari_scicompty.files.hdf5_reading import Tree
     from napari_scicompty.formats.choices import OpenChoices
-    from napari_scicompty.hdf5_files import Tree
 
 _KIND = "CXI or HDF5 file"
 DETECTOR = "entry_1/instrument_1/detector_1/"

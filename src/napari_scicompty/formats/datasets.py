@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.hdf5_reading import Tree, opened
+from napari_scicompty.files.hdf5_values import read_small
+from napari_scicompty.files.reading import expanded
 from napari_scicompty.formats._hdf5 import unit_of
-from napari_scicompty.hdf5_files import Tree, opened
-from napari_scicompty.hdf5_values import read_small
-from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     import os

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.files.hdf5_reading import opened
+from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._beam import electrons
 from napari_scicompty.formats._hdf5 import SI, filled_in, in_si, load, unit_of
 from napari_scicompty.formats._raw import (
@@ -22,19 +26,15 @@ from napari_scicompty.formats._raw import (
 from napari_scicompty.formats.choices import chosen_keys
 from napari_scicompty.formats.datasets import cut, fitting, list_datasets
 from napari_scicompty.formats.masks import good_pixels
-from napari_scicompty.geometry import Geometry
-from napari_scicompty.hdf5_files import opened
-from napari_scicompty.hdf5_values import read_small
-from napari_scicompty.host_memory import room_for_a_stack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.findings import Finding
+    from napari_scicompty.core.findings import Finding
+    from napari_scicompty.core.stacks import Stack
+    from napari_scicompty.files.hdf5_reading import Tree
     from napari_scicompty.formats.choices import OpenChoices
     from napari_scicompty.formats.datasets import DatasetRow
-    from napari_scicompty.hdf5_files import Tree
-    from napari_scicompty.stacks import Stack
 
 _KIND = "HDF5 file"
 _MATLAB = "MATLAB_class"

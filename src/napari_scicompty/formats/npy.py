@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.files.reading import mapped_npy, read_npy
 from napari_scicompty.formats._plain import READ, plain
 from napari_scicompty.formats._raw import Raw, as_stack, check_frames
-from napari_scicompty.host_memory import room_for_a_stack
-from napari_scicompty.reading import mapped_npy, read_npy
 
 if TYPE_CHECKING:
     from pathlib import Path

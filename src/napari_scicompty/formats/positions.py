@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.files import never, replacing
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.hdf5_reading import opened
+from napari_scicompty.files.hdf5_values import read_small
+from napari_scicompty.files.hdf5_writing import refuse_damaged
+from napari_scicompty.files.reading import check_file, read_npy, reading
+from napari_scicompty.files.writing import never, replacing
 from napari_scicompty.formats import datasets, hdf5
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import Positions
 from napari_scicompty.formats.choices import POSITION_KEYS
-from napari_scicompty.hdf5_files import opened
-from napari_scicompty.hdf5_output import refuse_damaged
-from napari_scicompty.hdf5_values import read_small
-from napari_scicompty.reading import check_file, read_npy, reading
 
 if TYPE_CHECKING:
     import os

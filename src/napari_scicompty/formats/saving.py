@@ -12,32 +12,38 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import h5py
 import numpy as np
 from scipy import constants
 
-from napari_scicompty.checks import CHECKS
-from napari_scicompty.errors import InputError
-from napari_scicompty.files import never
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.geometry import Geometry, check_fields
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.data.checks import CHECKS
+from napari_scicompty.files.hdf5_reading import opened
+from napari_scicompty.files.hdf5_values import read_small
+from napari_scicompty.files.hdf5_writing import new_hdf5, refuse_damaged
+from napari_scicompty.files.reading import expanded
+from napari_scicompty.files.writing import never
 from napari_scicompty.formats import cxi
-from napari_scicompty.geometry import Geometry, check_fields
-from napari_scicompty.hdf5_files import opened
-from napari_scicompty.hdf5_output import new_hdf5, refuse_damaged
-from napari_scicompty.hdf5_values import read_small
-from napari_scicompty.host_memory import room_for_a_stack
-from napari_scicompty.reading import expanded
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from napari_scicompty.hdf5_files import Tree
-    from napari_scicompty.scan import Scan
-    from napari_scicompty.simulation import Truth
+    from napari_scicompty.data.scan import Scan
+    from napari_scicompty.files.hdf5_reading import Tree
 
     StrPath = str | os.PathLike[str]
+
+
+class Dataclass(Protocol):
+    """Any dataclass, such as the `Truth` of a virtual experiment."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
 
 SUFFIXES = (".cxi", ".h5", ".hdf5")
 """How the name of a saved scan may end."""
@@ -46,7 +52,7 @@ _CHUNK_BYTES = 2**20
 
 
 def save_scan(
-    path: StrPath, scan: Scan, truth: Truth | None = None, **door: Any
+    path: StrPath, scan: Scan, truth: Dataclass | None = None, **door: Any
 ) -> None:
     """Save a scan as one CXI file (gzip), all of it or nothing.
 

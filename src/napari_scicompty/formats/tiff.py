@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import tifffile
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.core.stacks import LazyStack
+from napari_scicompty.files.reading import check_file, reading
 from napari_scicompty.formats._plain import READ, plain
 from napari_scicompty.formats._raw import Raw, as_stack
-from napari_scicompty.host_memory import room_for_a_stack
-from napari_scicompty.reading import check_file, reading
-from napari_scicompty.stacks import LazyStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_scicompty.core.stacks import Stack
     from napari_scicompty.formats.choices import OpenChoices
-    from napari_scicompty.stacks import Stack
 
     _Layout = tuple[int, tuple[tuple[int, int], np.dtype[Any]]]
     """Number of frames; their shape and dtype."""

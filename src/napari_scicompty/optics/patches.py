@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_scicompty.device import exact_dtype
+from napari_scicompty.core.device import exact_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_scicompty.geometry import Geometry
+    from napari_scicompty.core.geometry import Geometry
 
 Shape = tuple[int, int]
 Pair = tuple[float, float]

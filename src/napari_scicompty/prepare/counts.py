@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.core.stacks import changed, chunks
 from napari_scicompty.prepare.frames import F, frame_shape, good_pixels
-from napari_scicompty.stacks import changed, chunks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.host_memory import room_for_a_stack
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.core.stacks import changed
 from napari_scicompty.prepare.frames import F, frame_shape
-from napari_scicompty.stacks import changed
 
 
 def orient(

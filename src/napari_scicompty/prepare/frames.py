@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.findings import Finding
-    from napari_scicompty.geometry import Geometry
-    from napari_scicompty.stacks import Stack
+    from napari_scicompty.core.findings import Finding
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.core.stacks import Stack
 
 
 class Frames(Protocol):

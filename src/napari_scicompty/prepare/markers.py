@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
-from napari_scicompty.findings import Finding, numbered
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.findings import Finding, numbered
+from napari_scicompty.core.stacks import chunks
 from napari_scicompty.prepare.frames import F, good_pixels
-from napari_scicompty.stacks import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from napari_scicompty.stacks import Stack
+    from napari_scicompty.core.stacks import Stack
 
 _MOST = 0.5
 """A mark stands at its pixel in this share of the patterns."""

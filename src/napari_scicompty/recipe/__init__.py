@@ -35,9 +35,11 @@ import tomli_w
 from pydantic import PrivateAttr
 
 from napari_scicompty.algorithms import ALGORITHMS
-from napari_scicompty.errors import InputError
-from napari_scicompty.files import never, write_bytes
-from napari_scicompty.reading import as_text, check_file, expanded, reading
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.settings import Settings, setting
+from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.files.reading import as_text, check_file, expanded, reading
+from napari_scicompty.files.writing import never, write_bytes
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._done import stages_done
 from napari_scicompty.recipe._inputs import input_files
@@ -50,24 +52,22 @@ from napari_scicompty.recipe.sections import (
     RunChoices,
     Stage,
 )
-from napari_scicompty.reconstruction import prepare
 from napari_scicompty.refine import refiners
-from napari_scicompty.repeating import repeated
 from napari_scicompty.results import (
     folder_of,
     is_result,
     open_result,
     stored_recipe,
 )
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation import (
     Preset,
     VirtualExperiment,
     preset,
     simulate,
 )
-from napari_scicompty.start import STARTS, AutoStart, ProbeFile, Start
+from napari_scicompty.workflow.reconstruction import prepare
+from napari_scicompty.workflow.repeating import repeated
+from napari_scicompty.workflow.start import STARTS, AutoStart, ProbeFile, Start
 
 if TYPE_CHECKING:
     import os
@@ -80,11 +80,11 @@ if TYPE_CHECKING:
         Sequence,
     )
 
-    from napari_scicompty.controls import Controls
-    from napari_scicompty.run import Run
-    from napari_scicompty.scan import Scan
-    from napari_scicompty.search import Candidate
-    from napari_scicompty.snapshot import Change, Snapshot
+    from napari_scicompty.data.scan import Scan
+    from napari_scicompty.data.snapshot import Change, Snapshot
+    from napari_scicompty.engine.controls import Controls
+    from napari_scicompty.engine.run import Run
+    from napari_scicompty.workflow.search import Candidate
 
 _MOST_BYTES = 2**22
 """Of a recipe: half a million excluded patterns."""

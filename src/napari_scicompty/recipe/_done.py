@@ -9,8 +9,8 @@ from napari_scicompty.algorithms import from_description
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from napari_scicompty.data.snapshot import Change
     from napari_scicompty.recipe.sections import Stage
-    from napari_scicompty.snapshot import Change
 
     Parts = list[Stage]
     """What a stage has become: more than one where its algorithm was switched."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_scicompty.hdf5_files import linked_files
-from napari_scicompty.reading import expanded
+from napari_scicompty.core.settings import Settings
+from napari_scicompty.files.hdf5_reading import linked_files
+from napari_scicompty.files.reading import expanded
 from napari_scicompty.recipe.sections import path_fields
-from napari_scicompty.settings import Settings
 from napari_scicompty.simulation.pictures import is_file
 
 if TYPE_CHECKING:

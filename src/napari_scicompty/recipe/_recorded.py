@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms import from_description as algorithm_of
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.recipe.sections import (
     STAGE_FIELDS,
     FileInput,
@@ -13,12 +14,11 @@ from napari_scicompty.recipe.sections import (
     Stage,
 )
 from napari_scicompty.refine import from_description as refiner_of
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.start import AutoStart
-from napari_scicompty.start import from_description as start_of
+from napari_scicompty.workflow.start import AutoStart
+from napari_scicompty.workflow.start import from_description as start_of
 
 if TYPE_CHECKING:
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 
 def recorded(result: Snapshot) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import napari_scicompty
+from napari_scicompty.core.settings import Settings
 from napari_scicompty.recipe.sections import FileInput
-from napari_scicompty.settings import Settings
 
 if TYPE_CHECKING:
     from napari_scicompty.recipe import Recipe

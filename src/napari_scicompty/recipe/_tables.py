@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms import ALGORITHMS
-from napari_scicompty.errors import InputError
-from napari_scicompty.reading import expanded
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.settings import Settings
+from napari_scicompty.files.reading import expanded
 from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage, path_fields
 from napari_scicompty.refine import REFINERS, refiners
-from napari_scicompty.settings import Settings
 from napari_scicompty.simulation.pictures import is_file
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_scicompty.simulation.beams import ZonePlateBeam
-from napari_scicompty.start import AutoStart, DiscProbe, ZonePlateProbe
+from napari_scicompty.workflow.start import AutoStart, DiscProbe, ZonePlateProbe
 
 if TYPE_CHECKING:
     from napari_scicompty.simulation import VirtualExperiment
-    from napari_scicompty.start import Start
+    from napari_scicompty.workflow.start import Start
 
 
 def known_start(experiment: VirtualExperiment) -> Start:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import SerializeAsAny
 
 from napari_scicompty.algorithms import RPIE, Algorithm
+from napari_scicompty.core.settings import Numbers, Settings, setting
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import OpenChoices, open_scan
 from napari_scicompty.formats.choices import FilePath
 from napari_scicompty.refine import Refiner
-from napari_scicompty.run_settings import RunSettings
-from napari_scicompty.settings import Numbers, Settings, setting
 
 if TYPE_CHECKING:
-    from napari_scicompty.scan import Scan
+    from napari_scicompty.data.scan import Scan
 
 
 def _of_run(name: str) -> Any:

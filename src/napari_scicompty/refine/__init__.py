@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.settings import described_as
 from napari_scicompty.refine.base import Refiner
 from napari_scicompty.refine.distance import ValleyDistance
 from napari_scicompty.refine.positions import PositionRefiner
 from napari_scicompty.refine.shifts import CrossCorrelationShift, LeastSquaresShift
-from napari_scicompty.settings import described_as
 
 REFINERS: dict[str, type[Refiner]] = {
     "least-squares-shift": LeastSquaresShift,

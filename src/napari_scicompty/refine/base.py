@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.core.settings import Settings, setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.geometry import Geometry
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
 
 class Refiner(Settings):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from napari_scicompty.core.settings import setting
 from napari_scicompty.refine.base import FallingRate
 from napari_scicompty.refine.survey import surveyed_distance
-from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.geometry import Geometry
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
 BETAS = (0.5, 0.9)
 """Memory of the slope's mean and of its square."""

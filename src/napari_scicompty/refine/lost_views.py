@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
 FAR_OFF = 3.0
 """Robust standard deviations above the median error that make a view suspect."""

@@ -16,15 +16,15 @@ import numpy as np
 from scipy.sparse import coo_array, diags_array, eye_array
 from scipy.sparse.linalg import splu
 
-from napari_scicompty.affine import FEWEST, fit_map
+from napari_scicompty.core.affine import FEWEST, fit_map
 from napari_scicompty.refine.beliefs import believed
 from napari_scicompty.refine.overlaps import overlaps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
     from napari_scicompty.refine.overlaps import Overlaps
 
     Places = NDArray[np.float64]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from napari_scicompty.affine import fit_map
+from napari_scicompty.core.affine import fit_map
+from napari_scicompty.core.settings import setting
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.refine.base import FallingRate
 from napari_scicompty.refine.gains import GAINS
 from napari_scicompty.refine.lost_views import find_lost_views
 from napari_scicompty.refine.mosaic import place_by_neighbours
-from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
     Moves = NDArray[np.float64]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from napari_scicompty.core.settings import setting
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.refine import signals
 from napari_scicompty.refine.positions import PositionRefiner
-from napari_scicompty.settings import setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
     from napari_scicompty.refine.positions import Moves
 
 

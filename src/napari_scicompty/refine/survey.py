@@ -17,8 +17,8 @@ from napari_scicompty.refine.overlaps import overlaps
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.estimate import Estimate
-    from napari_scicompty.measured import Measured
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
 
 RUNG = 1.15
 """Between two distances that are tried."""

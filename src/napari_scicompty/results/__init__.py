@@ -34,16 +34,18 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-import napari_scicompty
-from napari_scicompty.errors import InputError
-from napari_scicompty.files import RESULT, beside
-from napari_scicompty.hdf5_files import opened
-from napari_scicompty.hdf5_output import damaged_in, new_hdf5, refuse_damaged
-from napari_scicompty.reading import as_text, expanded
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.version import __version__
+from napari_scicompty.data.scan import Source
+from napari_scicompty.data.snapshot import History, Snapshot
+from napari_scicompty.files.hdf5_reading import opened
+from napari_scicompty.files.hdf5_writing import damaged_in, new_hdf5, refuse_damaged
+from napari_scicompty.files.reading import as_text, expanded
+from napari_scicompty.files.writing import RESULT, beside
 from napari_scicompty.results._parts import (
     ARRAYS,
     array,
@@ -61,16 +63,13 @@ from napari_scicompty.results._parts import (
     save_state,
     text_of,
 )
-from napari_scicompty.scan import Source
-from napari_scicompty.snapshot import History, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import h5py
 
-    from napari_scicompty.recipe import Recipe
-    from napari_scicompty.snapshot import Change, RunRecord
+    from napari_scicompty.data.snapshot import Change, RunRecord
 
     StrPath = str | os.PathLike[str]
 
@@ -84,13 +83,21 @@ _NUMBERS = {"epoch": int, "batch": int, "error": float, "seed": int, "elapsed_s"
 _PAIRS = ("pixel_size_m", "origin_m")
 
 
+class AsToml(Protocol):
+    """What can be written as TOML: a `Recipe`."""
+
+    def to_toml(self, folder: Path | None = None) -> str:
+        """Return the text, with paths relative to `folder` where they lie in it."""
+        ...
+
+
 # -- results ------------------------------------------------------------------------
 def save_result(
     path: StrPath,
     snapshot: Snapshot,
-    recipe: Recipe | None = None,
+    recipe: AsToml | None = None,
     *,
-    plan: tuple[Recipe, Recipe] | None = None,
+    plan: tuple[AsToml, AsToml] | None = None,
     **door: Any,
 ) -> Path | None:
     """Save everything a snapshot holds to one HDF5 file, all of it or nothing.
@@ -105,7 +112,7 @@ def save_result(
     recipe
         How it was made; stored as TOML, with paths relative to the file where they lie
         in its folder.
-    plan : (Recipe, Recipe), optional
+    plan : two recipes, optional
         Of a run under way: all that it is to do, and what of it is left.
     **door
         ``overwrite=True`` replaces a file that this program did not write, and more of
@@ -364,7 +371,7 @@ def _merged(damaged: list[str]) -> list[str]:
 
 
 def _versions() -> dict[str, str]:
-    ours = {"napari-scicompty": napari_scicompty.__version__}
+    ours = {"napari-scicompty": __version__}
     return ours | {
         "torch": version("torch"),
         "numpy": version("numpy"),

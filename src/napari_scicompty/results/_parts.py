@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from napari_scicompty.geometry import Geometry
-from napari_scicompty.hdf5_values import check_bomb
-from napari_scicompty.host_memory import available_bytes
-from napari_scicompty.reading import as_text
-from napari_scicompty.scan import Source
-from napari_scicompty.snapshot import Change, History, Refined, RunRecord
+from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.core.host_memory import available_bytes
+from napari_scicompty.data.scan import Source
+from napari_scicompty.data.snapshot import Change, History, Refined, RunRecord
+from napari_scicompty.files.hdf5_values import check_bomb
+from napari_scicompty.files.reading import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from napari_scicompty.snapshot import Snapshot
+    from napari_scicompty.data.snapshot import Snapshot
 
 ARRAYS = {
     "object": ("1", "c", 2),

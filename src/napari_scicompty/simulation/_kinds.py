@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
-    from napari_scicompty.settings import Settings
+    from napari_scicompty.core.settings import Settings
 
 
 def table_of(union: Any) -> dict[str, type[Settings]]:

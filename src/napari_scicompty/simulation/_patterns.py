@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_scicompty.geometry import Geometry
+    from napari_scicompty.core.geometry import Geometry
 
 PAD = 16
 """Pixels around a view that take part in moving it, faded out towards their rim."""

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 from scipy import special
 
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.simulation._grid import Grid, clouds, frequencies, smoothed
 from napari_scicompty.simulation._kinds import table_of
 from napari_scicompty.simulation.pictures import Picture, Range, complex_picture

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.checks.span import LARGEST_OBJECT
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.data.checks.span import LARGEST_OBJECT
 from napari_scicompty.optics.propagators import propagator_for
 from napari_scicompty.simulation.beams import SphericalBeam, ZonePlateBeam
 from napari_scicompty.simulation.paths import SteppedPath

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.simulation._grid import generator
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import field_validator
 
-from napari_scicompty.geometry import Geometry
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.simulation._grid import Grid
 from napari_scicompty.simulation.beams import AnyBeam, DiscBeam
 from napari_scicompty.simulation.detector import Detector

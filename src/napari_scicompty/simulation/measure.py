@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import KDTree
 
-from napari_scicompty.canvas import MARGIN, WHOLE, Canvas
-from napari_scicompty.scan import Scan
+from napari_scicompty.data.canvas import MARGIN, WHOLE, Canvas
+from napari_scicompty.data.scan import Scan
 from napari_scicompty.simulation._grid import generator, smoothed
 from napari_scicompty.simulation._patterns import PAD, patterns_of
 from napari_scicompty.simulation.checks import (

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_scicompty.settings import Settings, setting
+from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.simulation._grid import generator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.geometry import Geometry
+    from napari_scicompty.core.geometry import Geometry
 
 
 class Mistakes(Settings):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.core.settings import Settings, setting
+from napari_scicompty.files.hdf5_reading import opened
+from napari_scicompty.files.hdf5_values import read_small
+from napari_scicompty.files.reading import expanded, read_npy
 from napari_scicompty.formats.choices import FilePath
-from napari_scicompty.hdf5_files import opened
-from napari_scicompty.hdf5_values import read_small
-from napari_scicompty.host_memory import room_for_a_stack
-from napari_scicompty.reading import expanded, read_npy
-from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation._grid import Shape, clouds
 from napari_scicompty.simulation._kinds import table_of
 from napari_scicompty.simulation.pictures import Picture, Range, complex_picture

@@ -9,10 +9,10 @@ import numpy as np
 from pydantic import Field
 from scipy.stats import qmc
 
+from napari_scicompty.core.settings import Settings, setting
+from napari_scicompty.files.reading import expanded
 from napari_scicompty.formats import positions as position_files
 from napari_scicompty.formats.choices import FilePath, OpenChoices
-from napari_scicompty.reading import expanded
-from napari_scicompty.settings import Settings, setting
 from napari_scicompty.simulation._kinds import table_of
 
 if TYPE_CHECKING:

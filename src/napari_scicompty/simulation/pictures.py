@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.reading import MOST_BYTES, check_file, expanded, reading
 from napari_scicompty.formats.choices import FilePath
 from napari_scicompty.formats.tiff import check_chain
-from napari_scicompty.reading import MOST_BYTES, check_file, expanded, reading
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.simulation.experiment import VirtualExperiment
 from napari_scicompty.simulation.mistakes import Mistakes
 

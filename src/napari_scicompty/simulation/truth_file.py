@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.errors import InputError
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.formats import stored_truth
-from napari_scicompty.geometry import Geometry
 from napari_scicompty.simulation.experiment import Truth
 
 if TYPE_CHECKING:

@@ -1,0 +1,68 @@
+"""The public face: every name, and where it lives. `__init__.py` reads this."""
+
+from .algorithms import EPIE, RPIE, AutoDiff
+from .analysis import metrics
+from .core.errors import EngineError, InputError
+from .core.findings import Finding
+from .core.geometry import Geometry
+from .data.diverged import DivergedError
+from .data.scan import Scan
+from .data.snapshot import Snapshot
+from .engine.controls import Controls
+from .formats import open_scan, save_scan
+from .recipe import Recipe
+from .refine import CrossCorrelationShift, LeastSquaresShift, ValleyDistance
+from .results import open_result, save_result
+from .simulation import Preset, Truth, VirtualExperiment, simulate
+from .simulation.truth_file import open_truth
+from .workflow.half_sets import Resolution, half_scans
+from .workflow.reconstruction import reconstruct
+from .workflow.refocusing import with_focus
+from .workflow.search import find_start
+from .workflow.start import (
+    AutoStart,
+    BackPropagatedProbe,
+    DiscProbe,
+    ProbeFile,
+    PupilProbe,
+    ZonePlateProbe,
+)
+
+__all__ = [
+    "EPIE",
+    "RPIE",
+    "AutoDiff",
+    "AutoStart",
+    "BackPropagatedProbe",
+    "Controls",
+    "CrossCorrelationShift",
+    "DiscProbe",
+    "DivergedError",
+    "EngineError",
+    "Finding",
+    "Geometry",
+    "InputError",
+    "LeastSquaresShift",
+    "Preset",
+    "ProbeFile",
+    "PupilProbe",
+    "Recipe",
+    "Resolution",
+    "Scan",
+    "Snapshot",
+    "Truth",
+    "ValleyDistance",
+    "VirtualExperiment",
+    "ZonePlateProbe",
+    "find_start",
+    "half_scans",
+    "metrics",
+    "open_result",
+    "open_scan",
+    "open_truth",
+    "reconstruct",
+    "save_result",
+    "save_scan",
+    "simulate",
+    "with_focus",
+]

@@ -1,0 +1,98 @@
+"""Where to compute: the device, and how many threads."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.host_memory import available_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def pick_device(name: str) -> torch.device:
+    """Turn ``"auto"`` or a name into a device.
+
+    Raises
+    ------
+    InputError
+        The device is not there.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    have = [key for key, value in there.items() if value]
+    if name == "auto":
+        return torch.device(have[0])
+    if name not in have:
+        raise InputError(
+            f"device {name!r} is not available here; PyTorch sees: {', '.join(have)}. "
+            "Choose one of these or 'auto', or install a build of PyTorch for your GPU"
+        )
+    return torch.device(name)
+
+
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """Real numbers of 64 bits; of 32 on Apple's GPUs, which know no others."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of a device that is free, what torch holds in reserve included."""
+    if device.type == "cuda":
+        reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
+            device
+        )
+        return int(torch.cuda.mem_get_info(device)[0]) + reserve
+    if device.type == "mps":
+        most = torch.mps.recommended_max_memory()
+        return int(most - torch.mps.driver_allocated_memory())
+    return available_bytes()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short, on a device or on the host."""
+    kinds = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+def fitting_threads(wave_size: int) -> int:
+    """CPU threads for waves of this many numbers.
+
+    One for small waves: on busy cores several are many times slower.
+    """
+    if wave_size < 2**20:
+        return 1
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Let torch use `count` threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def copied_state(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Copy a state: dictionaries and arrays too; its tensors go to a device."""
+    copied: dict[str, Any] = {}
+    for name, value in state.items():
+        if isinstance(value, dict):
+            copied[name] = copied_state(value, device)
+        elif isinstance(value, torch.Tensor):
+            copied[name] = value.detach().to(device, copy=True)
+        else:
+            copied[name] = value.copy() if isinstance(value, np.ndarray) else value
+    return copied

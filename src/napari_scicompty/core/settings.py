@@ -1,0 +1,250 @@
+"""What a setting is: a frozen, validated field with range, unit and help.
+
+The form in the window, the command line, recipes and saved results are all made from
+these models, so that a setting is described once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+)
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from napari_scicompty.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic.fields import FieldInfo
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
+
+Numbers = Annotated[
+    tuple[int, ...],
+    BeforeValidator(lambda v: (v,) if type(v) is int else v),
+]
+"""Numbers of patterns; one alone needs no brackets."""
+MOST = 2**31 - 1
+"""Largest whole number of a setting that has no limit of its own."""
+_MOST_NAMES = 8
+"""Up to so many settings are listed where one is not known."""
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    unit: str = "",
+    live: bool = True,
+    title: str | None = None,
+    reason: str = "",
+    advanced: bool = False,
+    **bounds: Any,
+) -> Any:
+    """Describe one field of a `Settings` model.
+
+    Parameters
+    ----------
+    default
+        Value when nothing is given; ``...`` makes the field required.
+    help
+        One sentence for tooltips, ``--help`` and docs.
+    unit
+        SI unit of the stored value (``"m"``), or ``""`` for a plain number.
+    live
+        Whether a change takes effect in a run that is under way.
+    title
+        Label in forms; the field's name in words when left out.
+    reason
+        Why the bounds are what they are, for the sentence that refuses a value.
+    advanced
+        Whether forms fold it away under "More settings".
+    **bounds
+        ``ge``, ``gt``, ``le``, ``lt`` as in pydantic.
+    """
+    return Field(
+        default,
+        description=help,
+        title=title,
+        json_schema_extra={
+            "unit": unit,
+            "live": live,
+            "reason": reason,
+            "advanced": advanced,
+        },
+        **bounds,
+    )
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, no unknown fields, errors as sentences.
+
+    Values may be given by name, or by place in the order of the fields.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=False,
+        allow_inf_nan=False,
+    )
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        named = dict(zip(type(self).model_fields, args, strict=False))
+        try:
+            self._refuse_what_is_no_number(named | values)
+            super().__init__(**named, **values)
+        except ValidationError as error:
+            raise InputError(_sentence(type(self), error)) from None
+
+    def _refuse_what_is_no_number(self, values: dict[str, Any]) -> None:
+        """Refuse ``"3"`` and True for 3, which pydantic takes, and counts out of reach.
+
+        A text may hide a unit, and numbers of counts are kept in 64 bits.
+        """
+        fields = type(self).model_fields
+        faults = [
+            fault
+            for name, value in values.items()
+            if name in fields
+            if (fault := _fault(name, value, fields[name])) is not None
+        ]
+        if faults:
+            raise ValidationError.from_exception_data(type(self).__name__, faults)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a validated copy with some fields changed."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**values | changes)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Name of the kind and values, as JSON can hold them."""
+        return {"name": type(self).__name__.lower()} | self.model_dump(mode="json")
+
+
+def described_as(
+    kinds: Iterable[type[AnySettings]], description: dict[str, Any], what: str
+) -> AnySettings:
+    """Return the settings that `Settings.described` gave, of one of some kinds.
+
+    Raises
+    ------
+    InputError
+        A kind or a setting that is not known here.
+    """
+    named = {kind.__name__.lower(): kind for kind in kinds}
+    values = dict(description)
+    name = values.pop("name", None)
+    if name not in named:
+        raise InputError(
+            f"{what} {name!r} is not known here; known are {', '.join(named)}"
+        )
+    return named[name](**values)
+
+
+def _sentence(owner: type[Settings], error: ValidationError) -> str:
+    """Turn pydantic's report into one sentence a field."""
+    faults = {str(fault["loc"][:1]): fault for fault in reversed(error.errors())}
+    return "; ".join(_told(owner, fault) for fault in reversed(faults.values()))
+
+
+def _told(owner: type[Settings], fault: Any) -> str:
+    """Tell one fault: where, what, what was given, and why not."""
+    loc, cause = fault["loc"], fault.get("ctx", {}).get("error")
+    if isinstance(cause, InputError):
+        return _told_inside(owner, loc, cause)
+    name = str(loc[0]) if loc else "value"
+    where = f"{owner.__name__}.{name}"
+    if fault["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting here; {_known(owner, name)}"
+    field = owner.model_fields.get(name)
+    extra = field.json_schema_extra if field is not None else None
+    described = extra if isinstance(extra, dict) else {}
+    if fault["type"] == "missing":
+        unit = described.get("unit")
+        return f"{where}: is missing; give it{f', in {unit}' if unit else ''}"
+    reason = described.get("reason")
+    said = f"{where}: {_said(fault, str(described.get('unit') or ''))}"
+    return f"{said} (got {fault['input']!r})" + (f": {reason}" if reason else "")
+
+
+def _known(owner: type[Settings], name: str) -> str:
+    """Say which settings there are: the nearest, or all where they are few."""
+    names = list(owner.model_fields)
+    near = difflib.get_close_matches(name, names, 3)
+    if not near and len(names) > _MOST_NAMES:
+        return "check its spelling"
+    return f"did you mean {' or '.join(near)}" if near else f"known: {', '.join(names)}"
+
+
+def _said(fault: Any, unit: str) -> str:
+    """Say what is wrong with a value, as a verb and its object."""
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind.startswith(("float", "int", "text_for_a_number")):
+        whole = "whole " if kind.startswith("int") else ""
+        plain = f", plain and in {unit}" if unit else ""
+        return f"must be a {whole}number{plain}"
+    if kind == "union_tag_invalid":
+        return f"is of a kind that is not known, choose {context['expected_tags']}"
+    words = str(fault["msg"])
+    return words.replace("Input should be", "must be").replace("Input should", "must")
+
+
+def _fault(name: str, value: Any, field: FieldInfo) -> InitErrorDetails | None:
+    """Tell what pydantic would take for a number and is none."""
+    kinds = _kinds(field.annotation)
+    text = isinstance(value, str) and kinds <= {int, float, bool, type(None)}
+    inside = value if isinstance(value, tuple | list) else (value,)
+    no_truth = kinds & {int, float} and bool not in kinds
+    truth = no_truth and any(isinstance(part, bool | np.bool_) for part in inside)
+    if text or truth:
+        kind = PydanticCustomError("text_for_a_number", "Input should be a number")
+        return InitErrorDetails(type=kind, loc=(name,), input=value)
+    bounded = any(hasattr(rule, "le") or hasattr(rule, "lt") for rule in field.metadata)
+    numbers = (int(part) for part in inside if isinstance(part, int | np.integer))
+    if int in kinds and not bounded and any(abs(n) > MOST for n in numbers):
+        return InitErrorDetails(
+            type="less_than_equal", loc=(name,), input=value, ctx={"le": MOST}
+        )
+    return None
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """Return what a field takes, alone or in tuples."""
+    if get_origin(annotation) is Literal:
+        return {Literal}
+    kinds = get_args(annotation)
+    if not kinds:
+        return {annotation}
+    return set().union(*(_kinds(kind) for kind in kinds if kind is not ...))
+
+
+def _told_inside(owner: type[Settings], loc: tuple[Any, ...], cause: InputError) -> str:
+    """Tell a fault of settings in settings, or of one of our own rules."""
+    inner = cause.__context__
+    if not isinstance(inner, ValidationError):
+        return str(cause)
+    field = owner.model_fields.get(str(loc[0]))
+    if field is not None and field.discriminator is not None:
+        loc = loc[:1]  # pydantic adds which of the alternatives it took
+    where = ".".join([owner.__name__, *(str(part) for part in loc)])
+    return str(cause).replace(f"{inner.title}.", f"{where}.")

@@ -1,0 +1,182 @@
+"""Findings about frames: masks, markers, saturation, sums, doubles, orientation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_scicompty.core.findings import Finding, numbered
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_scicompty.data.scan import Scan
+
+_GOOD = 0.5
+"""Share of good pixels below which a mask may be the wrong way round."""
+_FACTOR = 2.0
+"""A sum is far off where it is so many times larger or smaller than the median ..."""
+_SPREADS = 10.0
+"""... and so many spreads of the others away, both of logarithms."""
+_COUNTS = 50
+"""Frames with fewer counts may be equal by chance."""
+_LOOKED_AT = 20
+"""Pairs of frames that are compared pixel by pixel."""
+_CORNER, _MIDDLE = 0.5, 0.1
+"""Light in the corners, and in the middle, of patterns that begin at zero frequency."""
+_EXACT = 100.0
+"""Roots below this show in single precision whether their squares are whole."""
+_ROUNDING = 0.01
+_BROKEN = 20
+"""Values that must be no whole numbers."""
+
+
+def small_mask(scan: Scan) -> Finding | None:
+    """Ask whether the mask could be meant the other way round."""
+    share = float(scan.good.mean())
+    if share >= _GOOD:
+        return None
+    return Finding(
+        "mask-polarity",
+        "mask",
+        f"the mask leaves {share:.2%} of the pixels good; the other way round it would "
+        f"leave {1 - share:.2%}",
+        'where it is meant that way, choose the other mask_means ("bad" where pixels '
+        'that are not zero are bad, "good" where they are good)',
+    )
+
+
+def markers_left(scan: Scan) -> Finding | None:
+    """Ask whether good pixels hold the type's maximum in most patterns."""
+    constant = _at_top(scan) >= 0.5 * len(scan.included)
+    if not constant.any():
+        return None
+    return Finding(
+        "markers-left",
+        "mask",
+        f"{np.count_nonzero(constant)} pixel(s) hold {_top(scan)}, the largest value "
+        f"of {scan.patterns.dtype}, in most patterns: that is no count",
+        "mask them: prepare.mask_markers does, as open_scan does by itself",
+    )
+
+
+def saturated(scan: Scan) -> Finding | None:
+    """Ask whether pixels hold the type's maximum in some patterns."""
+    times = _at_top(scan)
+    some = (times > 0) & (times < 0.5 * len(scan.included))
+    if not some.any():
+        return None
+    return Finding(
+        "saturated",
+        "saturation",
+        f"{np.count_nonzero(some)} pixel(s) hold {_top(scan)}, the largest value of "
+        f"{scan.patterns.dtype}, in up to {int(times[some].max())} pattern(s): the "
+        "detector was saturated or failed there",
+        f"mask them: saturation={_top(scan)}, or what the detector can count",
+    )
+
+
+def sums_apart(scan: Scan) -> Finding | None:
+    """Ask whether some patterns hold far less or more light than the others."""
+    logs = np.log(scan.pattern_sum[scan.included])
+    away = logs - np.median(logs)
+    spread = 1.4826 * float(np.median(np.abs(away)))
+    off = np.abs(away) > max(np.log(_FACTOR), _SPREADS * spread)
+    if not off.any():
+        return None
+    numbers = scan.included[off]
+    factors = np.exp(away[off])
+    return Finding(
+        "sums-apart",
+        "excluded",
+        f"pattern(s) {numbered(numbers)[1:-1]} hold {factors.min():.2g} to "
+        f"{factors.max():.2g} times the light of the median pattern",
+        f"look at them, or leave them out: run.excluded={numbered(numbers)}",
+    )
+
+
+def doubled(scan: Scan) -> Finding | None:
+    """Ask whether a frame is a copy of another one."""
+    numbers = scan.included[scan.pattern_sum[scan.included] >= _COUNTS]
+    sums, marks = scan.pattern_sum[numbers], scan.pattern_marks[numbers]
+    order = np.lexsort((marks, sums))
+    near = np.isclose(sums[order][1:], sums[order][:-1], rtol=1e-9, atol=0)
+    near &= np.isclose(marks[order][1:], marks[order][:-1], rtol=1e-5, atol=0)
+    pairs = [
+        sorted((int(numbers[order[i]]), int(numbers[order[i + 1]])))
+        for i in np.flatnonzero(near)
+    ]
+    same = [p for p in pairs[:_LOOKED_AT] if _are_equal(scan, *p)]
+    if not same:
+        return None
+    copies = sorted({later for _, later in same})
+    told = ", ".join(f"{later} is pattern {first}" for first, later in sorted(same)[:5])
+    more = ", ..." if len(pairs) > _LOOKED_AT or len(same) > 5 else ""
+    return Finding(
+        "frames-doubled",
+        "excluded",
+        f"pattern {told}{more} once more, count by count",
+        f"where the detector repeated a frame, leave it out: run.excluded="
+        f"{numbered(copies)}",
+    )
+
+
+def light_in_corner(scan: Scan) -> Finding | None:
+    """Ask whether far-field patterns begin at their zero frequency."""
+    if scan.geometry.propagation != "far-field":
+        return None
+    light = scan.mean_pattern
+    corner, middle = _middle_share(np.fft.fftshift(light)), _middle_share(light)
+    if corner < _CORNER or middle > _MIDDLE:
+        return None
+    return Finding(
+        "corner",
+        "corner",
+        f"{corner:.0%} of the light lies in the corners of the patterns and "
+        f"{middle:.1%} in their middle: the zero frequency seems to be at pixel (0, 0)",
+        "bring it to the middle: corner=true",
+    )
+
+
+def roots_of_counts(scan: Scan) -> Finding | None:
+    """Ask whether patterns hold square roots of whole counts."""
+    if scan.patterns.dtype.kind != "f":
+        return None
+    frame = np.asarray(scan.patterns[int(scan.included[0])], np.float64)[scan.good]
+    squares = np.square(frame[(frame > 0) & (frame < _EXACT)])
+    is_whole = np.abs(squares - np.round(squares)) < _ROUNDING
+    roots = np.sqrt(squares)
+    broken = np.abs(roots - np.round(roots)) > _ROUNDING
+    if not is_whole.all() or np.count_nonzero(broken) < _BROKEN:
+        return None
+    return Finding(
+        "amplitudes",
+        "amplitudes",
+        "the squares of the patterns are whole numbers, and they are not: they seem to "
+        "hold amplitudes, square roots of counts",
+        "square them: amplitudes=true",
+    )
+
+
+def _middle_share(light: NDArray[np.float64]) -> float:
+    """Share of the light (h, w) in the middle half of the rows and columns."""
+    h, w = light.shape
+    middle = light[h // 4 : h - h // 4, w // 4 : w - w // 4]
+    return float(middle.sum() / light.sum())
+
+
+def _top(scan: Scan) -> int:
+    return int(np.iinfo(scan.patterns.dtype).max)
+
+
+def _at_top(scan: Scan) -> NDArray[np.int64]:
+    """How many patterns hold the type's maximum at each pixel, shape (h, w)."""
+    if scan.times_at_top is None:
+        return np.zeros(scan.frame_shape, np.int64)
+    return scan.times_at_top
+
+
+def _are_equal(scan: Scan, first: int, second: int) -> bool:
+    one, other = (np.asarray(scan.patterns[j])[scan.good] for j in (first, second))
+    return np.array_equal(one, other)

@@ -1,0 +1,386 @@
+"""What was measured: patterns and positions, checked at the door."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.stacks import chunks
+from napari_scicompty.data.checks import CHECKS, found_in
+from napari_scicompty.data.checks.span import check_span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_scicompty.core.findings import Finding
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.core.stacks import Stack
+
+_MARK_SEED = 0x6D61726B
+
+_MOST_COUNTS = 1e18
+"""Of a pattern: their square is still far below the largest float32."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a scan came from: a path, and a hash of what was read."""
+
+    path: str = ""
+    sha256: str = ""
+    files: tuple[str, ...] = ()
+    """Every file that was read for it; none of them is ever written over."""
+    opened: dict[str, Any] = field(default_factory=dict)
+    """Path, positions and choices that open it again; empty where it was no file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A scan of diffraction patterns, checked at the door.
+
+    Parameters
+    ----------
+    patterns : array (n, h, w)
+        Intensities, any real dtype, may be a memory map or a `LazyStack`. Far field:
+        zero frequency at pixel (h // 2, w // 2). Near field: as seen.
+    positions_m : array (n, 2)
+        (y, x) in metres, probe relative to object; larger = larger row / column.
+    geometry : Geometry
+        How it was measured.
+    mask : array (h, w), optional
+        True = good pixel.
+    report : sequence of str
+        Every convention that was assumed or converted on the way here, and what
+        `findings` say.
+    source : Source
+        File and hash.
+    excluded : sequence of int
+        Patterns that take no part in the reconstruction.
+    findings : sequence of Finding
+        What is odd and should be looked at. Those that follow from the scan itself are
+        found anew for every scan.
+
+    Raises
+    ------
+    InputError
+        Counts that do not match, positions that are not finite, span less than a pixel
+        or more than 16384 pixels, a dtype that is not a real number, an empty mask.
+    """
+
+    patterns: Stack
+    positions_m: NDArray[np.float64]
+    geometry: Geometry
+    mask: NDArray[np.bool_] | None = None
+    report: tuple[str, ...] = ()
+    source: Source = field(default_factory=Source)
+    excluded: tuple[int, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    negative_counts: int = field(default=0, init=False)
+    """How many values below zero were found; they count as zero."""
+    pattern_sum: NDArray[np.float64] = field(init=False)
+    """Counts of each pattern that takes part, over the good pixels, shape (n,)."""
+    mean_pattern: NDArray[np.float64] = field(init=False)
+    """Mean of the patterns that take part, zero where masked, shape (h, w)."""
+    largest_count: float = field(default=0.0, init=False)
+    pattern_marks: NDArray[np.float64] = field(init=False, repr=False)
+    """A sum of each pattern by random weights, (n,): equal where patterns are."""
+    times_at_top: NDArray[np.int64] | None = field(default=None, init=False, repr=False)
+    """In how many patterns each good pixel holds the largest value of its type, (h, w);
+    None where none ever does."""
+
+    def __post_init__(self) -> None:
+        patterns = self.patterns
+        if not hasattr(patterns, "dtype") or not hasattr(patterns, "shape"):
+            patterns = np.asarray(patterns)
+            self._put("patterns", patterns)
+        _check_patterns(patterns)
+        self._put("positions_m", _checked_positions(self.positions_m, len(patterns)))
+        self._put("mask", _checked_mask(self.mask, self.frame_shape))
+        self._put("excluded", self._checked_excluded())
+        self._check_span()
+        self._look_once()
+        self._find()
+
+    def __repr__(self) -> str:
+        h, w = self.frame_shape
+        pixel = " x ".join(
+            dict.fromkeys(f"{length * 1e9:.4g}" for length in self.pixel_size_m)
+        )
+        return (
+            f"Scan({len(self)} patterns of {h} x {w}, {self.patterns.dtype}, "
+            f"{self.geometry.propagation}, object pixel {pixel} nm)"
+        )
+
+    # -- sizes ------------------------------------------------------------------------
+    def __len__(self) -> int:
+        """Return the number of patterns."""
+        return len(self.patterns)
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Shape (h, w) of one pattern."""
+        return (int(self.patterns.shape[1]), int(self.patterns.shape[2]))
+
+    @property
+    def pixel_size_m(self) -> tuple[float, float]:
+        """Object pixel (y, x)."""
+        return self.geometry.pixel_size_m(self.frame_shape)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the report says beside the findings."""
+        told = {str(finding) for finding in self.findings}
+        return tuple(line for line in self.report if line not in told)
+
+    @cached_property
+    def good(self) -> NDArray[np.bool_]:
+        """Good pixels, shape (h, w); all of them when there is no mask."""
+        if self.mask is None:
+            return np.ones(self.frame_shape, bool)
+        return self.mask
+
+    @cached_property
+    def included(self) -> NDArray[np.int64]:
+        """Indices of the patterns that take part."""
+        return np.setdiff1d(np.arange(len(self)), np.asarray(self.excluded, int))
+
+    def replace(self, **changes: Any) -> Scan:
+        """Return a checked copy with some fields changed."""
+        names = [f.name for f in dataclasses.fields(self) if f.init]
+        return Scan(**{name: getattr(self, name) for name in names} | changes)
+
+    def with_geometry(self, geometry: Geometry) -> Scan:
+        """Return the scan with another geometry, without reading the patterns again."""
+        other = copy.copy(self)
+        other._put("geometry", geometry)
+        other._check_span()
+        other._find()
+        return other
+
+    def with_positions(self, positions_m: ArrayLike) -> Scan:
+        """Return the scan with other positions, refined ones for instance.
+
+        The patterns are not read again.
+        """
+        other = copy.copy(self)
+        other._put("positions_m", _checked_positions(positions_m, len(self)))
+        other._check_span()
+        other._find()
+        return other
+
+    def reading_also(self, files: Sequence[str]) -> Scan:
+        """Return the scan with more files that are never written over."""
+        more = tuple(dict.fromkeys((*self.source.files, *files)))
+        other = copy.copy(self)
+        other._put("source", dataclasses.replace(self.source, files=more))
+        return other
+
+    def exclude(self, patterns: ArrayLike) -> Scan:
+        """Return the scan with these patterns left out of the reconstruction."""
+        return self.replace(
+            excluded=(*self.excluded, *np.atleast_1d(patterns).tolist())
+        )
+
+    def chunks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield (slice, float32 patterns as stored) in pieces that fit memory."""
+        for part, frames in chunks(self.patterns):
+            with np.errstate(over="ignore"):  # becomes inf, which is refused
+                single = np.asarray(frames, np.float32)
+            yield part, single
+
+    def _put(self, name: str, value: Any) -> None:
+        """Set a field of this frozen object, while it is being made."""
+        object.__setattr__(self, name, value)
+
+    # -- checks -----------------------------------------------------------------------
+    def _checked_excluded(self) -> tuple[int, ...]:
+        wrong = [j for j in self.excluded if not 0 <= j < len(self)]
+        if wrong:
+            raise InputError(
+                f"excluded: there is no pattern {wrong[0]}; they are numbered 0 to "
+                f"{len(self) - 1}"
+            )
+        chosen = tuple(sorted({int(j) for j in self.excluded}))
+        if len(chosen) == len(self):
+            raise InputError(
+                "patterns: every pattern is excluded; include at least one"
+            )
+        return chosen
+
+    def _check_span(self) -> None:
+        check_span(self.positions_m, self.geometry, self.frame_shape, self.excluded)
+
+    def _find(self) -> None:
+        """Find anew what follows from the scan, and let the report say it."""
+        notes = self.notes
+        given = (f for f in self.findings if f.code not in CHECKS)
+        self._put("findings", tuple(dict.fromkeys((*given, *found_in(self)))))
+        told = (str(finding) for finding in self.findings)
+        self._put("report", tuple(dict.fromkeys((*notes, *told))))
+
+    def _look_once(self) -> None:
+        """Take all sums in one pass over the patterns; note what was odd."""
+        left_out = np.zeros(len(self), bool)
+        left_out[list(self.excluded)] = True
+        seen = _Sums.of(self, left_out)
+        if (most := seen.sums.max()) > _MOST_COUNTS:
+            raise InputError(
+                f"patterns: pattern {int(seen.sums.argmax())} has {most:.3g} counts, "
+                "whose sums and squares single precision does not hold; scale the "
+                "patterns down, or mask what is no count"
+            )
+        notes = list(self.report)
+        blank = np.flatnonzero((seen.sums == 0) & ~left_out)
+        if len(blank) == len(self):
+            raise InputError(
+                "patterns: every pattern is blank on the good pixels; check the file, "
+                "the dark field and the mask"
+            )
+        if len(blank):
+            notes.append(f"{len(blank)} blank pattern(s) left out: {_listed(blank)}")
+            left_out[blank] = True
+        if seen.negative:
+            notes.append(f"{seen.negative} negative value(s) count as zero")
+        self._put("excluded", tuple(int(j) for j in np.flatnonzero(left_out)))
+        if left_out.all():
+            raise InputError(
+                "patterns: every pattern is excluded; include at least one"
+            )
+        self._put("report", tuple(dict.fromkeys(notes)))
+        self._put("negative_counts", seen.negative)
+        self._put("pattern_sum", seen.sums)
+        self._put("pattern_marks", seen.marks)
+        self._put("mean_pattern", seen.total / int(np.count_nonzero(~left_out)))
+        self._put("largest_count", seen.largest)
+        self._put("times_at_top", seen.at_top)
+
+
+@dataclass
+class _Sums:
+    """What one pass over the patterns gives."""
+
+    sums: NDArray[np.float64]
+    marks: NDArray[np.float64]
+    total: NDArray[np.float64]
+    negative: int = 0
+    largest: float = 0.0
+    at_top: NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, scan: Scan, left_out: NDArray[np.bool_]) -> _Sums:
+        """Pass over the good pixels of the patterns that are not left out (n,)."""
+        good, shape = scan.good, scan.frame_shape
+        seen = cls(np.zeros(len(scan)), np.zeros(len(scan)), np.zeros(shape))
+        random = np.random.default_rng(_MARK_SEED).uniform(0.5, 1.5, shape)
+        weights = random[good].astype(np.float32)
+        dtype = scan.patterns.dtype
+        top = np.inf if dtype.kind == "f" else np.float32(np.iinfo(dtype).max)
+        pixels = None if good.all() else np.flatnonzero(good)
+        for part, raw in scan.chunks():
+            usable = raw.reshape(len(raw), -1)
+            if pixels is not None:
+                usable = usable.take(pixels, 1)
+            if left_out[part].any():
+                usable = np.where(left_out[part][:, None], 0, usable)
+            finite = np.isfinite(usable).all(1)
+            if not finite.all():
+                raise NotFinite(part.start + int(np.flatnonzero(~finite)[0]))
+            seen.negative += int(np.count_nonzero(usable < 0))
+            clipped = np.maximum(usable, 0)
+            seen.sums[part] = clipped.sum(1, dtype=np.float64)
+            seen.marks[part] = np.einsum("ij,j->i", clipped, weights)
+            largest = float(clipped.max(initial=0))
+            seen.largest = max(seen.largest, largest)
+            if largest >= top:
+                seen.note_top(clipped >= top, good)
+            seen.total[good] += clipped.sum(0, dtype=np.float64)
+        return seen
+
+    def note_top(self, at_top: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
+        """Count where patterns (k, good pixels) hold their type's largest value."""
+        if self.at_top is None:
+            self.at_top = np.zeros(good.shape, np.int64)
+        self.at_top[good] += at_top.sum(0)
+
+
+class NotFinite(InputError):
+    """A pattern that takes part holds values that are not finite."""
+
+    def __init__(self, pattern: int) -> None:
+        super().__init__(
+            f"patterns: pattern {pattern} holds values that are not finite, or beyond "
+            "single precision; mask those pixels or exclude the pattern"
+        )
+
+
+def _check_patterns(patterns: Stack) -> None:
+    if patterns.dtype.kind not in "uif":
+        raise InputError(
+            f"patterns have dtype {patterns.dtype}; diffraction patterns are real "
+            "intensities (unsigned, integer or float)"
+        )
+    if patterns.ndim != 3 or 0 in patterns.shape:
+        raise InputError(
+            f"patterns have shape {patterns.shape}; give (patterns, rows, columns), "
+            "none of them zero"
+        )
+    if min(patterns.shape[1:]) < 8:
+        raise InputError(
+            f"patterns have frames of {patterns.shape[1]} x {patterns.shape[2]} "
+            "pixels; at least 8 x 8 are needed"
+        )
+
+
+def _checked_positions(positions: ArrayLike, count: int) -> NDArray[np.float64]:
+    try:
+        array = np.array(positions, np.float64)
+    except (TypeError, ValueError):
+        raise InputError("positions_m are not numbers; give (n, 2) metres") from None
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise InputError(
+            f"positions_m have shape {array.shape}; give (n, 2): y and x in metres"
+        )
+    if len(array) != count:
+        raise InputError(
+            f"{len(array)} positions for {count} patterns; each pattern needs exactly "
+            "one position: check that both files belong to the same scan"
+        )
+    bad = np.flatnonzero(~np.isfinite(array).all(1))
+    if len(bad):
+        raise InputError(
+            f"positions_m: {len(bad)} position(s) are not finite, the first is number "
+            f"{bad[0]}; mend the file or drop those patterns"
+        )
+    array.flags.writeable = False
+    return array
+
+
+def _checked_mask(
+    mask: ArrayLike | None, shape: tuple[int, int]
+) -> NDArray[np.bool_] | None:
+    if mask is None:
+        return None
+    array = np.array(mask, bool)
+    if array.shape != shape:
+        raise InputError(f"mask has shape {array.shape}, the patterns {shape}")
+    if not array.any():
+        raise InputError(
+            "mask leaves no good pixel: True means good, and in a file mask_means says "
+            "which way round it is"
+        )
+    array.flags.writeable = False
+    return array
+
+
+def _listed(indices: NDArray[np.int64], most: int = 10) -> str:
+    """Write out indices, the first few of many."""
+    text = ", ".join(str(j) for j in indices[:most])
+    return text + (", ..." if len(indices) > most else "")

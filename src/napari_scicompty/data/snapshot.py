@@ -1,0 +1,179 @@
+"""What leaves the engine: frozen numpy `Snapshot`s, never live tensors."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from napari_scicompty.data import canvas
+from napari_scicompty.data.scan import Source
+from napari_scicompty.optics.modes import orthogonal_modes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_scicompty.core.geometry import Geometry
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that was changed while the run was under way."""
+
+    epoch: int
+    batch: int
+    path: str
+    value: Any
+    previous: Any = None
+
+    @property
+    def shown(self) -> Any:
+        """The value in a word: of a whole algorithm its name."""
+        return self.value["name"] if isinstance(self.value, dict) else self.value
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What a refiner did at the end of an epoch."""
+
+    epoch: int
+    quantity: str
+    change: float
+    """Mean pixels of positions, share of a distance; for the focus the curvature that
+    the probe's wavefront took on, 1/m, with its sign."""
+    distance_m: float = math.nan
+    """Sample to detector, after it."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """How one run of a chain began; with the changes under way it can be repeated."""
+
+    epoch: int
+    batch: int
+    """Patterns of that epoch that had had their turn."""
+    algorithm: dict[str, Any]
+    run: dict[str, Any]
+    """Fields of `RunSettings`."""
+    refine: tuple[dict[str, Any], ...] = ()
+    """Refiners, one each."""
+    geometry: dict[str, Any] = field(default_factory=dict)
+    """Fields of the scan's `Geometry`."""
+    excluded: tuple[int, ...] = ()
+    """Patterns that the scan itself left out."""
+    changes: int = 0
+    """Changes of the history that belong to earlier runs."""
+    exact: bool = False
+    """Whether the run began from an error by a full pass."""
+    finished: bool = False
+    """Whether it came to its end by itself, and was not stopped."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened so far, enough to replay a run and to draw its curve."""
+
+    epochs: tuple[int, ...] = ()
+    """Epochs that `errors` belongs to; 0 is the start."""
+    errors: tuple[float, ...] = ()
+    """Error of each epoch, as the patterns were visited."""
+    changes: tuple[Change, ...] = ()
+    """Settings changed mid-run, in order."""
+    refined: tuple[Refined, ...] = ()
+    """What was refined beside object and probe, epoch by epoch."""
+    held_out: tuple[tuple[int, float], ...] = ()
+    """(epoch, error) of the pixels that took no part, where there were some."""
+    notes: tuple[str, ...] = ()
+    """What the engine did by itself: the start that was found, a fallback."""
+    runs: tuple[RunRecord, ...] = ()
+    """Every run of the chain, in order, as it began."""
+    edits: tuple[int, ...] = ()
+    """Epochs at which the result was changed by hand, between two runs."""
+
+    def add(self, **more: Any) -> Self:
+        """Return the history with items appended to its fields."""
+        joined = {name: (*getattr(self, name), *items) for name, items in more.items()}
+        return dataclasses.replace(self, **joined)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """The state of a reconstruction at one moment, as numpy arrays of its own."""
+
+    epoch: int
+    """Epochs that were completed."""
+    error: float
+    """Normalised amplitude error over patterns and good pixels."""
+    object: NDArray[np.complex64]
+    """Transmission function, shape (H, W)."""
+    probe: NDArray[np.complex64]
+    """Probe modes, shape (modes, h, w)."""
+    positions_m: NDArray[np.float64]
+    """(n, 2) as (y, x), in the scan's own frame."""
+    origin_m: tuple[float, float]
+    """Position of object pixel (0, 0)."""
+    pixel_size_m: tuple[float, float]
+    """Object pixel (y, x)."""
+    distance_m: float
+    """Sample to detector."""
+    pattern_error: NDArray[np.float32]
+    """Error of each pattern, shape (n,); NaN where it took no part."""
+    geometry: Geometry
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Algorithm, batch, modes, start: what is needed to set up the same run."""
+    seed: int = 0
+    source: Source = field(default_factory=Source)
+    history: History = History()
+    elapsed_s: float = 0.0
+    """Seconds of computing, pauses left out, over the whole chain of runs."""
+    batch: int = 0
+    """Patterns visited of the epoch under way; 0 at the end of an epoch."""
+    state: dict[str, Any] = field(default_factory=dict)
+    """What an algorithm needs to go on exactly (moments and the like)."""
+    nominal_positions_m: NDArray[np.float64] | None = None
+    """(n, 2), the positions as measured; `positions_m` may have been refined."""
+    exact: bool = False
+    """Whether `error` and `pattern_error` are by a full pass."""
+
+    def __repr__(self) -> str:
+        (H, W), (modes, h, w) = self.object.shape, self.probe.shape
+        return (
+            f"Snapshot(epoch {self.epoch}, error {self.error:.5g}, object {H} x {W}, "
+            f"{modes} probe mode(s) of {h} x {w}, {len(self.positions_m)} positions)"
+        )
+
+    @cached_property
+    def positions_px(self) -> NDArray[np.float64]:
+        """Top-left corner of each view on the canvas, shape (n, 2)."""
+        return self.canvas.to_pixels(self.positions_m)
+
+    @cached_property
+    def canvas(self) -> canvas.Canvas:
+        """The grid on which the object lies."""
+        h, w = self.probe.shape[-2:]
+        size = (int(self.object.shape[0]), int(self.object.shape[1]))
+        return canvas.Canvas(size, (h, w), self.pixel_size_m, self.origin_m)
+
+    @cached_property
+    def canvas_map(self) -> NDArray[np.float32]:
+        """How strongly each pixel was lit, shape (H, W); made when asked for."""
+        return canvas.canvas_map(self.object.shape, self.probe, self.positions_px)
+
+    @cached_property
+    def lit(self) -> NDArray[np.bool_]:
+        """Where the object is trusted, shape (H, W)."""
+        return canvas.lit_region(self.canvas_map)
+
+    @property
+    def mode_power(self) -> NDArray[np.float64]:
+        """Share of each orthogonal probe mode in the total power, strongest first."""
+        power = (np.abs(orthogonal_modes(self.probe)) ** 2).sum((1, 2), dtype=float)
+        return power / power.sum()
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)

@@ -1,0 +1,1 @@
+"""The run: batches, changes under way, memory, guard; it knows no algorithm."""

@@ -1,0 +1,156 @@
+"""The refiners of a run: they watch its steps, and act when an epoch ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_scicompty.core.device import copied_state
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.data.snapshot import Refined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.model.estimate import Estimate
+    from napari_scicompty.model.measured import Measured
+    from napari_scicompty.refine.base import Refiner
+
+
+def too_few_epochs(
+    refiners: Sequence[Refiner], state: Mapping[str, Any], epochs: int
+) -> list[str]:
+    """Note what will not take a step, because the epochs end before it begins.
+
+    Parameters
+    ----------
+    state : mapping
+        What the refiners remember of an earlier run, by quantity.
+    """
+    waiting = {r.quantity: r.waits(state.get(r.quantity, {})) for r in refiners}
+    return [
+        f"refine: {epochs} epoch(s) are too few for a step of the {refiner.quantity}, "
+        f"as {waiting[refiner.quantity]} go before it; give more epochs, or a smaller "
+        f"{refiner.quantity}.start_epoch"
+        for refiner in refiners
+        if refiner.enabled and 0 < epochs <= waiting[refiner.quantity]
+    ]
+
+
+class Refining:
+    """Refiners, one a quantity, with what they remember.
+
+    Attributes
+    ----------
+    refiners : dict
+        Quantity -> settings; set them with `choose`.
+
+    Raises
+    ------
+    InputError
+        A quantity that cannot be seen in this geometry.
+    """
+
+    def __init__(
+        self, refiners: Sequence[Refiner], geometry: Geometry, device: torch.device
+    ) -> None:
+        self._geometry, self._device = geometry, device
+        self._state: dict[str, Any] = {}
+        self.refiners: Mapping[str, Refiner] = {}
+        self.choose({refiner.quantity: refiner for refiner in refiners})
+
+    def choose(self, refiners: Mapping[str, Refiner]) -> None:
+        """Go on with these settings."""
+        self.check(refiners)
+        self.refiners = dict(refiners)
+
+    def check(
+        self, refiners: Mapping[str, Refiner], by_algorithm: Collection[str] = ()
+    ) -> None:
+        """Refuse what cannot be refined in this geometry; what is off may wait.
+
+        Parameters
+        ----------
+        by_algorithm : collection of str
+            Quantities that the algorithm refines by itself.
+        """
+        for quantity, refiner in refiners.items():
+            if not refiner.enabled:
+                continue
+            refiner.check(self._geometry)
+            if quantity in by_algorithm:
+                raise InputError(
+                    f"refine: the algorithm refines {quantity} by itself "
+                    f"(algorithm.free_{quantity}); switch one of the two off"
+                )
+
+    @property
+    def watches(self) -> bool:
+        """Whether any refiner wants to see the steps of this epoch."""
+        return any(refiner.watches(state) for refiner, state in self._active())
+
+    def step(
+        self,
+        step: Callable[[], Tensor],
+        estimate: Estimate,
+        measured: Measured,
+        batch: Sequence[int],
+    ) -> Tensor:
+        """Do the algorithm's step while the refiners watch; return what it returns."""
+        if not self.refiners:
+            return step()
+        now = (estimate, measured, batch)
+        watching = [
+            (refiner, state, refiner.before_step(*now))
+            for refiner, state in self._active()
+            if refiner.watches(state)
+        ]
+        errors = step()
+        for refiner, state, before in watching:
+            refiner.after_step(*now, before, state)
+        return errors
+
+    @property
+    def literal(self) -> bool:
+        """Whether light beside the detector should count as none in this epoch."""
+        return any(refiner.wants_literal(state) for refiner, state in self._active())
+
+    def end_epoch(
+        self, estimate: Estimate, measured: Measured, errors: Tensor, epoch: int
+    ) -> list[Refined]:
+        """Let the refiners act on what they have seen; return what they did.
+
+        Parameters
+        ----------
+        errors : Tensor (n,)
+            Squared error of each pattern; zero where it took no part.
+        """
+        done = []
+        for refiner, state in self._active():
+            change = refiner.end_epoch(estimate, measured, errors, state)
+            done.append(Refined(epoch, refiner.quantity, change, estimate.distance_m))
+        return done
+
+    def _active(self) -> Iterator[tuple[Refiner, dict[str, Any]]]:
+        for quantity, refiner in self.refiners.items():
+            if refiner.enabled:
+                yield refiner, self._state.setdefault(quantity, {})
+
+    # -- what is kept -----------------------------------------------------------------
+    @property
+    def state(self) -> dict[str, Any]:
+        """Copy of what the refiners remember, on the CPU."""
+        return copied_state(self._state, torch.device("cpu"))
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Go on from what an earlier `state` remembered."""
+        self._state = copied_state(state, self._device)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Settings by quantity, for a snapshot."""
+        return {name: refiner.described for name, refiner in self.refiners.items()}

@@ -1,0 +1,92 @@
+"""Values of HDF5 datasets: what they declare is looked at before any of it is read."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.files.reading import MOST_BYTES, check_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_MOST_TEXTS = 10_000
+_LARGEST_CHUNK = 2**30
+_EXPANDS = 10_000
+"""Bytes that one stored byte becomes at most; gzip reaches 1030."""
+
+
+def read_small(
+    data: Any, kinds: str = "uifb", most_bytes: int = MOST_BYTES
+) -> NDArray[Any]:
+    """Read a dataset of numbers that was checked, if it declares no more than it may.
+
+    Parameters
+    ----------
+    kinds : str
+        Kinds of dtype that it may have; ``"O"`` and ``"S"`` are texts.
+
+    Raises
+    ------
+    InputError
+        A group, another kind of values, or too many of them.
+    """
+    if not isinstance(data, h5py.Dataset):
+        raise InputError(f"{data.file.filename}: {data.name} is a group, no dataset")
+    where = f"{data.file.filename}: {data.name}"
+    if data.shape is None or data.dtype.kind not in kinds:
+        what = "nothing" if data.shape is None else f"values of dtype {data.dtype}"
+        wanted = "text" if "O" in kinds else "real numbers"
+        raise InputError(f"{where} holds {what}, and {wanted} are needed")
+    check_size(_declared(data), most_bytes, where, "dataset of this kind")
+    if data.dtype.kind != "O":
+        return np.asarray(data[()])
+    return _texts(data, most_bytes, where)
+
+
+def check_bomb(data: h5py.Dataset) -> None:
+    """Refuse a dataset that declares far more than its file can hold."""
+    stored = data.id.get_storage_size()
+    if data.is_virtual or data.external:
+        return
+    if _declared(data) > _EXPANDS * max(stored, 2**16):
+        raise InputError(
+            f"{data.file.filename}: {data.name} declares {_declared(data):.3g} bytes "
+            f"and {stored} are stored; it was not filled: copy it again"
+        )
+
+
+def check_chunks(data: h5py.Dataset, path: Path) -> None:
+    """Refuse chunks that do not fit memory: one is decompressed as a whole."""
+    chunk = math.prod(data.chunks or (0,)) * data.dtype.itemsize
+    if chunk > _LARGEST_CHUNK or (chunk > MOST_BYTES and chunk > room_for_a_stack()):
+        raise InputError(
+            f"{path}: {data.name} is stored in chunks of {chunk:.3g} bytes, which do "
+            "not fit into memory; store it a frame a chunk (h5repack)"
+        )
+
+
+def _texts(data: h5py.Dataset, most_bytes: int, where: str) -> NDArray[Any]:
+    """Read texts one by one: what one takes is known only when it is there."""
+    if h5py.check_string_dtype(data.dtype) is None:
+        raise InputError(f"{where} holds values of dtype {data.dtype}, no text")
+    if (data.size or 0) > _MOST_TEXTS:
+        raise InputError(f"{where} holds {data.size} texts, over {_MOST_TEXTS}")
+    texts = np.empty(data.shape, object)
+    total = 0
+    for index in np.ndindex(data.shape):
+        texts[index] = data[index]
+        total += len(texts[index])
+        check_size(total, most_bytes, where, "text")
+    return texts
+
+
+def _declared(data: h5py.Dataset) -> int:
+    return math.prod(data.shape or (0,)) * data.dtype.itemsize

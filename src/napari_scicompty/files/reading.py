@@ -1,0 +1,149 @@
+"""Reading files: regular ones only, within bounds; what goes wrong is one sentence."""
+
+from __future__ import annotations
+
+import re
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scicompty.core.errors import InputError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+MOST_BYTES = 2**28
+"""Of what is no stack of patterns: positions, a probe, a picture."""
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with its ``~`` written out.
+
+    Raises
+    ------
+    InputError
+        The home folder of a user that is not there.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"{path}: there is no such user here; write the path without '~'"
+        ) from None
+
+
+def as_text(text: str) -> str:
+    r"""Write out bytes that are no UTF-8, which names of files may hold.
+
+    With two backslashes: in TOML ``"\\udcff"`` is a text, and one alone is a fault.
+    """
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):04x}", text)
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn whatever goes wrong while `path` is read as a `kind` into one sentence.
+
+    Decoders raise anything from ``KeyError`` to ``zlib.error`` on a broken file, so
+    every exception means the same here: this file cannot be used.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the path") from None
+    except PermissionError:
+        raise InputError(
+            f"{path}: no right to read it; ask for access or copy it elsewhere"
+        ) from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; give a {kind}") from None
+    except MemoryError:
+        raise InputError(
+            f"{path}: does not fit into memory; save it uncompressed or crop it first"
+        ) from None
+    except Exception as error:
+        detail = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise InputError(
+            f"{path}: cannot be read as a {kind} ({detail}); it is damaged or of "
+            "another kind: check it in another program or copy it again"
+        ) from error
+
+
+def check_file(path: Path, kind: str, most_bytes: int | None = None) -> None:
+    """Refuse a file that is missing, no regular one, empty, unreadable or too large.
+
+    A pipe or a device would be waited for, or read without an end.
+    """
+    with reading(path, kind):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{path}: is a folder; give a {kind}")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(
+                f"{path}: is no regular file but a pipe, a socket or a device; save "
+                f"its content as a {kind} and give that"
+            )
+        if most_bytes is not None and status.st_size > most_bytes:
+            raise InputError(
+                f"{path}: holds {status.st_size} bytes, and a {kind} at most "
+                f"{most_bytes}; check that it is the right file"
+            )
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise InputError(f"{path}: is empty; copy or save it again")
+
+
+def mapped_npy(path: Path, kind: str) -> np.memmap[Any, Any]:
+    """Find where an NPY file holds its array; nothing of it is read yet.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, damaged, cut short, or holds several arrays or objects.
+    """
+    with reading(path, kind):
+        check_file(path, kind)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(array, np.memmap):
+            return array
+        array.close()
+        raise InputError(
+            f"{path}: holds several arrays (NPZ); save the one that is meant with "
+            "numpy.save"
+        )
+
+
+def read_npy(path: Path, kind: str, most_bytes: int = MOST_BYTES) -> NDArray[Any]:
+    """Read an array of numbers of at most so many bytes.
+
+    Raises
+    ------
+    InputError
+        As `mapped_npy`; no numbers, or too many of them.
+    """
+    mapped = mapped_npy(path, kind)
+    check_size(mapped.nbytes, most_bytes, str(path), kind)
+    if mapped.dtype.kind not in "uifcb":
+        raise InputError(f"{path}: holds no numbers ({mapped.dtype}); give a {kind}")
+    with reading(path, kind):
+        flat = np.fromfile(path, mapped.dtype, mapped.size, offset=mapped.offset)
+        if mapped.flags.c_contiguous:
+            return flat.reshape(mapped.shape)
+        return flat.reshape(mapped.shape[::-1]).T
+
+
+def check_size(size: int, most_bytes: int, where: str, kind: str) -> None:
+    """Refuse what would take more memory than anything of its kind needs."""
+    if size > most_bytes:
+        raise InputError(
+            f"{where}: declares {size:.3g} bytes, and a {kind} takes at most "
+            f"{most_bytes:.3g}; it is damaged or of another kind"
+        )

@@ -1,0 +1,1 @@
+"""What a run improves, and what it is compared with: tensors on a device."""

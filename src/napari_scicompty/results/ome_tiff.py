@@ -1,0 +1,61 @@
+"""Pictures of a snapshot as OME-TIFF."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.writing import MARK, replacing
+
+if TYPE_CHECKING:
+    import os
+
+    from napari_scicompty.data.snapshot import Snapshot
+
+    StrPath = str | os.PathLike[str]
+
+
+def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Any) -> None:
+    """Save phase (radian) and magnitude as two float32 channels with their place.
+
+    Parameters
+    ----------
+    **door
+        As in `files.replacing`: ``overwrite=True``.
+
+    Raises
+    ------
+    InputError
+        A name that does not end in ``.ome.tif`` or ``.ome.tiff``, a folder that is
+        missing or cannot be written, or a full disk.
+    """
+    import tifffile
+
+    if not str(path).lower().endswith((".ome.tif", ".ome.tiff")):
+        raise InputError(f"{path}: end the name of an OME-TIFF with .ome.tif")
+    channels = np.stack([np.angle(snapshot.object), np.abs(snapshot.object)])
+    metadata: dict[str, Any] = {
+        "axes": "CYX",
+        "Channel": {"Name": ["phase", "magnitude"]},
+    }
+    unit, scale = ("nm", 1e9) if min(snapshot.pixel_size_m) < 1e-6 else ("µm", 1e6)
+    place: dict[str, Any] = {}
+    for axis, pixel, origin in zip(
+        "YX", snapshot.pixel_size_m, snapshot.origin_m, strict=True
+    ):
+        metadata |= {f"PhysicalSize{axis}": pixel * scale}
+        metadata |= {f"PhysicalSize{axis}Unit": unit}
+        place |= {f"Position{axis}": [origin * scale] * 2}
+        place |= {f"Position{axis}Unit": [unit] * 2}
+    metadata["Plane"] = place
+    door["inputs"] = (*door.get("inputs", ()), *snapshot.source.files)
+    with replacing(path, **door) as part:
+        tifffile.imwrite(
+            part,
+            channels.astype(np.float32),
+            ome=True,
+            metadata=metadata,
+            software=MARK,
+        )

@@ -1,0 +1,79 @@
+"""Drag and drop of HDF5: CXI, our results, any other; plain TIFFs stay napari's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.formats import open_scan, read_patterns
+from napari_scicompty.results import is_result, open_result
+from napari_scicompty.ui.session.docks import dock_of
+from napari_scicompty.ui.widgets.dataset_chooser import File
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+LayerData = tuple[Any, ...]
+NO_LAYER: list[LayerData] = [(None,)]
+"""Tells napari that a file was taken care of."""
+
+
+def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
+    """Return a reader for CXI, our results and plain HDF5 scans, else None."""
+    if not isinstance(path, str):
+        return None
+    if is_result(path):
+        return read_result
+    file = File.at(path)
+    if path.lower().endswith(".cxi") or file.is_cxi:
+        return read_scan
+    return read_plain if file.may_be_scan else None
+
+
+def read_scan(path: str) -> list[LayerData]:
+    """Open a scan in the Reconstruction dock; a stack where there is no window."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        scan = open_scan(path)
+        return [(scan.patterns, {"name": Path(path).name}, "image")]
+    dock_of(viewer).open_path(path)
+    return NO_LAYER
+
+
+def read_plain(path: str) -> list[LayerData]:
+    """Let the user name the datasets in the dock; a stack where there is no window."""
+    import napari
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        patterns = read_patterns(Path(path)).patterns
+        return [(patterns, {"name": Path(path).name}, "image")]
+    dock = dock_of(viewer)
+    if dock.controller.busy:
+        raise InputError(f"{path}: stop what is under way before opening another file")
+    dock.data.choose(path)
+    dock.controller.say("info", f"{Path(path).name}: {dock.data.datasets.next_step}")
+    return NO_LAYER
+
+
+def read_result(path: str) -> list[LayerData]:
+    """Show a result as live layers, so that a run can continue from it."""
+    import napari
+
+    from napari_scicompty.ui.layers.result_layers import layer_data
+    from napari_scicompty.ui.session.controller import RunController
+
+    viewer = napari.current_viewer()
+    if viewer is None:
+        return layer_data(open_result(path))
+    controller = RunController.for_viewer(viewer)
+    if controller.busy:
+        raise InputError(
+            f"{path}: stop the run that is under way before opening a result"
+        )
+    dock_of(viewer).result.open(Path(path))
+    return NO_LAYER

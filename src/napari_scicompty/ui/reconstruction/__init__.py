@@ -1,0 +1,1 @@
+"""The Reconstruction dock, section by section."""

@@ -1,0 +1,83 @@
+"""The sections of the dock as one recipe: read from them, and filled into them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_scicompty.formats import GEOMETRY_CHOICES
+from napari_scicompty.recipe import FileInput, Recipe, RunChoices, Stage
+
+if TYPE_CHECKING:
+    from napari_scicompty.ui.reconstruction.data_section import DataSection
+    from napari_scicompty.ui.reconstruction.distance_section import DistanceSection
+    from napari_scicompty.ui.reconstruction.geometry_section import GeometrySection
+    from napari_scicompty.ui.reconstruction.positions_section import PositionsSection
+    from napari_scicompty.ui.reconstruction.start_section import StartSection
+    from napari_scicompty.ui.widgets.forms import SettingsForm
+    from napari_scicompty.ui.widgets.kind_form import KindForm
+
+
+@dataclass
+class RecipeFields:
+    """What is set in the sections; of several stages they show one."""
+
+    data: DataSection
+    geometry: GeometrySection
+    start: StartSection
+    algorithm: KindForm
+    positions: PositionsSection
+    distance: DistanceSection
+    run: tuple[SettingsForm, ...]
+    """Forms that hold the fields of `RunSettings` together."""
+
+    @property
+    def live(self) -> list[tuple[str, Any]]:
+        """What tells of a changed setting, with the name of its group in a run."""
+        sections = (
+            ("algorithm", self.algorithm),
+            ("positions", self.positions),
+            ("distance", self.distance),
+        )
+        return [*sections, *(("run", form) for form in self.run)]
+
+    @property
+    def run_values(self) -> dict[str, Any]:
+        """Values of the run settings by name."""
+        return {n: v for form in self.run for n, v in form.values.items()}
+
+    @property
+    def stage(self) -> Stage:
+        """The stage on show; InputError when a field is not valid."""
+        own = {n: v for n, v in self.run_values.items() if n in Stage.model_fields}
+        refine = (*self.positions.chosen, *self.distance.chosen)
+        return Stage(algorithm=self.algorithm.form.value, refine=refine, **own)
+
+    def show_stage(self, stage: Stage) -> None:
+        """Fill the fields of a stage."""
+        self.algorithm.set_value(stage.algorithm)
+        self.positions.set_chosen(stage.refine)
+        self.distance.set_chosen(stage.refine)
+        for form in self.run:
+            form.set_values(stage)
+
+    def recipe(self, stages: tuple[Stage, ...]) -> Recipe:
+        """Return the recipe of these stages; InputError as for `stage`."""
+        values = self.run_values
+        return Recipe(
+            input=self.data.input(self.geometry.values),
+            start=self.start.value,
+            stages=stages,
+            shared=RunChoices(**{n: values[n] for n in RunChoices.model_fields}),
+        )
+
+    def show_recipe(self, recipe: Recipe) -> None:
+        """Fill the fields of everything but the stages."""
+        self.data.set_input(recipe.input)
+        if isinstance(recipe.input, FileInput):
+            self.geometry.set_values(
+                {name: getattr(recipe.input, name) for name in GEOMETRY_CHOICES}
+            )
+        self.start.set_value(recipe.start)
+        for form in self.run:
+            form.set_values(recipe.shared)

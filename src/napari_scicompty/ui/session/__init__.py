@@ -1,0 +1,1 @@
+"""What belongs to a viewer: its run, its files, its docks."""

@@ -1,0 +1,245 @@
+"""The engine in a thread: what is shared with the window, and the loop that runs there.
+
+A `Job` reconstructs; a `HalvesJob` measures the resolution by half scans.
+
+Measured on two cores with software OpenGL (128 px, 3 modes, layers updated at 5 Hz) the
+engine keeps three quarters of its headless speed in a thread: no process is needed.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from napari_scicompty.core.errors import EngineError, InputError
+from napari_scicompty.engine.controls import Controls
+from napari_scicompty.ui.session.preferences import with_preferences
+from napari_scicompty.workflow.corrections import as_refined
+from napari_scicompty.workflow.half_sets import run_halves
+from napari_scicompty.workflow.start import from_description
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from napari_scicompty.algorithms import Algorithm
+    from napari_scicompty.data.scan import Scan
+    from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.engine.run import Run
+    from napari_scicompty.engine.run_settings import RunSettings
+    from napari_scicompty.recipe import Recipe, Stage
+    from napari_scicompty.refine import Refiner
+    from napari_scicompty.workflow.half_sets import HalvesProgress, Resolution
+    from napari_scicompty.workflow.search import Candidate
+    from napari_scicompty.workflow.start import Start
+
+HEARTBEAT_S = 0.05
+"""The engine looks at the window's wishes this often."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long the window may keep the interpreter from the engine, or the other way."""
+
+
+@dataclass
+class Job:
+    """The stages of a recipe, shared between the window and the thread that computes.
+
+    The window sets `wanted` when it could show something; the thread copies one
+    snapshot, puts it into `latest` and clears the flag. No arrays are yielded.
+    """
+
+    scan: Scan
+    recipe: Recipe
+    start: Snapshot | None = None
+    """What to go on from, instead of the recipe's start."""
+    controls: Controls = field(default_factory=Controls)
+    wanted: threading.Event = field(default_factory=threading.Event)
+    run: Run | None = None
+    """Of the stage under way."""
+    number: int = 0
+    """Of that stage, from 0."""
+    first_epoch: int = 0
+    """Epochs done before the first stage."""
+    latest: Snapshot | None = None
+    tried: list[Candidate] = field(default_factory=list)
+    planned: int = 0
+    failure: Exception | None = None
+    """What ended the run before its time; the state before it is in `latest`."""
+    abandoned: bool = False
+    """Whether the window is gone, so that nobody else will let go of the run."""
+    _runs: Generator[Run, None, None] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        scan: Scan,
+        recipe: Recipe,
+        start: Snapshot | None,
+        standby: Sequence[Refiner] = (),
+    ) -> Self:
+        """Make a job by the user's preferences.
+
+        Parameters
+        ----------
+        standby : sequence of Refiner
+            They take part, switched off, where a stage does not refine their quantity.
+        """
+        return cls(scan, with_preferences(_with_standby(recipe, standby)), start)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage under way, as it was planned."""
+        return self.recipe.stages[self.number]
+
+    @property
+    def last_epoch(self) -> int:
+        """Epoch at which the last stage ends."""
+        later = sum(stage.epochs for stage in self.recipe.stages[self.number + 1 :])
+        run = self.run
+        ends = self.first_epoch + self.stage.epochs if run is None else run.last_epoch
+        return ends + later
+
+    def take(self) -> Snapshot | None:
+        """Hand over the newest snapshot, once."""
+        latest, self.latest = self.latest, None
+        return latest
+
+    def release(self) -> None:
+        """Let go of what is large, on the device and off it.
+
+        A worker that napari has quit, because its window went, keeps its job for ever.
+        """
+        if self._runs is not None:
+            self._runs.close()
+        self.run = self._runs = None
+        if self.abandoned:
+            self.latest = None
+        del self.scan, self.start
+
+    def fail(self, error: Exception) -> None:
+        """Note what ended the run, and keep the state before it."""
+        self.failure = error
+        self.latest = getattr(error, "snapshot", self.latest)
+
+    def carry_out(self) -> Iterator[None]:
+        """Reconstruct, stage by stage; yield about every `HEARTBEAT_S`."""
+        self.first_epoch = 0 if self.start is None else self.start.epoch
+        runs = self._runs = self.recipe.runs(
+            self.scan,
+            start=self.start,
+            controls=self.controls,
+            progress=lambda _, planned, candidate: self._note(planned, candidate),
+        )
+        numbers = iter(range(len(self.recipe.stages)))
+        # The run gets no name of this frame (nor of enumerate), which may be kept, too.
+        for self.run in runs:
+            self.number = next(numbers)
+            self.latest = self.run.snapshot()
+            yield
+            while not self.run.done:
+                self.run.advance(HEARTBEAT_S)
+                if self.wanted.is_set():
+                    self.latest = self.run.snapshot()
+                    self.wanted.clear()
+                if self.controls.paused:
+                    time.sleep(HEARTBEAT_S)
+                yield
+        if self.run is not None:
+            self.latest = self.run.snapshot(exact=True)
+
+    def _note(self, planned: int, candidate: Candidate) -> None:
+        self.planned = planned
+        self.tried.append(candidate)
+
+
+@dataclass
+class HalvesJob:
+    """Two half scans, shared between the window and the thread that computes."""
+
+    scan: Scan
+    stages: list[tuple[Algorithm, RunSettings]]
+    start: Start
+    controls: Controls = field(default_factory=Controls)
+    progress: HalvesProgress | None = None
+    resolution: Resolution | None = None
+    failure: Exception | None = None
+    abandoned: bool = False
+    """Whether the window is gone."""
+
+    @classmethod
+    def of(cls, scan: Scan, recipe: Recipe, found: Snapshot | None) -> Self:
+        """Make a job that reconstructs the halves by a recipe.
+
+        Parameters
+        ----------
+        found : Snapshot, optional
+            A result whose positions they have, and whose start, if it was searched.
+        """
+        recipe = with_preferences(recipe)
+        stages = [
+            (stage.algorithm, recipe.settings_of(stage))
+            for stage in recipe.stages
+            if stage.epochs
+        ]
+        if found is None:
+            return cls(scan, stages, recipe.start)
+        start = from_description(found.settings.get("start")) or recipe.start
+        return cls(as_refined(scan, found), stages, start)
+
+    def release(self) -> None:
+        """Let go of what is large."""
+        del self.scan
+
+    def fail(self, error: Exception) -> None:
+        """Note what ended the measurement."""
+        self.failure = error
+
+    def carry_out(self) -> Iterator[None]:
+        """Reconstruct both halves and compare them."""
+        halves = run_halves(self.scan, self.stages, self.start, self.controls)
+        while True:
+            try:
+                self.progress = next(halves)
+            except StopIteration as end:
+                self.resolution = end.value
+                return
+            yield
+
+
+def _with_standby(recipe: Recipe, standby: Sequence[Refiner]) -> Recipe:
+    """Add refiners, switched off, to the stages that do not refine their quantity."""
+    stages = []
+    for stage in recipe.stages:
+        refined = {refiner.quantity for refiner in stage.refine}
+        waiting = (r for r in standby if r.quantity not in refined)
+        off = (refiner.replace(enabled=False) for refiner in waiting)
+        stages.append(stage.replace(refine=(*stage.refine, *off)))
+    return recipe.replace(stages=tuple(stages))
+
+
+def drive(jobs: list[Job] | list[HalvesJob]) -> Iterator[None]:
+    """Carry out the job in the list; return when it is done, stopped or has failed.
+
+    The list is emptied, because napari keeps a worker's arguments for ever. A worker
+    that is quit from outside would leak the run, and one that raises a RuntimeError
+    would never be reported as finished: neither happens here.
+    """
+    job = jobs.pop()
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        yield from job.carry_out()
+    except (InputError, EngineError) as error:
+        # Frames of the traceback hold the run: its tensors would outlive it.
+        error.__traceback__ = error.__context__ = None
+        job.fail(error)
+    except Exception as error:
+        traceback.clear_frames(error.__traceback__)
+        job.fail(EngineError(f"The engine failed: {type(error).__name__}: {error}"))
+    finally:
+        sys.setswitchinterval(before)
+        if job.abandoned:
+            job.release()

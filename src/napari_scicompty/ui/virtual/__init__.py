@@ -1,0 +1,1 @@
+"""The Virtual experiment dock."""

@@ -1,0 +1,1 @@
+"""Parts of forms and plots that know nothing of a run."""

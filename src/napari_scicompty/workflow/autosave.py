@@ -1,0 +1,308 @@
+"""Nobody loses a run: what is under way is kept on disk, and offered after a crash.
+
+Two generations are kept, so that the one being written is never the only one. Nothing
+here is removed but by the run that wrote it, once that very result is saved, or by a
+person who says so. A place is claimed by the run that keeps itself there, so that two
+runs with one name do not take each other's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import platformdirs
+import psutil
+
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.files.processes import owner_of, this_process
+from napari_scicompty.files.reading import expanded
+from napari_scicompty.files.writing import beside, checked_target
+from napari_scicompty.results import is_result, open_result, save_result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.files.writing import StrPath
+    from napari_scicompty.results import AsToml
+
+EVERY_S = 60.0
+"""How often a run is kept; SCICOMPTY_AUTOSAVE_S in the environment changes it."""
+_OLDER = ".older"
+"""Ends the name of the generation before."""
+_NAME = re.compile(r"(?P<stamp>\d{8}-\d{6})-(?P<owner>.+)-[0-9a-f]+(?:\.older)?")
+
+
+def folder() -> Path:
+    """Where results lie that were never saved."""
+    return Path(platformdirs.user_data_dir("napari-scicompty")) / "unsaved"
+
+
+def place_beside(result: Path) -> Path:
+    """Where a run is kept that is to be saved as `result`."""
+    return beside(expanded(result).absolute(), ".autosave")
+
+
+def free_place(result: Path, inputs: Iterable[StrPath]) -> Path:
+    """Where a run can be kept: no input, nobody else's file, and no other run's."""
+    inputs = tuple(inputs)
+    for number in ("", *range(2, 1000)):
+        path = beside(expanded(result).absolute(), f".autosave{number}")
+        try:
+            for generation in generations(path):
+                checked_target(generation, inputs=inputs)
+        except InputError:
+            continue
+        if claimed(path):
+            return path
+    return folder() / _new_name()
+
+
+def generations(path: Path) -> tuple[Path, Path]:
+    """Return the newest file of what is kept, and the one before it."""
+    return path, beside(path, _OLDER)
+
+
+def _claim(path: Path) -> Path:
+    digits = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
+    return Path(platformdirs.user_state_dir("napari-scicompty")) / "keeping" / digits
+
+
+def claimed(path: Path) -> bool:
+    """Claim a place for this process; False where another one lives that has it."""
+    if is_kept_by_another(path):
+        return False
+    with suppress(OSError):  # a folder without rights keeps nobody from running
+        claim = _claim(path)
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        claim.write_text(this_process().token, encoding="ascii")
+    return True
+
+
+def is_kept_by_another(path: Path) -> bool:
+    """Whether another process, which lives, keeps its run here."""
+    try:
+        owner = owner_of(_claim(path).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return False
+    if owner is None or owner.token == this_process().token:
+        return False
+    return not owner.is_gone
+
+
+def _new_name() -> str:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{this_process().token}-{secrets.token_hex(4)}.h5"
+
+
+class Autosave:
+    """Keeps one run on disk, from a thread of its own.
+
+    Parameters
+    ----------
+    path : Path, optional
+        The file; one in `folder` when left out.
+    failed : callable, optional
+        Called with the error, from another thread, where the run could not be kept.
+    taken_up : bool
+        Whether what lies there is this very run, from before it was cut.
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        failed: Callable[[Exception], None] = lambda _: None,
+        *,
+        taken_up: bool = False,
+    ) -> None:
+        self.path = path or folder() / _new_name()
+        self._written = 2 if taken_up else 0
+        """Generations that are this run's own."""
+        self._own_folder = path is None
+        self._thread: threading.Thread | None = None
+        self._last = -float("inf")
+        self._failed = failed
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time; from the first epoch on, then once in a while."""
+        return time.monotonic() - self._last >= every_s()
+
+    def offer(
+        self,
+        snapshot: Snapshot,
+        recipe: AsToml | None,
+        plan: tuple[AsToml, AsToml] | None = None,
+        *,
+        now: bool = False,
+    ) -> None:
+        """Keep a snapshot if it is time, or at once with `now`."""
+        if self._thread is not None and self._thread.is_alive():
+            if not now:
+                return
+            self._thread.join()
+        if not now and not self.due:
+            return
+        self._last = time.monotonic()
+        self._thread = threading.Thread(
+            target=self._save, args=(snapshot, recipe, plan), name="scicompty-autosave"
+        )
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until what was offered is on disk, or has failed."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def discard(self, but: StrPath = "") -> None:
+        """Remove what this run kept: its result is saved, as the file `but`."""
+        self.wait()
+        for file in generations(self.path)[: self._written]:
+            _remove(file, but)
+        with suppress(OSError):
+            _claim(self.path).unlink()
+
+    def _save(
+        self,
+        snapshot: Snapshot,
+        recipe: AsToml | None,
+        plan: tuple[AsToml, AsToml] | None,
+    ) -> None:
+        older = beside(self.path, _OLDER)
+        try:
+            if self._own_folder:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            save_result(self.path, snapshot, recipe, plan=plan, keep_as=older)
+            self._written = min(self._written + 1, 2)
+        except Exception as error:  # whatever it is, the run must go on and say so
+            self._failed(error)
+
+
+def every_s() -> float:
+    """How often a run is kept, in seconds."""
+    try:
+        return float(os.environ.get("SCICOMPTY_AUTOSAVE_S", EVERY_S))
+    except ValueError:
+        return EVERY_S
+
+
+def discard(path: Path, but: StrPath = "") -> None:
+    """Remove both generations of what was kept, but not the file of this name."""
+    for file in generations(path):
+        _remove(file, but)
+
+
+def _remove(file: Path, but: StrPath) -> None:
+    if not but or os.path.realpath(file) != os.path.realpath(expanded(but)):
+        file.unlink(missing_ok=True)
+
+
+def kept(path: Path) -> Path | None:
+    """Return the newest generation of what was kept that can be opened."""
+    for file in generations(path):
+        if is_result(file):
+            try:
+                open_result(file)
+            except InputError:
+                continue
+            return file
+    return None
+
+
+def damaged_generations(path: Path) -> list[Path]:
+    """Name the generations that are there and cannot be opened."""
+    found = []
+    for file in generations(path):
+        if os.path.lexists(file):
+            try:
+                open_result(file)
+            except InputError:
+                found.append(file)
+    return found
+
+
+def set_aside(path: Path) -> list[Path]:
+    """Give what an earlier run left names of its own, which no run will take."""
+    places = []
+    stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    for file, older in zip(generations(path), ("", "-older"), strict=True):
+        if os.path.lexists(file):
+            places.append(beside(path, f".{stamp}{older}"))
+            os.replace(file, places[-1])
+    return places
+
+
+def rescue(snapshot: Snapshot, recipe: AsToml | None) -> Path | None:
+    """Keep a result that could not be saved where it was meant to be.
+
+    Returns
+    -------
+    Path or None
+        Where it is; None where no place took it.
+    """
+    name = f"rescued-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.h5"
+    places = [folder(), Path.cwd(), Path.home(), Path(tempfile.gettempdir())]
+    for made_by in (recipe, None):
+        for place in places:
+            try:
+                place.mkdir(parents=True, exist_ok=True)
+                save_result(place / name, snapshot, made_by)
+            except Exception:  # the next place may take it
+                continue
+            return place / name
+    return None
+
+
+# -- what was never saved -----------------------------------------------------------
+class Leftover(NamedTuple):
+    """A result that was never saved, of a process that is gone."""
+
+    path: Path
+    made: str
+    """When its run began: ``YYYY-MM-DD hh:mm``; empty where that is not known."""
+
+
+def leftovers() -> list[Leftover]:
+    """Find results of processes that are gone, newest first; others are left alone."""
+    found: dict[Path, Leftover] = {}
+    for path in _results():
+        named = _NAME.fullmatch(path.stem)
+        if named is None:
+            if path.stem.startswith("rescued-") and is_result(path):
+                found[path] = Leftover(path, "")
+            continue
+        if not _is_gone(named["owner"]):
+            continue
+        newest = path.with_name(path.name.replace(f"{_OLDER}.", "."))
+        if newest not in found:
+            stamp = time.strptime(named["stamp"], "%Y%m%d-%H%M%S")
+            found[newest] = Leftover(newest, time.strftime("%Y-%m-%d %H:%M", stamp))
+    return list(found.values())
+
+
+def _results() -> Iterator[Path]:
+    """Yield files of our folder, newest first."""
+    times = {}
+    try:
+        for path in folder().glob("*.h5"):
+            times[path] = path.stat().st_mtime
+    except OSError:
+        pass
+    yield from sorted(times, key=lambda path: times[path], reverse=True)
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether the process of a file is gone; older files name its number alone."""
+    known = owner_of(owner)
+    if known is not None:
+        return known.is_gone
+    return owner.isdigit() and not psutil.pid_exists(int(owner))

@@ -1,0 +1,184 @@
+"""The loop: `reconstruct` yields a frozen snapshot an epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari_scicompty.algorithms.base import as_algorithm
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.data.scan import Scan
+from napari_scicompty.data.snapshot import Snapshot
+from napari_scicompty.engine.refiner_set import too_few_epochs
+from napari_scicompty.engine.run import Run
+from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.files.hdf5_reading import linked_files
+from napari_scicompty.files.reading import expanded
+from napari_scicompty.refine import refiners
+from napari_scicompty.workflow.continuing import as_chosen, differences, misfit, resume
+from napari_scicompty.workflow.search import Candidate, explain, ranked, search
+from napari_scicompty.workflow.start import AutoStart, ProbeFile, Start, begin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from napari_scicompty.algorithms.base import Algorithm
+    from napari_scicompty.engine.controls import Controls
+    from napari_scicompty.refine import Refiner
+
+
+def reconstruct(
+    scan: Scan,
+    algorithm: Algorithm,
+    *,
+    epochs: int,
+    modes: int | None = None,
+    batch: int | None = None,
+    refine: str | Refiner | Sequence[str | Refiner] | None = (),
+    device: str = "auto",
+    seed: int = 0,
+    start: str | Start | Snapshot = "auto",
+    controls: Controls | None = None,
+    **settings: Any,
+) -> Iterator[Snapshot]:
+    """Reconstruct a scan, one snapshot an epoch; the first is the start.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        ``RPIE()``, ``EPIE()``.
+    epochs : int
+        Passes over all patterns; additional ones when `start` is a snapshot.
+    modes : int, optional
+        Incoherent probe modes; 1, or those of the start, when left out.
+    batch : int, optional
+        Positions per step; the algorithm's own choice when left out.
+    refine : str, Refiner or sequence of them
+        What is refined beside object and probe: ``"positions"``, or a refiner with its
+        settings such as ``LeastSquaresShift(rate_px=1)``; None is nothing.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to compute.
+    seed : int
+        Same seed, same numbers.
+    start : str, start settings or Snapshot
+        ``"auto"`` searches the defocus (see `find_start`); a snapshot is continued.
+    controls : Controls, optional
+        To pause, stop or change settings from another thread.
+    **settings
+        Other fields of `RunSettings`: ``hold_probe``, ``freeze_probe``, ``excluded``,
+        ``positions_of``, ``threads``.
+
+    Yields
+    ------
+    Snapshot
+        The error of the first and the last is by a full pass, the others' is taken as
+        the patterns were visited.
+
+    Raises
+    ------
+    InputError
+        Settings or a start that do not fit the scan.
+    DivergedError
+        With the last good snapshot.
+    EngineError
+        Out of memory, or another fault of the device.
+    """
+    chosen = RunSettings(
+        epochs=epochs, modes=modes, batch=batch, device=device, seed=seed, **settings
+    )
+    run = prepare(scan, algorithm, chosen, start, controls, refine=refiners(refine))
+    yield run.snapshot(exact=run.epoch == 0)
+    while not run.done:
+        run.advance()
+        yield run.snapshot(exact=run.done)
+
+
+def prepare(
+    scan: Scan,
+    algorithm: Algorithm,
+    settings: RunSettings,
+    start: str | Start | Snapshot,
+    controls: Controls | None = None,
+    progress: Callable[[int, int, Candidate], None] | None = None,
+    refine: Sequence[Refiner] = (),
+    make: Callable[..., Run] = Run,
+) -> Run:
+    """Turn a start into a run that is ready to advance (searching if it must).
+
+    Parameters
+    ----------
+    make : callable
+        Makes the run.
+    """
+    _check_kinds(scan, algorithm)
+    if isinstance(start, str):
+        if start != "auto":
+            raise InputError(
+                f"start: {start!r} is not known; give 'auto', a start such as "
+                "DiscProbe(radius_m) or PupilProbe(defocus_m), or a Snapshot"
+            )
+        start = AutoStart()
+    if isinstance(start, Snapshot):
+        first = resume(scan, start, settings.modes, settings.seed)
+        scan = scan.reading_also(start.source.files)
+        odd = [finding.as_note for finding in differences(scan, first, settings)]
+        told = [*_other_source(scan, first), *odd, *_waiting(refine, first, settings)]
+        first = as_chosen(scan, _noted(first, told), settings)
+        run = make(scan, algorithm, first, settings, controls, refine)
+        run.note(misfit(run, first))
+        return run
+    notes: list[str] = []
+    if isinstance(start, AutoStart):
+        tried: list[Candidate] = []
+        for number, planned, candidate in search(scan, start, settings, controls):
+            tried.append(candidate)
+            if progress is not None:
+                progress(number, planned, candidate)
+        if not tried:
+            raise InputError("start: the search was stopped before anything was tried")
+        notes.append(explain(tried))
+        start = ranked(tried)[0].start
+    if isinstance(start, ProbeFile):
+        probe = expanded(start.path).absolute()
+        scan = scan.reading_also([str(probe), *linked_files(probe)])
+        if start.frozen:
+            settings = settings.replace(freeze_probe=True)
+    seen = scan.exclude(settings.excluded)
+    first = begin(seen, start, modes=settings.modes, seed=settings.seed)
+    notes += _waiting(refine, first, settings)
+    first = first.replace(history=first.history.add(notes=notes))
+    return make(scan, algorithm, first, settings, controls, refine)
+
+
+def _check_kinds(scan: object, algorithm: object) -> None:
+    """Refuse what is likely to be mistaken for a scan or an algorithm."""
+    if not isinstance(scan, Scan):
+        raise InputError(
+            f"scan is a {type(scan).__name__}; give a Scan, such as open_scan returns"
+        )
+    as_algorithm(algorithm)
+
+
+def _noted(first: Snapshot, notes: list[str]) -> Snapshot:
+    """Add what the history does not say yet."""
+    new = [note for note in notes if note not in first.history.notes]
+    return first.replace(history=first.history.add(notes=new))
+
+
+def _waiting(
+    refine: Sequence[Refiner], first: Snapshot, settings: RunSettings
+) -> list[str]:
+    """Note refiners that would do nothing in these epochs."""
+    return too_few_epochs(refine, first.state.get("refine", {}), settings.epochs)
+
+
+def _other_source(scan: Scan, first: Snapshot) -> list[str]:
+    """Note that a result is continued with other patterns than it was made of."""
+    before, now = first.source, scan.source
+    if not before.sha256 or not now.sha256 or before.sha256 == now.sha256:
+        return []
+    return [
+        f"continued with {now.path}, whose content is not that of {before.path} which "
+        "the result was made from"
+    ]
