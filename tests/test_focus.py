@@ -37,7 +37,6 @@ def result(probe: np.ndarray, geometry: sc.Geometry = CONE) -> sc.Snapshot:
         positions_m=np.zeros((1, 2)),
         origin_m=(0.0, 0.0),
         pixel_size_m=pixel,
-        distance_m=geometry.distance_m,
         pattern_error=np.zeros(1, np.float32),
         geometry=geometry,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,16 @@ import numpy as np
 import pytest
 
 from napari_scicompty.algorithms import ALGORITHMS, EPIE, RPIE, from_description
+from napari_scicompty.core.device import Switch
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.data.diverged import DivergedError
 from napari_scicompty.data.snapshot import Change, Snapshot
 from napari_scicompty.engine.controls import Controls
 from napari_scicompty.engine.run import Run
-from napari_scicompty.refine import LeastSquaresShift
+from napari_scicompty.optics import registration
+from napari_scicompty.refine import CrossCorrelationShift, LeastSquaresShift
 from napari_scicompty.results import open_result, save_result
+from napari_scicompty.workflow.half_sets import half_scans
 from napari_scicompty.workflow.reconstruction import reconstruct
 from napari_scicompty.workflow.start import DiscProbe
 from patience import patient
@@ -615,3 +619,107 @@ def test_an_unknown_device_and_a_bad_exclusion_are_refused(small: SmallScan) -> 
         settings(1, device="abacus")
     with pytest.raises(InputError, match="every pattern is excluded"):
         Run(small.scan, RPIE(), small.start(), settings(1, excluded=tuple(range(25))))
+
+
+def test_a_snapshot_owns_its_arrays(small: SmallScan) -> None:
+    run = Run(small.scan, RPIE(), small.start(), settings(epochs=2))
+    snapshot = run.snapshot()
+    for name in ("object", "probe", "positions_m", "pattern_error"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(snapshot, name)[...] += 1
+    before = snapshot.object.copy()
+    run.advance()
+    assert np.array_equal(snapshot.object, before)
+    mine = np.ones(snapshot.object.shape, np.complex64)
+    other = snapshot.replace(object=mine)
+    mine[...] = 0
+    assert (other.object == 1).all()
+
+
+def test_a_snapshot_has_one_distance(small: SmallScan) -> None:
+    start = small.start()
+    z = start.distance_m
+    moved = start.replace(distance_m=1.1 * z)
+    assert moved.geometry.distance_m == moved.distance_m == 1.1 * z
+    assert moved.nominal_geometry.distance_m == z
+
+
+def test_a_change_between_taking_and_applying_waits_for_its_turn(
+    small: SmallScan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controls = Controls()
+    run = Run(small.scan, RPIE(), small.start(), settings(epochs=3), controls)
+    apply, answered, refused = run._apply, threading.Event(), []
+
+    def turn_a_knob() -> None:
+        try:
+            controls.set("algorithm.gamma", 0.3)
+        except InputError as error:
+            refused.append(error)
+        answered.set()
+
+    def slow(changes: Any) -> None:
+        threading.Thread(target=turn_a_knob).start()
+        assert not answered.wait(0.2)  # checked only once these are applied
+        apply(changes)
+
+    monkeypatch.setattr(run, "_apply", slow)
+    controls.set("algorithm", EPIE())  # which has no gamma
+    run.step()
+    assert isinstance(run.algorithm, EPIE)
+    assert answered.wait(5)
+    assert len(refused) == 1
+    monkeypatch.undo()
+    run.advance()
+    assert [change.path for change in run.history.changes] == ["algorithm"]
+
+
+def test_half_scans_refuse_changes_under_way(small: SmallScan) -> None:
+    controls = Controls()
+    found = half_scans(
+        small.scan,
+        RPIE(),
+        epochs=2,
+        start=DiscProbe(1e-6),
+        controls=controls,
+        progress=lambda *_: _refused(controls),
+    )
+    assert found is not None
+
+
+def _refused(controls: Controls) -> None:
+    with pytest.raises(InputError, match="half scans are under way"):
+        controls.set("algorithm.gamma", 0.3)
+
+
+def test_progress_is_a_record_of_its_own(small: SmallScan) -> None:
+    run = Run(small.scan, RPIE(), small.start(), settings(epochs=2))
+    before = run.progress
+    run.advance()
+    assert (before.epoch, before.patterns_visited, before.epochs_done) == (0, 0, 0)
+    assert run.progress.epochs_done == 1
+    with pytest.raises(AttributeError):
+        before.epoch = 3  # type: ignore[misc]
+
+
+def test_process_wide_switches_come_back_in_any_order() -> None:
+    value = [1]
+    switch = Switch(lambda: value[0], lambda new: value.__setitem__(0, new))
+    first, second = switch.to(2), switch.to(3)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert value == [3]
+    second.__exit__(None, None, None)
+    assert value == [1]
+
+
+def test_a_run_that_is_gone_leaves_nothing_in_caches(small: SmallScan) -> None:
+    refiner = CrossCorrelationShift(start_epoch=0)
+    run = Run(small.scan, RPIE(), small.start(), settings(epochs=2), refiners=[refiner])
+    run.advance()
+    kept = registration._lines.cache_info
+    assert kept().currsize
+    del run
+    gc.collect()
+    assert not kept().currsize

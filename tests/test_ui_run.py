@@ -339,18 +339,22 @@ def test_the_automatic_start_shows_what_it_tried(
     window.type(f"{R}.start.step_px2", "200")
     window.run_to_the_end("1")
     job, ladder = window.controller.job, window.dock.start.ladder
-    assert len(job.tried) == job.planned > 4
+    assert len(job.progress.tried) == job.progress.planned > 4
     said = window.text(f"{R}.start.found")
-    best = next(c for c in job.tried if said == f"Best: {c}")
+    best = next(c for c in job.progress.tried if said == f"Best: {c}")
     used = window.controller.snapshot.settings["start"]
     assert best.start.model_dump().items() <= used.items()
     assert ladder.isVisible()
-    rungs = [i for i, c in enumerate(job.tried) if c.defocus_m and np.isfinite(c.error)]
+    rungs = [
+        i
+        for i, c in enumerate(job.progress.tried)
+        if c.defocus_m and np.isfinite(c.error)
+    ]
     assert set(rungs) <= set(ladder.points.data["data"])
     point = next(p for p in ladder.points.points() if p.data() == rungs[0])
     click_at(qtbot, ladder.plot, point.pos().x(), point.pos().y())
     assert window.widget(f"{R}.start.kind").currentText().startswith("Mean pattern")
-    assert window.dock.recipe().start == job.tried[rungs[0]].start
+    assert window.dock.recipe().start == job.progress.tried[rungs[0]].start
 
 
 def test_a_search_can_be_stopped(open_window: OpenWindow, folder: Path) -> None:
@@ -361,7 +365,9 @@ def test_a_search_can_be_stopped(open_window: OpenWindow, folder: Path) -> None:
     numbers = window.widget(f"{R}.numbers")
     window.qtbot.waitUntil(lambda: "tried" in numbers.text())
     window.stop()
-    assert window.controller.job.planned > len(window.controller.job.tried)
+    assert window.controller.job.progress.planned > len(
+        window.controller.job.progress.tried
+    )
 
 
 def test_divergence_is_said_and_the_last_good_state_is_kept(

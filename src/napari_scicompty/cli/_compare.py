@@ -43,7 +43,7 @@ def compare_with_truth(
     if save is not None:
         numbers = judged.to_dict() | {"ring_correlation": rings.to_dict()}
         numbers["distance"] = {
-            "told_m": snapshot.geometry.distance_m,
+            "told_m": snapshot.nominal_geometry.distance_m,
             "found_m": snapshot.distance_m,
             "true_m": known.distance_m,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.host_memory import available_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 
 def pick_device(name: str) -> torch.device:
@@ -74,15 +76,46 @@ def fitting_threads(wave_size: int) -> int:
     return max(1, (os.cpu_count() or 2) - 1)
 
 
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
+class Switch:
+    """A setting of the whole process that several may change for a while.
+
+    What it was before comes back when the last of them has ended, in whatever order.
+
+    Parameters
+    ----------
+    get, set : callable
+        Of the setting.
+    """
+
+    def __init__(self, get: Callable[[], Any], set: Callable[[Any], object]) -> None:
+        self._get, self._set = get, set
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: Any = None
+
+    @contextmanager
+    def to(self, value: Any) -> Iterator[None]:
+        """Give the setting a value for a while; the last one that did so counts."""
+        with self._lock:
+            if not self._users:
+                self._before = self._get()
+            self._users += 1
+            self._set(value)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._set(self._before)
+
+
+_THREADS = Switch(torch.get_num_threads, torch.set_num_threads)
+
+
+def cpu_threads(count: int) -> AbstractContextManager[None]:
     """Let torch use `count` threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return _THREADS.to(count)
 
 
 def copied_state(state: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -100,6 +100,20 @@ class History:
         return dataclasses.replace(self, **joined)
 
 
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Make a new array read-only, so that a snapshot takes it as it is."""
+    array.flags.writeable = False
+    return array
+
+
+def owned(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that nobody can write to: a copy, unless it is `frozen`."""
+    array = np.asarray(array)
+    if array.flags.writeable or isinstance(array.base, np.ndarray):
+        return frozen(array.copy())
+    return array
+
+
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """The state of a reconstruction at one moment, as numpy arrays of its own."""
@@ -118,11 +132,10 @@ class Snapshot:
     """Position of object pixel (0, 0)."""
     pixel_size_m: tuple[float, float]
     """Object pixel (y, x)."""
-    distance_m: float
-    """Sample to detector."""
     pattern_error: NDArray[np.float32]
     """Error of each pattern, shape (n,); NaN where it took no part."""
     geometry: Geometry
+    """As it is taken to be now: its distance may have been refined."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Algorithm, batch, modes, start: what is needed to set up the same run."""
     seed: int = 0
@@ -136,8 +149,20 @@ class Snapshot:
     """What an algorithm needs to go on exactly (moments and the like)."""
     nominal_positions_m: NDArray[np.float64] | None = None
     """(n, 2), the positions as measured; `positions_m` may have been refined."""
+    nominal_geometry: Geometry = None  # type: ignore[assignment]  # see __post_init__
+    """As it was given, before anything was refined; `geometry` when left out."""
     exact: bool = False
     """Whether `error` and `pattern_error` are by a full pass."""
+
+    def __post_init__(self) -> None:
+        """Make the arrays the snapshot's own: no caller and no run can change them."""
+        for name in ("object", "probe", "positions_m", "pattern_error"):
+            object.__setattr__(self, name, owned(getattr(self, name)))
+        if self.nominal_positions_m is not None:
+            nominal = owned(self.nominal_positions_m)
+            object.__setattr__(self, "nominal_positions_m", nominal)
+        if self.nominal_geometry is None:
+            object.__setattr__(self, "nominal_geometry", self.geometry)
 
     def __repr__(self) -> str:
         (H, W), (modes, h, w) = self.object.shape, self.probe.shape
@@ -145,6 +170,11 @@ class Snapshot:
             f"Snapshot(epoch {self.epoch}, error {self.error:.5g}, object {H} x {W}, "
             f"{modes} probe mode(s) of {h} x {w}, {len(self.positions_m)} positions)"
         )
+
+    @property
+    def distance_m(self) -> float:
+        """Sample to detector, refined where it was; see `nominal_geometry`."""
+        return self.geometry.distance_m
 
     @cached_property
     def positions_px(self) -> NDArray[np.float64]:
@@ -175,5 +205,14 @@ class Snapshot:
         return power / power.sum()
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed."""
+        """Return a copy with some fields changed; `distance_m` is one of the geometry.
+
+        Another `geometry` is the nominal one, too, unless that is given beside it.
+        """
+        if "geometry" in changes:
+            changes.setdefault("nominal_geometry", changes["geometry"])
+        if "distance_m" in changes:
+            distance = changes.pop("distance_m")
+            geometry = changes.get("geometry", self.geometry)
+            changes["geometry"] = geometry.replace(distance_m=distance)
         return dataclasses.replace(self, **changes)

@@ -13,6 +13,7 @@ from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from napari_scicompty.core.settings import Settings
 
@@ -101,13 +102,27 @@ class Controls:
             check(self._pending)
             self._check = weakref.WeakMethod(check)
 
-    def take(self) -> list[PathValue]:
-        """Hand over the changes made since the last call."""
+    def apply(self, act: Callable[[list[PathValue]], None]) -> bool:
+        """Hand the changes made since the last call to `act`, if there are any.
+
+        Nothing can be set before `act` has returned: a change is always checked against
+        settings that hold.
+
+        Returns
+        -------
+        bool
+            Whether there were some.
+        """
         if not self._pending:
-            return []
+            return False
         with self._lock:
             changes, self._pending = self._pending, []
-        return changes
+            act(changes)
+        return True
+
+    def exclusively(self) -> AbstractContextManager[object]:
+        """Let nobody set anything for a while: the settings change from within."""
+        return self._lock
 
 
 def changed(

@@ -41,7 +41,9 @@ class PatternErrors:
         visited: list[int],
     ) -> None:
         """Go on from errors (n,), of which some are known, some of this epoch."""
-        self.squared.copy_(torch.as_tensor(squared))
+        if isinstance(squared, np.ndarray):
+            squared = torch.from_numpy(squared.copy())
+        self.squared.copy_(squared)
         self._visited_before = known
         self._visited[visited] = True
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,16 +23,18 @@ from napari_scicompty.core.device import (
 )
 from napari_scicompty.core.errors import EngineError
 from napari_scicompty.data.diverged import DivergedError
-from napari_scicompty.data.snapshot import Change, Refined, RunRecord, Snapshot
+from napari_scicompty.data.snapshot import Change, Refined, RunRecord, Snapshot, frozen
 from napari_scicompty.engine.controls import Controls, PathValue, changed, value_of
 from napari_scicompty.engine.cuda_graph import RecordedSteps, recording
 from napari_scicompty.engine.ordering import Visits, groups_apart
 from napari_scicompty.engine.pattern_errors import PatternErrors, full_pass
 from napari_scicompty.engine.plan import SHORT_OF_MEMORY, keep, plan, smaller
+from napari_scicompty.engine.progress import Progress
 from napari_scicompty.engine.refiner_set import Refining
 from napari_scicompty.engine.run_settings import RunSettings, included
 from napari_scicompty.engine.verdicts import verdicts
 from napari_scicompty.model.estimate import Estimate
+from napari_scicompty.optics import registration
 from napari_scicompty.optics.patches import intensity
 
 if TYPE_CHECKING:
@@ -131,6 +134,7 @@ class Run:
         self._begin_errors(start, device)
         self.history = self.history.add(runs=[self._record(start)])
         self.controls.bind(self._checked)
+        weakref.finalize(self, registration.release)
         self._good = self.snapshot()
 
     # -- the loop ---------------------------------------------------------------------
@@ -180,10 +184,8 @@ class Run:
 
     def step(self) -> None:
         """Apply changes, then do one batch; at the end of an epoch, tidy up."""
-        if changes := self.controls.take():
-            self._apply(changes)
-            if self.done:
-                return
+        if self.controls.apply(self._apply) and self.done:
+            return
         batch = self._visits.take(self._batch_size, self._included)
         if batch:
             errors = None
@@ -326,7 +328,7 @@ class Run:
         runs = start.history.runs
         if held_out is None or known is None or not runs or runs[-1].finished:
             return
-        squared = torch.as_tensor(known["squared"], device=held_out.squared.device)
+        squared = torch.tensor(known["squared"], device=held_out.squared.device)
         if squared.shape == held_out.squared.shape:
             held_out.squared.copy_(squared)
             self._best_held = (float(known["best"]), int(known["best_epoch"]), None)
@@ -353,7 +355,8 @@ class Run:
                 good.replace(history=self.history),
             )
         self._fell_back = True
-        self.algorithm = gentler
+        with self.controls.exclusively():
+            self.algorithm = gentler
         self._go_back_to(good)
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
@@ -408,7 +411,8 @@ class Run:
         )
         self._begin_epoch()
         if less is None:
-            self._apply([("run.batch", half)])
+            with self.controls.exclusively():
+                self._apply([("run.batch", half)])
 
     # -- changes under way ------------------------------------------------------------
     def _checked(
@@ -484,6 +488,19 @@ class Run:
             self.history = self.history.add(notes=[finding.as_note])
 
     # -- what can be seen -------------------------------------------------------------
+    @property
+    def progress(self) -> Progress:
+        """How far the run is, as a record of its own."""
+        return Progress(
+            self.epoch,
+            self.last_epoch,
+            self._start.epoch,
+            self.batch,
+            len(self.scan),
+            self.elapsed_s - self.started_s,
+            self.history,
+        )
+
     def snapshot(self, *, exact: bool = False) -> Snapshot:
         """Copy the present state; with `exact`, its error by a full pass.
 
@@ -502,13 +519,13 @@ class Run:
             epoch=self.epoch,
             error=error,
             object=_copied(self.estimate.object),
-            probe=self.estimate.probe_kept.copied().cpu().numpy(),
+            probe=_copied(self.estimate.probe_kept.copied()),
             positions_m=self.estimate.positions_m,
             origin_m=canvas.origin_m,
             pixel_size_m=canvas.pixel_size_m,
-            distance_m=self.estimate.distance_m,
             pattern_error=self._errors.shares(squared, known),
-            geometry=self.scan.geometry,
+            geometry=self.estimate.geometry,
+            nominal_geometry=self.scan.geometry,
             settings=self._described(),
             seed=self.settings.seed,
             source=self.scan.source,
@@ -579,5 +596,5 @@ class Run:
 
 
 def _copied(tensor: Tensor) -> NDArray[Any]:
-    """Return a numpy copy that no later step can change."""
-    return tensor.detach().to("cpu", copy=True).numpy()
+    """Return a read-only numpy copy that no later step can change."""
+    return frozen(tensor.detach().to("cpu", copy=True).numpy())

@@ -287,6 +287,12 @@ def _roots(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     return torch.from_numpy(roots).to(device, dtype)
 
 
+def release() -> None:
+    """Let go of what is kept on devices; it is made again when it is needed."""
+    for kept in (_lines, _roots, _sizes):
+        kept.cache_clear()
+
+
 @lru_cache(maxsize=64)
 def _sizes(shape: torch.Size, device: torch.device) -> Tensor:
     """Return (h, w) on a device: copied once, since a copy waits for the device."""

@@ -153,7 +153,9 @@ def save_result(
         for name, (unit, _, _) in ARRAYS.items():
             if (array := getattr(snapshot, name)) is not None:
                 file.create_dataset(name, data=array).attrs["units"] = unit
-        geometry = {k: v for k, v in asdict(snapshot.geometry).items() if v is not None}
+        geometry = {
+            k: v for k, v in asdict(snapshot.nominal_geometry).items() if v is not None
+        }
         file.create_group("geometry").attrs.update(geometry)
         file["settings"] = json.dumps(snapshot.settings)
         save_history(file.create_group("history"), snapshot.history)
@@ -200,6 +202,7 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
             **{name: kind(file.attrs[name]) for name, kind in _NUMBERS.items()},
             **{name: pair(file.attrs[name]) for name in _PAIRS},
         }
+        told = open_geometry(own(file, "geometry"))
         unknown = np.full(count, np.nan, np.float32)
         nominal = None
         if has(file, _NOMINAL):
@@ -209,9 +212,9 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
             **values,
             pattern_error=errors,
             nominal_positions_m=nominal,
-            distance_m=float(file.attrs["distance_m"]),
             exact=bool(file.attrs.get("exact", False)),
-            geometry=open_geometry(own(file, "geometry")),
+            geometry=told.replace(distance_m=float(file.attrs["distance_m"])),
+            nominal_geometry=told,
             settings=part("settings", open_settings, {}),
             source=part("source", open_source, Source()),
             history=part("history", open_history, History()),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari_scicompty.analysis.comparison import agreement
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.data.snapshot import Snapshot
-from napari_scicompty.engine.controls import Controls
+from napari_scicompty.engine.controls import Controls, PathValue
 from napari_scicompty.engine.run_settings import RunSettings, included
 from napari_scicompty.workflow.reconstruction import prepare
 from napari_scicompty.workflow.search import ranked, search
@@ -125,6 +125,18 @@ def half_scans(
             progress(step)
 
 
+class _NoChanges:
+    """Refuses changes under way: both halves have to be made alike."""
+
+    def check(self, changes: Sequence[PathValue]) -> None:
+        """Raise InputError where something is to be changed."""
+        if changes:
+            raise InputError(
+                f"{changes[0][0]}: settings cannot be changed while half scans are "
+                "under way; stop, change them and measure again"
+            )
+
+
 def run_halves(
     scan: Scan,
     stages: Stages,
@@ -144,6 +156,8 @@ def run_halves(
         `AutoStart` is searched first.
     """
     controls = controls or Controls()
+    refusing = _NoChanges()
+    controls.bind(refusing.check)
     planned = sum(settings.epochs for _, settings in stages)
     if planned < 1:
         raise InputError("epochs: half scans need at least one epoch; give more")

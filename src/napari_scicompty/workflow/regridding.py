@@ -47,9 +47,7 @@ def regridded(snapshot: Snapshot, focus_sample_m: float | None) -> Snapshot:
     InputError
         A focus that is zero or on the detector, or a probe without light.
     """
-    geometry = snapshot.geometry.replace(
-        distance_m=snapshot.distance_m, focus_sample_m=focus_sample_m
-    )
+    geometry = snapshot.geometry.replace(focus_sample_m=focus_sample_m)
     before, after = (
         "unknown" if fs is None else f"{fs * 1e3:.5g} mm"
         for fs in (snapshot.geometry.focus_sample_m, focus_sample_m)

@@ -31,7 +31,7 @@ from napari_scicompty.workflow.start import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.engine.controls import Controls
@@ -177,7 +177,7 @@ def largest_k(scan: Scan) -> float:
     return float(min(h, w) / 2 / max(rim, 1 / min(h, w)))
 
 
-def ranked(candidates: list[Candidate]) -> list[Candidate]:
+def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Sort candidates, best first; a disc counts as 10 % worse than it is.
 
     The pupil was measured and a disc is a guess: it must be clearly better.

@@ -215,7 +215,6 @@ def begin(
         positions_m=scan.positions_m,
         origin_m=canvas.origin_m,
         pixel_size_m=canvas.pixel_size_m,
-        distance_m=scan.geometry.distance_m,
         pattern_error=np.full(len(scan), np.nan, np.float32),
         geometry=scan.geometry,
         settings={"start": _described(start)},

@@ -84,7 +84,7 @@ class DistanceSection(QWidget):
         if snapshot is None or not curve:
             self.text.setText(WHAT)
             return
-        start, truth = snapshot.geometry.distance_m, self.controller.truth
+        start, truth = snapshot.nominal_geometry.distance_m, self.controller.truth
         true = None if truth is None else truth.distance_m
         self.plot.show_curve(curve, start, true)
         words = _words(snapshot.distance_m, start, true)

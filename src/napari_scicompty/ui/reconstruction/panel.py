@@ -328,7 +328,8 @@ class Reconstruction(DockPanel):
         self.geometry.focus.show_progress()
         self.resolution.show_state()
         if controller.job is not None:
-            self.start.show_tried(controller.job.tried, controller.job.planned)
+            progress = controller.job.progress
+            self.start.show_tried(progress.tried, progress.planned)
         if controller.snapshot is not None and not controller.busy:
             self.data.show_errors(controller.snapshot)
             self.geometry.show_derived(controller.scan, controller.snapshot.probe)

@@ -28,7 +28,7 @@ from napari_scicompty.ui.widgets.plots import ErrorPlot
 if TYPE_CHECKING:
     from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.engine.plan import Plan
-    from napari_scicompty.engine.run import Run
+    from napari_scicompty.engine.progress import Progress
     from napari_scicompty.ui.session.controller import RunController
     from napari_scicompty.ui.session.worker import HalvesJob, Job
 
@@ -139,16 +139,18 @@ class RunBar(QWidget):
     def show_progress(self, controller: RunController) -> None:
         """Show how far the run is."""
         job, snapshot = controller.job, controller.snapshot
-        run = job.run if job is not None else None
+        progress = job.progress if job is not None else None
+        run = progress.run if progress is not None else None
         if controller.state == "measuring":
             self._show_halves(controller.halves)
             return
-        if job is not None and run is None and controller.state == "starting":
-            self.progress.setRange(0, max(job.planned, 1))
-            self.progress.setValue(len(job.tried))
+        if progress is not None and run is None and controller.state == "starting":
+            tried, planned = len(progress.tried), progress.planned
+            self.progress.setRange(0, max(planned, 1))
+            self.progress.setValue(tried)
             self._show_numbers(
-                f"looking for the start: {len(job.tried)} of {job.planned} tried"
-                if job.planned
+                f"looking for the start: {tried} of {planned} tried"
+                if planned
                 else "loading the engine"
             )
             return
@@ -167,15 +169,15 @@ class RunBar(QWidget):
                     for c in history.changes
                 ],
             )
-        if job is None or run is None:
+        if job is None or progress is None or run is None:
             line = [_result_line(snapshot), *([self._memory] if self._memory else [])]
             self._show_numbers(" · ".join(line))
             return
-        size = max(1, len(run.scan))
-        planned = (job.last_epoch - job.first_epoch) * size
+        planned = (job.last_epoch - job.first_epoch) * run.patterns
+        done = (run.epoch - job.first_epoch) * run.patterns + run.patterns_visited
         self.progress.setRange(0, max(1, planned))
-        self.progress.setValue((run.epoch - job.first_epoch) * size + run.batch)
-        self._show_numbers(_running_line(job, run))
+        self.progress.setValue(done)
+        self._show_numbers(_running_line(job, progress.stage, run))
 
     def _show_numbers(self, line: str) -> None:
         """Show a line, from its beginning where it is too long."""
@@ -205,19 +207,17 @@ class RunBar(QWidget):
         )
 
 
-def _running_line(job: Job, run: Run) -> str:
+def _running_line(job: Job, number: int, run: Progress) -> str:
     """Say how far a run is; the time left takes later stages to be as fast."""
     several = len(job.recipe.stages) > 1
-    stage = f"stage {job.number + 1}/{len(job.recipe.stages)}, " if several else ""
+    stage = f"stage {number + 1}/{len(job.recipe.stages)}, " if several else ""
     parts = [f"{stage}epoch {run.epoch} of {job.last_epoch}"]
     if run.history.errors:
         parts.append(f"error {run.history.errors[-1]:.3g}")
-    now = run.epoch + run.batch / max(1, len(run.scan))
-    done = now - (run.last_epoch - run.settings.epochs)
-    spent = run.elapsed_s - run.started_s
-    if done > 0 and spent > 0:
-        each = spent / done
-        left = each * (job.last_epoch - now)
+    done = run.epochs_done
+    if done > 0 and run.elapsed_s > 0:
+        each = run.elapsed_s / done
+        left = each * (job.last_epoch - run.first_epoch - done)
         parts += [] if several else [f"{each:.2g} s each"]
         parts.append(f"{_clock(left)} left")
     return " · ".join(parts)

@@ -15,6 +15,8 @@ from napari_scicompty.workflow.search import ranked
 from napari_scicompty.workflow.start import STARTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_scicompty.workflow.search import Candidate
     from napari_scicompty.workflow.start import Start
 
@@ -58,7 +60,7 @@ class StartSection(QWidget):
         """Show a start."""
         self.kinds.set_value(start)
 
-    def show_tried(self, tried: list[Candidate], planned: int) -> None:
+    def show_tried(self, tried: Sequence[Candidate], planned: int) -> None:
         """Show the candidates of a search, done or under way."""
         if len(tried) == len(self._tried):
             return

@@ -290,7 +290,8 @@ class RunController(QObject):
             return
         self.job.controls.set(path, value)
         quantity = path.split(".")[0]
-        self._made_by.name_refiner(self.job.number, self.job.stage.refine, quantity)
+        stage = self.job.progress.stage
+        self._made_by.name_refiner(stage, self.job.stage.refine, quantity)
         what = value.title if isinstance(value, Algorithm) else f"{path} = {value}"
         self.say("info", f"{what} from the next batch on")
 
@@ -362,7 +363,7 @@ class RunController(QObject):
             return
         if job is None or viewer is None:
             return
-        if job.run is not None and self.state == "starting":
+        if job.progress.run is not None and self.state == "starting":
             self._enter("running")
         self._follow_stages(job)
         self._show(job)
@@ -372,12 +373,13 @@ class RunController(QObject):
 
     def _follow_stages(self, job: Job) -> None:
         """Say which stage has begun."""
-        if job.number == self._stage:
+        number = job.progress.stage
+        if number == self._stage:
             return
-        self._stage = job.number
-        self.stage_begun.emit(job.number)
+        self._stage = number
+        self.stage_begun.emit(number)
         count, title = len(job.recipe.stages), job.stage.algorithm.title
-        self.say("info", f"stage {job.number + 1} of {count}: {title}")
+        self.say("info", f"stage {number + 1} of {count}: {title}")
 
     def _show(self, job: Job) -> None:
         snapshot, viewer = job.take(), self.viewer

@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 import traceback
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
+from napari_scicompty.core.device import Switch
 from napari_scicompty.core.errors import EngineError, InputError
 from napari_scicompty.engine.controls import Controls
 from napari_scicompty.ui.session.preferences import with_preferences
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from napari_scicompty.algorithms import Algorithm
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.engine.progress import Progress
     from napari_scicompty.engine.run import Run
     from napari_scicompty.engine.run_settings import RunSettings
     from napari_scicompty.recipe import Recipe, Stage
@@ -42,13 +44,31 @@ HEARTBEAT_S = 0.05
 SWITCH_INTERVAL_S = 0.0005
 """How long the window may keep the interpreter from the engine, or the other way."""
 
+_SWITCH_INTERVAL = Switch(sys.getswitchinterval, sys.setswitchinterval)
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is, at one moment."""
+
+    stage: int = 0
+    """Number of the stage under way, from 0."""
+    run: Progress | None = None
+    """Of that stage; None before the first one has begun."""
+    tried: tuple[Candidate, ...] = ()
+    """Starts that the search has tried."""
+    planned: int = 0
+    """Starts that it is going to try."""
+
 
 @dataclass
 class Job:
     """The stages of a recipe, shared between the window and the thread that computes.
 
     The window sets `wanted` when it could show something; the thread copies one
-    snapshot, puts it into `latest` and clears the flag. No arrays are yielded.
+    snapshot and publishes it. What the window reads, `progress` and the snapshot that
+    `take` hands over, is frozen and changes hands under a lock: it never looks at the
+    run itself. No arrays are yielded.
     """
 
     scan: Scan
@@ -58,19 +78,17 @@ class Job:
     controls: Controls = field(default_factory=Controls)
     wanted: threading.Event = field(default_factory=threading.Event)
     run: Run | None = None
-    """Of the stage under way."""
-    number: int = 0
-    """Of that stage, from 0."""
+    """Of the stage under way; the engine's thread alone uses it."""
     first_epoch: int = 0
     """Epochs done before the first stage."""
-    latest: Snapshot | None = None
-    tried: list[Candidate] = field(default_factory=list)
-    planned: int = 0
     failure: Exception | None = None
-    """What ended the run before its time; the state before it is in `latest`."""
+    """What ended the run before its time; the state before it is the last snapshot."""
     abandoned: bool = False
     """Whether the window is gone, so that nobody else will let go of the run."""
     _runs: Generator[Run, None, None] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _latest: Snapshot | None = None
+    _progress: JobProgress = field(default_factory=lambda: JobProgress())
 
     @classmethod
     def of(
@@ -90,22 +108,35 @@ class Job:
         return cls(scan, with_preferences(_with_standby(recipe, standby)), start)
 
     @property
+    def progress(self) -> JobProgress:
+        """How far the job is."""
+        with self._lock:
+            return self._progress
+
+    @property
     def stage(self) -> Stage:
         """The stage under way, as it was planned."""
-        return self.recipe.stages[self.number]
+        return self.recipe.stages[self.progress.stage]
 
     @property
     def last_epoch(self) -> int:
         """Epoch at which the last stage ends."""
-        later = sum(stage.epochs for stage in self.recipe.stages[self.number + 1 :])
-        run = self.run
-        ends = self.first_epoch + self.stage.epochs if run is None else run.last_epoch
-        return ends + later
+        now = self.progress
+        later = sum(stage.epochs for stage in self.recipe.stages[now.stage + 1 :])
+        planned = self.first_epoch + self.recipe.stages[now.stage].epochs
+        return (planned if now.run is None else now.run.last_epoch) + later
 
     def take(self) -> Snapshot | None:
         """Hand over the newest snapshot, once."""
-        latest, self.latest = self.latest, None
-        return latest
+        with self._lock:
+            latest, self._latest = self._latest, None
+            return latest
+
+    def _publish(self, snapshot: Snapshot | None = None, **progress: Any) -> None:
+        """Let the window see how far the job is, and a snapshot."""
+        with self._lock:
+            self._progress = replace(self._progress, **progress)
+            self._latest = snapshot or self._latest
 
     def release(self) -> None:
         """Let go of what is large, on the device and off it.
@@ -116,13 +147,13 @@ class Job:
             self._runs.close()
         self.run = self._runs = None
         if self.abandoned:
-            self.latest = None
+            self._latest = None
         del self.scan, self.start
 
     def fail(self, error: Exception) -> None:
         """Note what ended the run, and keep the state before it."""
         self.failure = error
-        self.latest = getattr(error, "snapshot", self.latest)
+        self._publish(getattr(error, "snapshot", None))
 
     def carry_out(self) -> Iterator[None]:
         """Reconstruct, stage by stage; yield about every `HEARTBEAT_S`."""
@@ -136,23 +167,25 @@ class Job:
         numbers = iter(range(len(self.recipe.stages)))
         # The run gets no name of this frame (nor of enumerate), which may be kept, too.
         for self.run in runs:
-            self.number = next(numbers)
-            self.latest = self.run.snapshot()
+            self._publish(
+                self.run.snapshot(), stage=next(numbers), run=self.run.progress
+            )
             yield
             while not self.run.done:
                 self.run.advance(HEARTBEAT_S)
-                if self.wanted.is_set():
-                    self.latest = self.run.snapshot()
+                wanted = self.wanted.is_set()
+                shown = self.run.snapshot() if wanted else None
+                self._publish(shown, run=self.run.progress)
+                if wanted:
                     self.wanted.clear()
                 if self.controls.paused:
                     time.sleep(HEARTBEAT_S)
                 yield
         if self.run is not None:
-            self.latest = self.run.snapshot(exact=True)
+            self._publish(self.run.snapshot(exact=True), run=self.run.progress)
 
     def _note(self, planned: int, candidate: Candidate) -> None:
-        self.planned = planned
-        self.tried.append(candidate)
+        self._publish(planned=planned, tried=(*self._progress.tried, candidate))
 
 
 @dataclass
@@ -228,10 +261,9 @@ def drive(jobs: list[Job] | list[HalvesJob]) -> Iterator[None]:
     would never be reported as finished: neither happens here.
     """
     job = jobs.pop()
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
-        yield from job.carry_out()
+        with _SWITCH_INTERVAL.to(SWITCH_INTERVAL_S):
+            yield from job.carry_out()
     except (InputError, EngineError) as error:
         # Frames of the traceback hold the run: its tensors would outlive it.
         error.__traceback__ = error.__context__ = None
@@ -240,6 +272,5 @@ def drive(jobs: list[Job] | list[HalvesJob]) -> Iterator[None]:
         traceback.clear_frames(error.__traceback__)
         job.fail(EngineError(f"The engine failed: {type(error).__name__}: {error}"))
     finally:
-        sys.setswitchinterval(before)
         if job.abandoned:
             job.release()
