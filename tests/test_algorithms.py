@@ -9,6 +9,7 @@ import pytest
 
 from napari_scicompty import metrics
 from napari_scicompty.algorithms import ALGORITHMS, EPIE, RPIE
+from napari_scicompty.algorithms.base import AlgorithmState, StepContext
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.engine.run import Run
 from napari_scicompty.optics.propagators import padded_grid
@@ -37,7 +38,7 @@ def reference_step(
     beta: float,
     gamma: float,
     alpha: tuple[float, float],
-    literal: bool = False,
+    clipped: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Eqs. 5 to 7 of Guzzi et al. (2022) in float64: new object and probe."""
     near = small.near
@@ -59,7 +60,7 @@ def reference_step(
         wanted = measured * wave / np.sqrt((np.abs(wave) ** 2).sum(0))
         after = np.where(good, wanted, wave)
         change = from_detector(after - wave, near, grid)
-        if literal:
+        if clipped:
             change = from_detector(after, near, grid) - p * o
         moved_back = fraction if near else np.zeros(2)
         object_sum[where] += shifted((p.conj() * change).sum(0), moved_back)
@@ -109,9 +110,8 @@ def test_one_step_is_the_formula(
     probe = small.probe * np.exp(0.3j * rng.normal(size=small.probe.shape))
     begun = begun.replace(object=field.astype("c8"), probe=probe.astype("c8"))
     run = Run(small.scan, algorithm, begun, settings())
-    algorithm.step(
-        run.estimate, run.measured, batch, {"epoch": 0, "update_probe": True}
-    )
+    told = (StepContext(), algorithm.state_type())
+    algorithm.step(run.estimate, run.measured, batch, *told)
 
     alpha = (algorithm.alpha_object, algorithm.alpha_probe)
     wanted = reference_step(
@@ -132,7 +132,7 @@ def test_one_step_is_the_formula(
         assert np.linalg.norm(ours - formula) <= 1e-4 * moved
 
 
-def test_taken_literally_there_is_no_light_beside_the_detector() -> None:
+def test_clipped_to_the_detector_there_is_no_light_outside() -> None:
     small = small_scan((32, 27), (4, 5), modes=2, near=True)
     begun = small.start()
     h, w = begun.object.shape
@@ -140,11 +140,12 @@ def test_taken_literally_there_is_no_light_beside_the_detector() -> None:
     probe = (small.probe * np.exp(0.3j)).astype("c8")
     begun = begun.replace(object=field, probe=probe)
     found = {}
-    for literal in (False, True):
+    for clipped in (False, True):
         run = Run(small.scan, EPIE(), begun, settings())
-        state = {"epoch": 0, "update_probe": True, "literal": literal}
-        run.algorithm.step(run.estimate, run.measured, [7], state)
-        found[literal] = run.estimate.object.numpy()
+        context = StepContext(clip_to_detector=clipped)
+        now = (run.estimate, run.measured, [7], context, AlgorithmState())
+        run.algorithm.step(*now)
+        found[clipped] = run.estimate.object.numpy()
         wanted, _ = reference_step(
             *(f.astype(complex) for f in (field, probe)),
             small,
@@ -152,10 +153,10 @@ def test_taken_literally_there_is_no_light_beside_the_detector() -> None:
             1.0,
             1.0,
             (0.5, 0.5),
-            literal,
+            clipped,
         )
         moved = np.linalg.norm(wanted - field)
-        assert np.linalg.norm(found[literal] - wanted) < 1e-3 * moved
+        assert np.linalg.norm(found[clipped] - wanted) < 1e-3 * moved
     assert np.abs(found[True] - found[False]).max() > 1e-3
 
 
@@ -164,8 +165,9 @@ def test_step_returns_the_squared_error_before_it(name: str) -> None:
     small = small_scan(modes=2)
     begun = small.start()
     run = Run(small.scan, ALGORITHMS[name](), begun, settings())
-    state = {"epoch": 0, "update_probe": True}
-    found = run.algorithm.step(run.estimate, run.measured, [2, 9], state)
+    algorithm = run.algorithm
+    told = (StepContext(), algorithm.state_type())
+    found = algorithm.step(run.estimate, run.measured, [2, 9], *told)
     for j, error in zip([2, 9], found, strict=True):
         wave = np.fft.fft2(
             shifted(begun.probe, small.corners[j] - np.rint(small.corners[j])),

@@ -181,10 +181,10 @@ class Greedy(RPIE):
     failures: int = 1
     default_batch = 2
 
-    def step(self, estimate: Any, measured: Any, batch: Any, state: Any) -> Any:
-        errors = super().step(estimate, measured, batch, state)
-        if state["epoch"] == 1 and len(FAILED) < self.failures:
-            FAILED.append(batch)
+    def step(self, *now: Any) -> Any:
+        errors = super().step(*now)
+        if now[3].epoch == 1 and len(FAILED) < self.failures:
+            FAILED.append(now[2])
             raise FAULT[0]
         return errors
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
 
 from napari_scicompty.algorithms import ALGORITHMS, EPIE, RPIE, from_description
+from napari_scicompty.algorithms.base import AlgorithmState
 from napari_scicompty.core.device import Switch
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.data.diverged import DivergedError
@@ -384,9 +386,9 @@ def test_every_epoch_has_an_order_of_its_own(small: SmallScan) -> None:
     visited: list[int] = []
 
     class Told(RPIE):
-        def step(self, estimate: Any, measured: Any, batch: Any, state: Any) -> Any:
-            visited.extend(batch)
-            return super().step(estimate, measured, batch, state)
+        def step(self, *now: Any) -> Any:
+            visited.extend(now[2])
+            return super().step(*now)
 
     run = Run(small.scan, Told(), small.start(), settings(3, batch=2))
     while not run.done:
@@ -422,12 +424,21 @@ def test_history_replays(small: SmallScan) -> None:
 
 
 # -- another algorithm under way ------------------------------------------------------
+@dataclass
+class Steps(AlgorithmState):
+    """How many steps were done."""
+
+    steps: int | None = None
+
+
 class Counting(EPIE):
     """Remembers how many steps it has done, as moments would be."""
 
-    def step(self, estimate: Any, measured: Any, batch: Any, state: Any) -> Any:
-        state["steps"] = state.get("steps", 0) + 1
-        return super().step(estimate, measured, batch, state)
+    state_type: ClassVar[type[AlgorithmState]] = Steps
+
+    def step(self, *now: Any) -> Any:
+        now[4].steps = (now[4].steps or 0) + 1
+        return super().step(*now)
 
 
 def switched(
@@ -592,11 +603,11 @@ def test_a_pause_in_mid_epoch_yields_no_extra_snapshot(small: SmallScan) -> None
     run = Run(small.scan, RPIE(), small.start(), settings(2), controls)
 
     class PausesOnce(RPIE):
-        def step(self, estimate: Any, measured: Any, batch: Any, state: Any) -> Any:
+        def step(self, *now: Any) -> Any:
             if run.batch == 6 and run.epoch == 0:
                 controls.pause()
                 threading.Timer(0.1, controls.resume).start()
-            return super().step(estimate, measured, batch, state)
+            return super().step(*now)
 
     run.algorithm = PausesOnce()
     run.advance()

@@ -375,12 +375,10 @@ def test_divergence_is_said_and_the_last_good_state_is_kept(
 ) -> None:
     step = sc.RPIE.step
 
-    def unstable(
-        self: Any, estimate: Any, measured: Any, batch: Any, state: Any
-    ) -> Any:
-        if state["epoch"] >= 2:
-            estimate.object.mul_(2)
-        return step(self, estimate, measured, batch, state)
+    def unstable(*now: Any) -> Any:
+        if now[4].epoch >= 2:
+            now[1].object.mul_(2)
+        return step(*now)
 
     monkeypatch.setattr(sc.RPIE, "step", unstable)
     window = open_window()
@@ -416,10 +414,10 @@ def test_a_fault_of_the_engine_is_said_and_the_result_kept(
 ) -> None:
     step = sc.RPIE.step
 
-    def faulty(self: Any, estimate: Any, measured: Any, batch: Any, state: Any) -> Any:
-        if state["epoch"] == 1:
+    def faulty(*now: Any) -> Any:
+        if now[4].epoch == 1:
             raise fault
-        return step(self, estimate, measured, batch, state)
+        return step(*now)
 
     window = open_window()
     window.open(folder)

@@ -13,12 +13,13 @@ import pytest
 import torch
 
 import napari_scicompty as sc
+from napari_scicompty.algorithms.base import StepContext
 from napari_scicompty.model.estimate import Estimate
 from napari_scicompty.model.measured import Measured
 from small_scans import small_scan
 
 DEVICE = torch.device("meta")
-STATE = {"update_probe": True, "literal": False, "epoch": 6, "epochs": 6}
+CONTEXT = StepContext(epoch=6)
 STEPS = {
     "ePIE": sc.EPIE(),
     "rPIE": sc.RPIE(),
@@ -50,11 +51,12 @@ def test_steps_do_not_wait(name: str, batch: list[int], near: bool) -> None:
     algorithm = STEPS[name]
     estimate, measured = on_device(near)
     with torch.no_grad():
-        errors = algorithm.step(estimate, measured, batch, dict(STATE))
+        told = (CONTEXT, algorithm.state_type.from_arrays({"epochs": 6}, DEVICE))
+        errors = algorithm.step(estimate, measured, batch, *told)
         assert errors.shape == (len(batch),) and errors.device == DEVICE
         if (step := algorithm.device_step) is not None:
             there = torch.zeros(len(batch), dtype=torch.int64, device=DEVICE)
-            assert step(estimate, measured, there, dict(STATE)).device == DEVICE
+            assert step(estimate, measured, there, *told).device == DEVICE
 
 
 @pytest.mark.parametrize("near", [False, True], ids=["far", "near"])

@@ -27,10 +27,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import napari_scicompty as sc
-from napari_scicompty.algorithms._forward import Parameters, model_of
 from napari_scicompty.algorithms._losses import amplitude
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.model.forward import Parameters, model_of
 from napari_scicompty.optics.propagators import (
     AngularSpectrum,
     angular_spectrum_kernel,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import torch
+
+from napari_scicompty.core.device import copied_state
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -16,32 +20,94 @@ if TYPE_CHECKING:
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
 
-    DeviceStep = Callable[[Estimate, Measured, Tensor, dict[str, Any]], Tensor]
+    DeviceStep = Callable[
+        [Estimate, Measured, Tensor, "StepContext", "AlgorithmState"], Tensor
+    ]
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What the run says of a step; it holds until the epoch ends or a setting changes.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs that were completed.
+    update_probe : bool
+        False while the probe is held or frozen.
+    clip_to_detector : bool
+        True while light outside a near-field detector is to count as none: a low pass,
+        which helps while positions and distance are far off.
+    """
+
+    epoch: int = 0
+    update_probe: bool = True
+    clip_to_detector: bool = False
+
+
+@dataclass
+class AlgorithmState:
+    """What an algorithm remembers from step to step; a subclass has its fields.
+
+    It belongs to the run and travels with every snapshot, so that a run continues
+    exactly. Fields hold numbers, numpy arrays, tensors and dictionaries of these.
+    """
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Return copies of the fields that hold something, tensors on the CPU."""
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        known = {name: value for name, value in held.items() if value is not None}
+        return copied_state(known, torch.device("cpu"))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], device: torch.device) -> Self:
+        """Make it of copies of what `to_arrays` gave; names it does not know are left.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where tensors go.
+        """
+        names = {f.name for f in fields(cls)} & set(arrays)
+        return cls(**copied_state({name: arrays[name] for name in names}, device))
 
 
 class Algorithm(Settings):
-    """Frozen settings of one rule; what changes from step to step lives outside.
-
-    ``step`` gets a ``state`` dictionary that belongs to the run: it holds ``epoch``,
-    ``update_probe`` (False while the probe is held or frozen), ``literal`` (True while
-    light beside a near-field detector is to count as none) and whatever the
-    algorithm puts there (moments), and travels with every snapshot, so that a run
-    continues exactly.
-    """
+    """Frozen settings of one rule; what changes from step to step lives in a state."""
 
     title: ClassVar[str] = ""
     default_batch: ClassVar[int] = 1
+    state_type: ClassVar[type[AlgorithmState]] = AlgorithmState
+    """What `step` gets as its state."""
 
     def step(
         self,
         estimate: Estimate,
         measured: Measured,
         batch: Sequence[int],
-        state: dict[str, Any],
+        context: StepContext,
+        state: AlgorithmState,
     ) -> Tensor:
         """Improve the estimate in place with the patterns of a batch.
 
-        Returns the squared error of each pattern before the step, shape (B,).
+        Parameters
+        ----------
+        estimate : Estimate
+            Object, probe and positions, changed in place.
+        measured : Measured
+            The patterns, as amplitudes.
+        batch : sequence of int
+            Numbers (B,) of the patterns.
+        context : StepContext
+            What the run says of this step.
+        state : AlgorithmState
+            Of `state_type`: what was remembered, changed in place.
+
+        Returns
+        -------
+        Tensor (B,) float32
+            Squared error of each pattern before the step: the sum over good pixels of
+            (sqrt(I_model) - sqrt(I))^2, in counts.
         """
         raise NotImplementedError
 
@@ -74,7 +140,7 @@ class Algorithm(Settings):
         """
 
     def end_epoch(
-        self, estimate: Estimate, measured: Measured, state: dict[str, Any]
+        self, estimate: Estimate, measured: Measured, state: AlgorithmState
     ) -> dict[str, float]:
         """Act on what an epoch has gathered.
 

@@ -10,8 +10,8 @@ exit waves psi_p = P_p o_j, psi'_p from the modulus step, both from the OLD esti
     S = sum_p |P_p|^2
 
 In near field psi'_p - psi_p is what the change on the detector comes from; light
-beside it stays as it is. Taken literally (``state["literal"]``), eq. 7 has no light
-there: a low pass, which helps while positions and distance are far off.
+outside of it stays as it is. Taken by the letter (``context.clip_to_detector``), eq. 7
+has no light there: a low pass, which helps while positions and distance are far off.
 
 b = g = 1 is M-ePIE; one mode is ePIE / rPIE. In a batch of several positions numerators
 and denominators are summed, and the maximum is taken of the summed denominator.
@@ -19,7 +19,7 @@ and denominators are summed, and the maximum is taken of the summed denominator.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.core.settings import setting
@@ -33,7 +33,11 @@ from napari_scicompty.optics.patches import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_scicompty.algorithms.base import DeviceStep
+    from napari_scicompty.algorithms.base import (
+        AlgorithmState,
+        DeviceStep,
+        StepContext,
+    )
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
     from napari_scicompty.optics.patches import Batch
@@ -72,7 +76,8 @@ class _PIE(Algorithm):
         estimate: Estimate,
         measured: Measured,
         batch: Batch,
-        state: dict[str, Any],
+        context: StepContext,
+        state: AlgorithmState,
     ) -> Tensor:
         """Improve the estimate in place with the patterns of a batch.
 
@@ -81,7 +86,7 @@ class _PIE(Algorithm):
         beta, gamma = self.weights
         places, scratch = estimate.places(batch), estimate.scratch
         views, probes = estimate.views_at(places, batch), estimate.probes(batch)
-        improved = _literally if state.get("literal", False) else _improved
+        improved = _clipped if context.clip_to_detector else _improved
         change, error = improved(probes, views, estimate, measured, batch)
 
         conj = probes.conj_physical()
@@ -90,7 +95,7 @@ class _PIE(Algorithm):
         lit = places.total(total_intensity(probes, scratch))
         _weigh(update, lit, gamma, scratch)
 
-        if state["update_probe"]:
+        if context.update_probe:
             conj = views.conj_physical()
             probe_update = change.mul_(conj)
             seen = total(intensity(conj, scratch), 0)
@@ -113,14 +118,14 @@ def _improved(
     return estimate.propagator.backward(waves), error
 
 
-def _literally(
+def _clipped(
     probes: Tensor,
     views: Tensor,
     estimate: Estimate,
     measured: Measured,
     batch: Batch,
 ) -> tuple[Tensor, Tensor]:
-    """Return the same with no light beside the detector."""
+    """Return the same with no light outside the detector."""
     waves = estimate.propagator.forward(probes * views)
     seen = waves.clone()
     error = measured.correct(waves, batch, estimate.scratch)

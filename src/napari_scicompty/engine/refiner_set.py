@@ -115,9 +115,11 @@ class Refining:
         return errors
 
     @property
-    def literal(self) -> bool:
-        """Whether light beside the detector should count as none in this epoch."""
-        return any(refiner.wants_literal(state) for refiner, state in self._active())
+    def clips_to_detector(self) -> bool:
+        """Whether light outside the detector should count as none in this epoch."""
+        return any(
+            refiner.clips_to_detector(state) for refiner, state in self._active()
+        )
 
     def end_epoch(
         self, estimate: Estimate, measured: Measured, errors: Tensor, epoch: int

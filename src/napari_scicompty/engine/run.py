@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_scicompty.algorithms.base import AlgorithmState, StepContext
 from napari_scicompty.core.device import (
-    copied_state,
     cpu_threads,
     fitting_threads,
     is_out_of_memory,
@@ -192,7 +192,7 @@ class Run:
             if self._replayed is None:
                 now = (self.estimate, self.measured, batch)
                 errors = self.refining.step(
-                    lambda: self.algorithm.step(*now, self._state), *now
+                    lambda: self.algorithm.step(*now, self._context, self._state), *now
                 )
             else:
                 self.estimate.before_replay()
@@ -206,7 +206,8 @@ class Run:
         """Do a step whose patterns (B,) only the device knows."""
         step = self.algorithm.device_step
         assert step is not None
-        errors = step(self.estimate, self.measured, batch, self._state)
+        now = (self.estimate, self.measured, batch)
+        errors = step(*now, self._context, self._state)
         self._errors.squared.index_copy_(0, batch, errors)
 
     @property
@@ -225,9 +226,9 @@ class Run:
 
     def _tell(self) -> None:
         """Tell everyone what holds until the epoch ends or settings change."""
-        self._state["epoch"] = self.epoch
-        self._state["update_probe"] = self._updates_probe
-        self._state["literal"] = self.refining.literal
+        self._context = StepContext(
+            self.epoch, self._updates_probe, self.refining.clips_to_detector
+        )
         self.estimate.probe_is_known = self.settings.freeze_probe
         order = self._visits.to_come(self._included)
         self.measured.storage.expect(order, self._batch_size)
@@ -244,8 +245,13 @@ class Run:
             return None
         if self.algorithm.device_step is None or self.refining.watches:
             return None
-        told = (self._state["update_probe"], self._state["literal"])
-        steps.expect(order, (repr(self.algorithm), told, self.estimate.addresses, read))
+        depends_on = (
+            repr(self.algorithm),
+            dataclasses.replace(self._context, epoch=0),
+            self.estimate.addresses,
+            read,
+        )
+        steps.expect(order, depends_on)
         return steps
 
     def _begin_visits(self) -> None:
@@ -363,12 +369,12 @@ class Run:
         )
         self._begin_epoch()
 
-    def _remembered(self, snapshot: Snapshot, device: torch.device) -> dict[str, Any]:
+    def _remembered(self, snapshot: Snapshot, device: torch.device) -> AlgorithmState:
         """Take up what the algorithm of a snapshot kept, if it is of the same kind."""
         then = snapshot.settings.get("algorithm", {}).get("name")
-        if then != self.algorithm.described["name"]:
-            return {}
-        return copied_state(snapshot.state.get("algorithm", {}), device)
+        same = then == self.algorithm.described["name"]
+        kept = snapshot.state.get("algorithm", {}) if same else {}
+        return self.algorithm.state_type.from_arrays(kept, device)
 
     # -- memory -----------------------------------------------------------------------
     def _step_within_memory(self) -> None:
@@ -449,7 +455,7 @@ class Run:
         self.refining.choose(after)
         self.last_epoch = self._start.epoch + self.settings.epochs
         if type(self.algorithm) is not kind:
-            self._state, self._fell_back = {}, False
+            self._state, self._fell_back = self.algorithm.state_type(), False
         self._tell()
 
     # -- errors -----------------------------------------------------------------------
@@ -533,7 +539,7 @@ class Run:
             elapsed_s=self.elapsed_s,
             batch=self.batch,
             state={
-                "algorithm": copied_state(self._state, torch.device("cpu")),
+                "algorithm": self._state.to_arrays(),
                 **self._beside(),
                 "refine": self.refining.state,
                 "power": self._power,

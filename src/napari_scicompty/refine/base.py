@@ -48,8 +48,8 @@ class Refiner(Settings):
         del state
         return self.enabled
 
-    def wants_literal(self, state: dict[str, Any]) -> bool:
-        """Whether light beside the detector should count as none in this epoch."""
+    def clips_to_detector(self, state: dict[str, Any]) -> bool:
+        """Whether light outside the detector should count as none in this epoch."""
         del state
         return False
 

@@ -63,7 +63,7 @@ class ValleyDistance(FallingRate):
     )
     literal_epochs: int = setting(
         60,
-        "Epochs at most in which light beside the detector counts as none: a low pass "
+        "Epochs at most in which light outside the detector counts as none: a low pass "
         "that leads positions and distance through; what comes after is exact",
         ge=0,
         advanced=True,
@@ -88,8 +88,8 @@ class ValleyDistance(FallingRate):
         """
         geometry.check_distance_shows()
 
-    def wants_literal(self, state: dict[str, Any]) -> bool:
-        """Whether light beside the detector should count as none in this epoch."""
+    def clips_to_detector(self, state: dict[str, Any]) -> bool:
+        """Whether light outside the detector should count as none in this epoch."""
         return state.get("epochs", 0) < self.literal_epochs and not self._led(state)
 
     def _led(self, state: dict[str, Any]) -> bool:
@@ -123,7 +123,7 @@ class ValleyDistance(FallingRate):
         """Move the distance; return by which share of it."""
         squared = errors.cpu().numpy()
         seen = np.flatnonzero(squared > 0)
-        if self.wants_literal(state):
+        if self.clips_to_detector(state):
             error = squared.sum(dtype=float) / measured.power[seen].sum()
             last = state.get("errors", np.zeros(0))[-LOOK_BACK:]
             state["errors"] = np.append(last, error)
