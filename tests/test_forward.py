@@ -1,4 +1,4 @@
-"""One forward model: the fast path of a PIE step says what the differentiable one does."""
+"""One forward model: the fast path of a PIE step says what AutoDiff's says."""
 
 from __future__ import annotations
 
