@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 
 import napari_scicompty as sc
 from napari_scicompty.engine import cuda_graph as recorded
-from napari_scicompty.engine.cuda_graph import RecordedSteps
+from napari_scicompty.engine.cuda_graph import GraphedSteps
 from napari_scicompty.engine.plan import plan
 from napari_scicompty.engine.run import Run
 from small_scans import SmallScan, settings, small_scan
@@ -237,7 +237,7 @@ def test_a_device_that_cannot_record_goes_on_plainly(
 
 
 def test_only_steps_that_would_be_the_same_are_replayed(taped: type[Tape]) -> None:
-    steps = RecordedSteps(6, torch.device("cpu"))
+    steps = GraphedSteps(6, torch.device("cpu"))
     seen = torch.zeros(6)
 
     def act(batch: torch.Tensor) -> None:

@@ -153,7 +153,7 @@ _BOLD = sc.RPIE(alpha_object=1.0, alpha_probe=1.0)
 def test_a_halved_batch_after_memory_ran_out_is_repeated(
     scan: sc.Scan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_scicompty.engine import run as engine
+    from napari_scicompty.engine import plan as engine
 
     monkeypatch.setattr(engine, "smaller", lambda *_: None)
     run = _begin(scan, batch=4)

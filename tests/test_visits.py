@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty.engine.ordering import Visits, groups_apart
+from napari_scicompty.engine.ordering import ScanOrder, groups_apart
 from napari_scicompty.engine.run import Run
 from small_scans import settings, small_scan
 
 EVERY = np.ones(60, bool)
 
 
-def batches(visits: Visits, size: int, included: np.ndarray = EVERY) -> list[list[int]]:
+def batches(
+    visits: ScanOrder, size: int, included: np.ndarray = EVERY
+) -> list[list[int]]:
     found = []
     while not visits.over:
         found.append(visits.take(size, included))
@@ -32,7 +34,7 @@ def test_every_pattern_has_its_turn_once_an_epoch(size: int) -> None:
     included[[3, 17, 18]] = False
     orders = []
     for epoch, seed in [(0, 0), (0, 0), (1, 0), (0, 1)]:
-        visits = Visits(60, seed)
+        visits = ScanOrder(60, seed)
         visits.begin(epoch)
         to_come = visits.to_come(included)
         assert to_come == list(itertools.chain(*batches(visits, size, included)))
@@ -68,7 +70,7 @@ def test_views_of_a_group_do_not_overlap(reach: tuple[int, int], size: int) -> N
 
 def test_batches_are_the_groups_in_a_new_order_each_epoch() -> None:
     groups = groups_apart(corners(), (40, 60), 6, seed=0)
-    visits, seen = Visits(60, 0), []
+    visits, seen = ScanOrder(60, 0), []
     for epoch in range(2):
         visits.begin(epoch, lambda _: groups)
         seen.append(batches(visits, 6))

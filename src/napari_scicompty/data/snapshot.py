@@ -99,6 +99,31 @@ class History:
         joined = {name: (*getattr(self, name), *items) for name, items in more.items()}
         return dataclasses.replace(self, **joined)
 
+    def with_end(self, *, finished: bool) -> Self:
+        """Return it with the last run marked as finished by itself, or not."""
+        *earlier, now = self.runs
+        now = dataclasses.replace(now, finished=finished)
+        return dataclasses.replace(self, runs=(*earlier, now))
+
+    def before(self, later: History, epoch: int, batch: int, note: str) -> Self:
+        """Return this history after a run went back to it from a later one.
+
+        Settings stay as they are, so changes of the later one act from here on.
+
+        Parameters
+        ----------
+        epoch, batch : int
+            Where it is: epochs that were completed, patterns visited of the next.
+        note : str
+            Why the run went back.
+        """
+        changes = [
+            dataclasses.replace(c, epoch=epoch, batch=batch) if c.epoch >= epoch else c
+            for c in later.changes
+        ]
+        notes = (*later.notes, note)
+        return dataclasses.replace(self, changes=tuple(changes), notes=notes)
+
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """Make a new array read-only, so that a snapshot takes it as it is."""

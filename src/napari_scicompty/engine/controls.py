@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms.base import as_algorithm
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.data.snapshot import Change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -163,3 +164,19 @@ def value_of(groups: Mapping[str, Settings], path: str) -> Any:
     """Return what a path names: a setting's value, or all of a group as JSON has it."""
     group, _, name = path.partition(".")
     return getattr(groups[group], name) if name else groups[group].described
+
+
+def recorded(
+    groups: Mapping[str, Settings],
+    changes: Sequence[PathValue],
+    epoch: int,
+    patterns_visited: int,
+) -> list[Change]:
+    """Write down changes, each with the value before it."""
+    records, now = [], dict(groups)
+    for change in changes:
+        path, previous = change[0], value_of(now, change[0])
+        now = changed(now, [change])
+        value = value_of(now, path)
+        records.append(Change(epoch, patterns_visited, path, value, previous))
+    return records

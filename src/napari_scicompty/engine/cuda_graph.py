@@ -52,7 +52,7 @@ RECORDERS: dict[str, Callable[[], Recorder]] = {"cuda": CudaGraphs}
 """Type of a device -> what records there."""
 
 
-class RecordedSteps:
+class GraphedSteps:
     """The steps of a run, recorded by the size of their batch.
 
     Parameters
@@ -122,6 +122,6 @@ class RecordedSteps:
             once()
 
 
-def recording(count: int, device: torch.device) -> RecordedSteps | None:
+def recording(count: int, device: torch.device) -> GraphedSteps | None:
     """Return recorded steps for `count` patterns; None where nothing records."""
-    return RecordedSteps(count, device) if device.type in RECORDERS else None
+    return GraphedSteps(count, device) if device.type in RECORDERS else None

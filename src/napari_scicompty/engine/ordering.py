@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_scicompty.model.estimate import Estimate
+
     Groups = list[list[int]]
 
 _SALT = 0x6170617274
 _NOWHERE = 2**30
 
 
-class Visits:
+class ScanOrder:
     """The order in which an epoch visits the patterns; a function of the seed.
 
     Parameters
@@ -134,3 +136,20 @@ def groups_apart(
             held = np.delete(held, place, 0)
             del open_groups[place]
     return groups
+
+
+def non_overlapping(
+    estimate: Estimate, count: int, size: int
+) -> Callable[[int], Groups]:
+    """Return what groups patterns (by a seed) whose beams do not overlap.
+
+    Parameters
+    ----------
+    count : int
+        Patterns of the scan.
+    size : int
+        Patterns of a group, at most.
+    """
+    corners = np.array(estimate.corners(range(count)))
+    reach = estimate.lit_size
+    return lambda seed: groups_apart(corners, reach, size, seed)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from napari_scicompty.data.snapshot import frozen
 from napari_scicompty.engine.run_settings import AT_ONCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
 
@@ -46,6 +48,18 @@ class PatternErrors:
         self.squared.copy_(squared)
         self._visited_before = known
         self._visited[visited] = True
+
+    def take_up_from(self, start: Snapshot, visited: list[int]) -> None:
+        """Go on from the errors of a snapshot."""
+        known = np.isfinite(start.pattern_error)
+        shown = np.nan_to_num(start.pattern_error) * self._power
+        self.take_up(start.state.get("squared_errors", shown), known, visited)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[np.floating]]:
+        """What is needed to go on exactly."""
+        squared = self.squared.to("cpu", copy=True).numpy()
+        return {"squared_errors": frozen(squared)}
 
     def begin_epoch(self) -> None:
         """Begin an epoch: nothing was visited in it yet."""

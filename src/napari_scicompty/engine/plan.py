@@ -98,6 +98,51 @@ def smaller(
     return next(ways, None)
 
 
+@dataclass(frozen=True)
+class LessMemory:
+    """How a run goes on with less memory."""
+
+    plan: Plan | None
+    """How to keep the patterns; None where that stays as it is."""
+    batch: int
+    """Positions of a step."""
+    how: str
+    """In words."""
+
+    @property
+    def note(self) -> str:
+        """A line for the history: epoch under way, device, epoch it went back to."""
+        return (
+            "epoch {}: {} ran out of memory; went back to epoch {} and on with less: "
+            + self.how.replace("{", "{{").replace("}", "}}")
+        )
+
+
+def less_memory(
+    before: Plan,
+    scan: Scan,
+    algorithm: Algorithm,
+    settings: RunSettings,
+    modes: int,
+    batch: int,
+    epoch: int,
+) -> LessMemory:
+    """Decide how a run that did not fit goes on.
+
+    Raises
+    ------
+    EngineError
+        Nothing needs less.
+    """
+    less, half = smaller(before, scan, algorithm, settings, modes), batch // 2
+    if less is not None:
+        return LessMemory(less, batch, str(less))
+    if half:
+        return LessMemory(None, half, f"batches of {half}")
+    device = pick_device(settings.device)
+    raise EngineError(SHORT_OF_MEMORY.format(device, f"at epoch {epoch}"))
+
+
 def keep(
     planned: Plan,
     scan: Scan,

@@ -41,7 +41,7 @@ def too_few_epochs(
     ]
 
 
-class Refining:
+class RefinerSet:
     """Refiners, one a quantity, with what they remember.
 
     Attributes

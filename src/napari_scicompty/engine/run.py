@@ -11,10 +11,9 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from napari_scicompty.algorithms.base import AlgorithmState, StepContext
+from napari_scicompty.algorithms.base import StepContext
 from napari_scicompty.core.device import (
     cpu_threads,
     fitting_threads,
@@ -22,38 +21,32 @@ from napari_scicompty.core.device import (
     pick_device,
 )
 from napari_scicompty.core.errors import EngineError
-from napari_scicompty.data.diverged import DivergedError
-from napari_scicompty.data.snapshot import Change, Refined, RunRecord, Snapshot, frozen
-from napari_scicompty.engine.controls import Controls, PathValue, changed, value_of
-from napari_scicompty.engine.cuda_graph import RecordedSteps, recording
-from napari_scicompty.engine.ordering import Visits, groups_apart
+from napari_scicompty.data.snapshot import Refined, Snapshot
+from napari_scicompty.engine.changes import after
+from napari_scicompty.engine.checkpoint import Live, record_of
+from napari_scicompty.engine.controls import Controls, PathValue, recorded
+from napari_scicompty.engine.guard import Divergence, HoldoutStop, given_up
+from napari_scicompty.engine.ordering import ScanOrder, non_overlapping
 from napari_scicompty.engine.pattern_errors import PatternErrors, full_pass
-from napari_scicompty.engine.plan import SHORT_OF_MEMORY, keep, plan, smaller
+from napari_scicompty.engine.plan import keep, less_memory, plan
 from napari_scicompty.engine.progress import Progress
-from napari_scicompty.engine.refiner_set import Refining
 from napari_scicompty.engine.run_settings import RunSettings, included
+from napari_scicompty.engine.stepper import Stepper
 from napari_scicompty.engine.verdicts import verdicts
-from napari_scicompty.model.estimate import Estimate
 from napari_scicompty.optics import registration
 from napari_scicompty.optics.patches import intensity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.algorithms.base import Algorithm
     from napari_scicompty.core.findings import Finding
-    from napari_scicompty.core.settings import Settings
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.refine.base import Refiner
-
-LARGEST_TRANSMISSION = 100.0
-"""|O| above this is taken for divergence; vacuum is 1."""
-
-LARGEST_RISE = 10.0
-"""The error may rise to this many times its best before the run counts as diverged."""
 
 
 class Run:
@@ -100,39 +93,31 @@ class Run:
         self.history = start.history
         self.elapsed_s = self.started_s = start.elapsed_s
         self._start = start
-        self._fell_back = False
-        self._best = math.inf
-        self._best_held: tuple[float, int, Snapshot | None]
-        self._best_held = (math.inf, start.epoch, start)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
-        self._state = self._remembered(start, device)
-        self.refining = Refining(refiners, scan.geometry, device)
-        self.refining.take_up(start.state.get("refine", {}))
-        self.estimate = Estimate(
-            start.canvas,
-            scan.geometry.replace(distance_m=start.distance_m),
-            torch.from_numpy(start.object.copy()).to(device),
-            torch.from_numpy(start.probe.copy()).to(device),
-        )
-        self.estimate.taking_part = self._included
-        self.estimate.place(start.positions_m)
-        told = (scan, algorithm, settings, len(start.probe))
-        self.plan, self.measured = keep(plan(*told), *told, self._included)
+        asked = (scan, algorithm, settings, len(start.probe))
+        self.plan, self.measured = keep(plan(*asked), *asked, self._included)
         if not self.plan.is_plain and str(self.plan) not in self.history.notes:
             self.history = self.history.add(notes=[str(self.plan)])
-        self.measured.smallest = start.state.get("smallest", self.measured.smallest)
-        self._take_up_beside(start)
-        self._take_up_held_out(start)
+        self.live = Live.begin(
+            scan, algorithm, start, refiners, self.measured, self._included, device
+        )
+        self.estimate, self.refining = self.live.estimate, self.live.refining
+        self._divergence = Divergence()
+        self._holdout = HoldoutStop(start)
+        self._holdout.take_up(start, self.measured.held_out)
         self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
-        self._recorded = recording(len(scan), device) if settings.recorded else None
-        self._visits = Visits(len(scan), settings.seed)
-        self._begin_visits()
-        self._visits.at = start.batch
-        self._tell()
-        self._begin_errors(start, device)
-        self.history = self.history.add(runs=[self._record(start)])
+        self._stepper = Stepper(len(scan), device, graphs=settings.recorded)
+        self._order = ScanOrder(len(scan), settings.seed)
+        self._begin_order()
+        self._order.at = start.batch
+        self._expect_steps()
+        self._errors, self._error = self._begun_errors(start)
+        best = min(self.history.errors, default=math.inf)
+        self._divergence.best = start.state.get("best", best)
+        how = (algorithm, settings, self.refining.refiners)
+        self.history = self.history.add(runs=[record_of(start, scan, *how)])
         self.controls.bind(self._checked)
         weakref.finalize(self, registration.release)
         self._good = self.snapshot()
@@ -186,195 +171,104 @@ class Run:
         """Apply changes, then do one batch; at the end of an epoch, tidy up."""
         if self.controls.apply(self._apply) and self.done:
             return
-        batch = self._visits.take(self._batch_size, self._included)
+        batch = self._order.take(self._batch_size, self._included)
         if batch:
-            errors = None
-            if self._replayed is None:
-                now = (self.estimate, self.measured, batch)
-                errors = self.refining.step(
-                    lambda: self.algorithm.step(*now, self._context, self._state), *now
-                )
-            else:
-                self.estimate.before_replay()
-                self._replayed.step(len(batch), self._step_on_device)
-                self.estimate.after_replay()
-            self._errors.visit(batch[0] if len(batch) == 1 else batch, errors)
-        if self._visits.over:
+            self._stepper.step(batch, self.live, self._errors)
+        if self._order.over:
             self._end_epoch()
-
-    def _step_on_device(self, batch: Tensor) -> None:
-        """Do a step whose patterns (B,) only the device knows."""
-        step = self.algorithm.device_step
-        assert step is not None
-        now = (self.estimate, self.measured, batch)
-        errors = step(*now, self._context, self._state)
-        self._errors.squared.index_copy_(0, batch, errors)
 
     @property
     def batch(self) -> int:
         """Patterns of the epoch that had their turn."""
-        return self._visits.at
-
-    @property
-    def _updates_probe(self) -> bool:
-        settings = self.settings
-        return not settings.freeze_probe and self.epoch >= settings.hold_probe
+        return self._order.at
 
     @property
     def _batch_size(self) -> int:
         return self.settings.batch or self.algorithm.default_batch
 
-    def _tell(self) -> None:
-        """Tell everyone what holds until the epoch ends or settings change."""
-        self._context = StepContext(
-            self.epoch, self._updates_probe, self.refining.clips_to_detector
-        )
+    def _expect_steps(self) -> None:
+        """Tell what holds until the epoch ends or settings change."""
+        updates = self.settings.updates_probe(self.epoch)
+        context = StepContext(self.epoch, updates, self.refining.clips_to_detector)
         self.estimate.probe_is_known = self.settings.freeze_probe
-        order = self._visits.to_come(self._included)
+        order = self._order.to_come(self._included)
         self.measured.storage.expect(order, self._batch_size)
-        self._replayed = self._told_of(order)
+        if why := self._stepper.expect(order, self.algorithm, context, self.live):
+            note = f"steps are not recorded here, they go on plainly: {why}"
+            self.history = self.history.add(notes=[note])
 
-    def _told_of(self, order: list[int]) -> RecordedSteps | None:
-        """Return the recorded steps, told what comes, where steps can be recorded."""
-        steps, read = self._recorded, self.measured.addresses
-        if steps is None or read is None:
-            return None
-        if steps.trouble:
-            note = f"steps are not recorded here, they go on plainly: {steps.trouble}"
-            self.history, self._recorded = self.history.add(notes=[note]), None
-            return None
-        if self.algorithm.device_step is None or self.refining.watches:
-            return None
-        depends_on = (
-            repr(self.algorithm),
-            dataclasses.replace(self._context, epoch=0),
-            self.estimate.addresses,
-            read,
-        )
-        steps.expect(order, depends_on)
-        return steps
-
-    def _begin_visits(self) -> None:
-        size = self._batch_size
-        if size == 1 or not self.settings.apart:
-            self._visits.begin(self.epoch)
-            return
-        corners = np.array(self.estimate.corners(range(len(self.scan))))
-        reach = self.estimate.lit_size
-        self._visits.begin(
-            self.epoch, lambda seed: groups_apart(corners, reach, size, seed)
-        )
+    def _begin_order(self) -> None:
+        size, groups = self._batch_size, None
+        if size > 1 and self.settings.apart:
+            groups = non_overlapping(self.estimate, len(self.scan), size)
+        self._order.begin(self.epoch, groups)
 
     def _end_epoch(self) -> None:
         error = self._errors.error(self._included)
         largest = math.sqrt(float(intensity(self.estimate.object).amax()))
-        sane = math.isfinite(error) and error <= LARGEST_RISE * self._best
-        if not sane or not largest <= LARGEST_TRANSMISSION:
-            self._fall_back(error, largest)
+        if why := self._divergence.reason(self.epoch, error, largest):
+            self._fall_back(why)
             return
-        if self._updates_probe:
+        if self.settings.updates_probe(self.epoch):
             self.estimate.rescale(self._power)
             if not self.estimate.propagator.sees_shifts:
                 self.estimate.recentre()
         self._error = error
-        self._best = min(self._best, error)
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
-        own = self.algorithm.end_epoch(self.estimate, self.measured, self._state)
+        own = self.algorithm.end_epoch(self.estimate, self.measured, self.live.state)
         z = self.estimate.distance_m
         refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
         refined += self.refining.end_epoch(
             self.estimate, self.measured, self._errors.of_epoch, self.epoch
         )
         self.history = self.history.add(refined=refined)
-        told = (self.scan, self._included)
-        for finding in verdicts(self.history, self._errors.on_host, *told):
+        seen = (self._errors.on_host, self.scan, self._included)
+        for finding in verdicts(self.history, *seen):
             self.note(finding)
         self._begin_epoch()
-        if self.measured.held_out is None:
-            self._good = self.snapshot()
-        else:
-            self._judge(self.measured.held_out.error(self._included))
+        if self.measured.held_out is not None:
+            error = self.measured.held_out.error(self._included)
+            self.history = self.history.add(held_out=[(self.epoch, error)])
+        self._good = self.snapshot()
+        if self.measured.held_out is not None:
+            self._end_early(error)
 
     def _begin_epoch(self) -> None:
-        self._begin_visits()
-        self._tell()
+        self._begin_order()
+        self._expect_steps()
         self._errors.begin_epoch()
 
-    # -- the held-out pixels ----------------------------------------------------------
-    def _judge(self, error: float) -> None:
-        """Note the held-out error; go back to the best where it falls no more."""
-        self.history = self.history.add(held_out=[(self.epoch, error)])
-        self._good = self.snapshot()
-        if error < self._best_held[0]:
-            self._best_held = (error, self.epoch, self._good)
-        _, best_epoch, best = self._best_held
-        patience = self.settings.patience
-        waited, over = self.epoch - best_epoch, self.epoch >= self.last_epoch
-        if not patience or not waited or (waited < patience and not over):
-            return
-        why = (
-            f"the error of the held-out pixels has not fallen since epoch {best_epoch}"
-        )
-        if best is None:  # of before the run was taken up
-            self.last_epoch = self.epoch
-            note = f"{why}, which is not at hand any more: the run ends here"
-            self.history = self.history.add(notes=[note])
-            return
-        note = f"{why}, which is kept; the run went on to epoch {self.epoch}"
-        self._go_back_to(best)
-        self.epoch = self.last_epoch = best_epoch
-        self.history = dataclasses.replace(
-            best.history.add(notes=[note]), changes=self.history.changes
-        )
-
-    def _take_up_held_out(self, start: Snapshot) -> None:
-        """Go on with what a run that was cut knows of its held-out pixels."""
-        known, held_out = start.state.get("held_out"), self.measured.held_out
-        runs = start.history.runs
-        if held_out is None or known is None or not runs or runs[-1].finished:
-            return
-        squared = torch.tensor(known["squared"], device=held_out.squared.device)
-        if squared.shape == held_out.squared.shape:
-            held_out.squared.copy_(squared)
-            self._best_held = (float(known["best"]), int(known["best_epoch"]), None)
-
-    def _go_back_to(self, good: Snapshot) -> None:
-        self.estimate.restore(good)
-        self._state = self._remembered(good, self._errors.squared.device)
-        self._take_up_beside(good)
-        self.refining.take_up(good.state["refine"])
-
     # -- the guard --------------------------------------------------------------------
-    def _fall_back(self, error: float, largest: float) -> None:
+    def _end_early(self, error: float) -> None:
+        """Go back to the best where the error of held-out pixels falls no more."""
+        patience, over = self.settings.patience, self.epoch >= self.last_epoch
+        end = self._holdout.judge(error, self._good, patience, over=over)
+        if end is None:
+            return
+        history = self.history
+        if end.best is None:
+            self.last_epoch = self.epoch
+        else:
+            self.live.restore(end.best, self.algorithm)
+            self.epoch = self.last_epoch = end.best.epoch
+            history = dataclasses.replace(end.best.history, changes=history.changes)
+        self.history = history.add(notes=[end.note])
+
+    def _fall_back(self, why: str) -> None:
         """Go back to the last good state with gentler weights, once; else stop."""
         good = self._good
-        gentler = None if self._fell_back else self.algorithm.gentler()
-        why = (
-            f"epoch {self.epoch + 1} diverged (error {error:.3g}, "
-            f"best {self._best:.3g}, largest |object| {largest:.3g})"
-        )
+        gentler = None if self._divergence.fell_back else self.algorithm.gentler()
         if gentler is None:
-            raise DivergedError(
-                f"{why}; the last good state, epoch {good.epoch}, is kept: check the "
-                "geometry, the start of the probe and the mask, or take smaller steps",
-                good.replace(history=self.history),
-            )
-        self._fell_back = True
+            raise given_up(why, good.replace(history=self.history))
+        self._divergence.fell_back = True
         with self.controls.exclusively():
             self.algorithm = gentler
-        self._go_back_to(good)
+        self.live.restore(good, gentler)
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
         )
         self._begin_epoch()
-
-    def _remembered(self, snapshot: Snapshot, device: torch.device) -> AlgorithmState:
-        """Take up what the algorithm of a snapshot kept, if it is of the same kind."""
-        then = snapshot.settings.get("algorithm", {}).get("name")
-        same = then == self.algorithm.described["name"]
-        kept = snapshot.state.get("algorithm", {}) if same else {}
-        return self.algorithm.state_type.from_arrays(kept, device)
 
     # -- memory -----------------------------------------------------------------------
     def _step_within_memory(self) -> None:
@@ -388,92 +282,57 @@ class Run:
             return
         # Only here, after the traceback, is the memory of the step free again.
         good, device = self._good, self._errors.squared.device
-        told = (self.scan, self.algorithm, self.settings, len(self.estimate.probe))
-        less, half = smaller(self.plan, *told), self._batch_size // 2
-        if less is not None:
-            self.plan = less
-            self.measured.keep(self.scan, less.keeping, device)
-            how = str(less)
-        elif half:
-            how = f"batches of {half}"
-        else:
-            raise EngineError(SHORT_OF_MEMORY.format(device, f"at epoch {self.epoch}"))
-        note = (
-            f"epoch {self.epoch + 1}: {device} ran out of memory; went back to epoch "
-            f"{good.epoch} and on with less: {how}"
-        )
-        self._go_back_to(good)
-        self.epoch = good.epoch
-        # Settings stay as they are, so they act from the beginning of that epoch on.
-        epoch, batch = good.epoch, good.batch
-        changes = [
-            dataclasses.replace(c, epoch=epoch, batch=batch) if c.epoch >= epoch else c
-            for c in self.history.changes
-        ]
-        self.history = dataclasses.replace(
-            good.history,
-            changes=tuple(changes),
-            notes=(*self.history.notes, note),
-        )
+        asked = (self.scan, self.algorithm, self.settings, len(self.estimate.probe))
+        less = less_memory(self.plan, *asked, self._batch_size, self.epoch)
+        if less.plan is not None:
+            self.plan = less.plan
+            self.measured.keep(self.scan, less.plan.keeping, device)
+        note = less.note.format(self.epoch + 1, device, good.epoch)
+        self.live.restore(good, self.algorithm)
+        self.epoch, now = good.epoch, (good.epoch, good.batch)
+        self.history = good.history.before(self.history, *now, note)
         self._begin_epoch()
-        if less is None:
+        if less.plan is None:
             with self.controls.exclusively():
-                self._apply([("run.batch", half)])
+                self._apply([("run.batch", less.batch)])
 
     # -- changes under way ------------------------------------------------------------
     def _checked(
         self, changes: Sequence[PathValue]
     ) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         """Return what `changes` lead to; raise InputError and alter nothing."""
-        after: dict[str, Any] = changed(self._groups, changes)
-        after["algorithm"].check(
-            self.scan.geometry, probe_is_known=after["run"].freeze_probe
-        )
-        self.refining.check(
-            {name: after[name] for name in self.refining.refiners},
-            after["algorithm"].refines,
-        )
-        return after, included(self.scan, after["run"])
-
-    @property
-    def _groups(self) -> dict[str, Settings]:
-        """Everything that can be changed under way, by the name of its group."""
         own = {"algorithm": self.algorithm, "run": self.settings}
-        return {**own, **self.refining.refiners}
+        return after(own, changes, self.refining, self.scan)
 
     def _apply(self, changes: Sequence[PathValue]) -> None:
-        kind, groups, records = type(self.algorithm), self._groups, []
-        after, self._included = self._checked(changes)
-        for change in changes:
-            path, previous = change[0], value_of(groups, change[0])
-            groups = changed(groups, [change])
-            value = value_of(groups, path)
-            records.append(Change(self.epoch, self.batch, path, value, previous))
+        kind = type(self.algorithm)
+        own = {"algorithm": self.algorithm, "run": self.settings}
+        groups = {**own, **self.refining.refiners}
+        now = (self.epoch, self.batch)
+        self.history = self.history.add(changes=recorded(groups, changes, *now))
+        to, self._included = self._checked(changes)
         self.estimate.include(self._included)
-        self.history = self.history.add(changes=records)
-        self.algorithm, self.settings = after.pop("algorithm"), after.pop("run")
-        self.refining.choose(after)
+        self.algorithm, self.settings = to.pop("algorithm"), to.pop("run")
+        self.refining.choose(to)
         self.last_epoch = self._start.epoch + self.settings.epochs
         if type(self.algorithm) is not kind:
-            self._state, self._fell_back = self.algorithm.state_type(), False
-        self._tell()
+            self.live.state = self.algorithm.state_type()
+            self._divergence.fell_back = False
+        self._expect_steps()
 
     # -- errors -----------------------------------------------------------------------
-    def _begin_errors(self, start: Snapshot, device: torch.device) -> None:
+    def _begun_errors(self, start: Snapshot) -> tuple[PatternErrors, float]:
         """Take up the errors of the start; measure them by a full pass at epoch 0."""
-        self._errors = PatternErrors(self.measured.power, device)
-        self._error, known = start.error, np.isfinite(start.pattern_error)
-        visited = self._visits.visited
+        errors = self._errors = PatternErrors(
+            self.measured.power, self.estimate.object.device
+        )
         if math.isfinite(start.error):
-            shown = np.nan_to_num(start.pattern_error) * self.measured.power
-            squared = start.state.get("squared_errors", shown)
-            self._errors.take_up(squared, known, visited)
-        else:
-            self._error, passed = self.full_error()
-            self._errors.take_up(passed, self._included, visited)
-            self.history = self.history.add(epochs=[self.epoch], errors=[self._error])
-        best = min(self.history.errors, default=math.inf)
-        self._best = start.state.get("best", best)
+            errors.take_up_from(start, self._order.visited)
+            return errors, start.error
+        error, passed = self.full_error()
+        errors.take_up(passed, self._included, self._order.visited)
+        self.history = self.history.add(epochs=[self.epoch], errors=[error])
+        return errors, error
 
     def full_error(self, only: NDArray[np.bool_] | None = None) -> tuple[float, Tensor]:
         """Error by a full pass, and the squared error of each pattern, shape (n,).
@@ -517,90 +376,25 @@ class Run:
         if exact:
             error, squared = self.full_error()
             known = self._included
-        canvas = self.estimate.canvas
-        *earlier, now = self.history.runs
-        now = dataclasses.replace(now, finished=self._has_finished)
-        history = dataclasses.replace(self.history, runs=(*earlier, now))
         return Snapshot(
+            **self.live.fields,
             epoch=self.epoch,
             error=error,
-            object=_copied(self.estimate.object),
-            probe=_copied(self.estimate.probe_kept.copied()),
-            positions_m=self.estimate.positions_m,
-            origin_m=canvas.origin_m,
-            pixel_size_m=canvas.pixel_size_m,
             pattern_error=self._errors.shares(squared, known),
-            geometry=self.estimate.geometry,
             nominal_geometry=self.scan.geometry,
-            settings=self._described(),
+            settings=self.live.described(self._start, self.algorithm, self.settings),
             seed=self.settings.seed,
             source=self.scan.source,
-            history=history,
+            history=self.history.with_end(finished=self._has_finished),
             elapsed_s=self.elapsed_s,
             batch=self.batch,
             state={
-                "algorithm": self._state.to_arrays(),
-                **self._beside(),
-                "refine": self.refining.state,
+                **self.live.arrays(),
+                **self._errors.arrays,
+                **self._holdout.arrays(self.measured.held_out),
                 "power": self._power,
-                "best": self._best,
-                "smallest": self.measured.smallest,
-                "squared_errors": _copied(self._errors.squared),
+                "best": self._divergence.best,
             },
             nominal_positions_m=self.scan.positions_m,
             exact=exact,
         )
-
-    def _record(self, start: Snapshot) -> RunRecord:
-        """Tell how this run begins, so that it can be repeated."""
-        return RunRecord(
-            epoch=start.epoch,
-            batch=start.batch,
-            algorithm=self.algorithm.described,
-            run=self.settings.model_dump(mode="json"),
-            refine=tuple(r.described for r in self.refining.refiners.values()),
-            geometry=self.scan.geometry.described,
-            excluded=self.scan.excluded,
-            changes=len(start.history.changes),
-            exact=start.exact,
-        )
-
-    def _beside(self) -> dict[str, Any]:
-        """Brightness, background, probe spectrum, held-out errors, where they are."""
-        known = {
-            "brightness": self.estimate.brightness,
-            "background": self.measured.background,
-            "probe_spectrum": self.estimate.probe_kept.stepped,
-        }
-        beside: dict[str, Any]
-        beside = {name: _copied(v) for name, v in known.items() if v is not None}
-        if (held_out := self.measured.held_out) is not None:
-            best, at, _ = self._best_held
-            squared = _copied(held_out.squared)
-            beside["held_out"] = {"squared": squared, "best": best, "best_epoch": at}
-        return beside
-
-    def _take_up_beside(self, snapshot: Snapshot) -> None:
-        kept = {
-            name: torch.tensor(snapshot.state[name], device=self.estimate.object.device)
-            for name in ("brightness", "background", "probe_spectrum")
-            if name in snapshot.state
-        }
-        self.estimate.brightness = kept.get("brightness")
-        self.measured.background = kept.get("background")
-        if "probe_spectrum" in kept:
-            self.estimate.probe_kept.take_up(kept["probe_spectrum"])
-
-    def _described(self) -> dict[str, Any]:
-        run = self.settings.model_dump(mode="json")
-        return {
-            **self._start.settings,
-            **self.refining.described,
-            "algorithm": self.algorithm.described,
-            "run": run | {"modes": len(self._start.probe)},
-        }
-
-
-def _copied(tensor: Tensor) -> NDArray[Any]:
-    """Return a read-only numpy copy that no later step can change."""
-    return frozen(tensor.detach().to("cpu", copy=True).numpy())

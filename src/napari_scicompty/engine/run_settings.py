@@ -106,6 +106,10 @@ class RunSettings(Settings):
         0, "CPU threads; 0 is automatic, which is fastest", ge=0, le=1024, live=False
     )
 
+    def updates_probe(self, epoch: int) -> bool:
+        """Whether the probe is updated after so many completed epochs."""
+        return not self.freeze_probe and epoch >= self.hold_probe
+
 
 def included(scan: Scan, settings: RunSettings) -> NDArray[np.bool_]:
     """Return which patterns take part, shape (n,)."""

@@ -1,4 +1,4 @@
-"""Refining the distance from sample to detector, along the valley of its defocus.
+"""RefinerSet the distance from sample to detector, along the valley of its defocus.
 
 A wrong distance with a free object and probe is a nearly flat valley: both become
 defocused by what is missing, and the error hardly tells. A plain extra parameter

@@ -1,4 +1,4 @@
-"""Refining positions: from signals of every step, a move once an epoch."""
+"""RefinerSet positions: from signals of every step, a move once an epoch."""
 
 from __future__ import annotations
 
