@@ -34,6 +34,7 @@ TEXTS = [
     ROOT / name
     for name in ("README.md", "CONTRIBUTING.md", "CITATION.cff", "mkdocs.yml")
 ]
+TEXTS += [ROOT / "docs" / "index.md"]
 TEXTS += [ROOT / "packaging" / "apptainer.def", ROOT / "packaging/conda/recipe.yaml"]
 TEXTS += [form for form in FORMS if form.name == "config.yml"]
 SAMPLE = "napari_scicompty/samples_data/siemens_star"

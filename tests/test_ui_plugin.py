@@ -201,6 +201,7 @@ def test_the_measured_sample_opens_ready_to_run(
     assert len(path.data) == 132
     recipe = dock.recipe()
     assert recipe.start == sc.AutoStart()
+    assert recipe.stages[0].algorithm == sc.RPIE()
     assert (recipe.shared.modes, recipe.stages[0].epochs) == (3, 40)
     dock.start.set_value(sc.PupilProbe(defocus_m=1e-3))
     dock.bar.form.set_values({"epochs": 1})

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_scicompty.algorithms import RPIE
 from napari_scicompty.errors import InputError
 from napari_scicompty.formats import open_scan
 from napari_scicompty.start import AutoStart
@@ -33,6 +34,7 @@ def measured_star() -> list[tuple[Any, dict[str, Any], str]]:
         if dock.controller.busy:
             raise InputError("stop what is under way before opening the sample")
         dock.start.set_value(AutoStart())
+        dock.algorithm.set_value(RPIE())
         dock.bar.form.set_values({"modes": MODES, "epochs": EPOCHS})
         dock.open_path(str(STAR))
     scan = open_scan(STAR)
