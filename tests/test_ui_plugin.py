@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import tifffile
 from napari._app_model import get_app_model
+from napari.plugins._npe2 import file_extensions_string_for_layers
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
 import napari_scicompty as sc
 from napari_scicompty.ui import FigureExport, Reconstruction
+from napari_scicompty.ui.plugin.measured_sample import STAR
 from napari_scicompty.ui.plugin.reader import get_reader
 from window import ENDLESS, EXPERIMENT, RADIUS_M, Window, same, write_cxi
 
@@ -185,3 +187,137 @@ def test_figures_and_screenshots_are_exported(
         picture = matplotlib.image.imread(path)[..., :3]
         assert min(picture.shape[:2]) > 200
         assert picture.std() > 0.05
+
+
+def test_the_measured_sample_opens_ready_to_run(
+    make_napari_viewer: Any, plugin: None, qtbot: QtBot
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    (path,) = viewer.open_sample(NAME, "siemens-star-measured")
+    dock = Reconstruction.of(viewer)
+    qtbot.waitUntil(lambda: dock.controller.scan is not None, timeout=15_000)
+    assert dock.controller.scan.patterns.shape == (132, 128, 128)
+    assert not path.visible
+    assert len(path.data) == 132
+    recipe = dock.recipe()
+    assert recipe.start == sc.AutoStart()
+    assert recipe.stages[0].algorithm == sc.RPIE()
+    assert (recipe.shared.modes, recipe.stages[0].epochs) == (3, 40)
+    dock.start.set_value(sc.PupilProbe(defocus_m=1e-3))
+    dock.bar.form.set_values({"epochs": 1})
+    dock.run()
+    qtbot.waitUntil(lambda: dock.controller.state == "ready", timeout=60_000)
+    assert dock.controller.snapshot.error < 0.05
+    assert viewer.layers.extent.units is not None
+
+
+@pytest.mark.slow
+def test_the_measured_sample_gives_a_clear_star() -> None:
+    scan = sc.open_scan(STAR)
+    *_, last = sc.reconstruct(scan, sc.RPIE(), epochs=40, modes=3, device="cpu")
+    assert last.error < 0.0125
+
+
+def test_menus_hold_our_commands(make_napari_viewer: Any, plugin: None) -> None:
+    viewer = make_napari_viewer()
+    window = viewer.window
+    found = {}
+    for bar in (window.file_menu, window.layers_menu):
+        for place in _submenus(bar):
+            for ours in _submenus(place.menu()):
+                if ours.text() == "Ptychography":
+                    texts = [a.text() for a in ours.menu().actions() if a.text()]
+                    found[place.text().replace("&", "")] = texts
+    assert set(found) == {
+        "Acquire", "IO Utilities", "Data", "Visualize", "Measure", "Register"
+    }  # fmt: skip
+    assert any("Virtual experiment" in text for text in found["Acquire"])
+    assert len(found["IO Utilities"]) == 3
+    assert len(found["Data"]) == 4
+
+
+def _submenus(menu: Any) -> list[Any]:
+    return [action for action in menu.actions() if action.menu()]
+
+
+@pytest.mark.parametrize("name", ["Resolution", "Positions"])
+def test_menu_actions_unfold_their_section(open_window: OpenWindow, name: str) -> None:
+    window = open_window()
+    section = window.dock.sections[name]
+    assert not section.isExpanded()
+    get_app_model().commands.execute_command(f"{NAME}.show_{name.lower()}").result()
+    assert section.isExpanded()
+    window.qtbot.waitUntil(lambda: not section.visibleRegion().isEmpty())
+
+
+def test_a_folder_of_tiffs_waits_in_the_dock_for_its_positions(
+    open_window: OpenWindow, folder: Path, tmp_path: Path
+) -> None:
+    window = open_window()
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number, frame in enumerate(tifffile.imread(folder / "stack.tif")):
+        tifffile.imwrite(frames / f"frame_{number}.tif", frame)
+    (tmp_path / "positions.txt").write_bytes((folder / "positions.txt").read_bytes())
+    window.viewer.open(str(frames), plugin=NAME)
+    assert "positions and geometry" in window.message
+    assert window.dock.data.path.text() == str(frames)
+    window.type(f"{R}.data.positions", str(tmp_path / "positions.txt"))
+    window.type(f"{R}.geometry.wavelength_m", "0.15 nm")
+    window.type(f"{R}.geometry.distance_m", "2 m")
+    window.type(f"{R}.geometry.detector_pixel_m", "75 um")
+    window.click(f"{R}.open")
+    window.until("ready")
+    assert window.controller.scan.patterns.shape == (25, 32, 32)
+
+
+def test_a_folder_without_tiffs_is_left_to_others(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    assert get_reader(str(tmp_path)) is None
+
+
+def test_object_and_probe_layers_are_written_as_cxi(
+    open_window: OpenWindow, result: Path, tmp_path: Path
+) -> None:
+    viewer = open_window().viewer
+    viewer.open(result, plugin=NAME)
+    saved, layers = sc.open_result(result), viewer.layers
+    layers["Object phase"].name = "renamed"
+    layers.selection = {layers["renamed"], layers["Probe modes"]}
+    path = tmp_path / "star.cxi"
+    assert layers.save(str(path), selected=True, plugin=NAME) == [str(path)]
+    with h5py.File(path) as file:
+        image, probe = file["entry_1/image_1"], file["entry_1/image_2"]
+        assert image["data"].dtype == np.complex64
+        np.testing.assert_array_equal(image["data"][()], saved.object)
+        np.testing.assert_array_equal(probe["data"][()], saved.probe)
+        assert image["data_space"].asstr()[()] == "real"
+        assert image["x_pixel_size"][()] == saved.pixel_size_m[1]
+        assert image["x_pixel_size"].attrs["units"] == "m"
+        np.testing.assert_allclose(image["first_pixel"][:2], saved.origin_m[::-1])
+        size = np.multiply(saved.object.shape, saved.pixel_size_m)
+        np.testing.assert_allclose(image["image_size"][:2], size[::-1])
+        source = file["entry_1/instrument_1/source_1"]
+        assert source["wavelength"][()] == saved.geometry.wavelength_m
+    with pytest.raises(sc.InputError, match="no diffraction patterns"):
+        sc.open_scan(path)
+
+
+def test_what_is_no_complex_image_is_not_written_as_cxi(
+    open_window: OpenWindow, result: Path, tmp_path: Path
+) -> None:
+    viewer = open_window().viewer
+    other = viewer.add_image(np.zeros((4, 4)), name="other")
+    path = tmp_path / "a.cxi"
+    _, writers = file_extensions_string_for_layers([other])
+    (writer,) = (w for w in writers if w.command == f"{NAME}.write_cxi")
+    save = {"selected": True, "_writer": writer}  # as the dialog of napari does
+    viewer.layers.selection = {other}
+    with pytest.raises(sc.InputError, match="no result on show"):
+        viewer.layers.save(str(path), **save)
+    viewer.open(result, plugin=NAME)
+    for layer in (other, viewer.layers["Canvas map"]):
+        viewer.layers.selection = {layer}
+        with pytest.raises(sc.InputError, match=r"is not of the result on show"):
+            viewer.layers.save(str(path), **save)
+    assert not path.exists()

@@ -5,6 +5,7 @@ from .analysis import metrics
 from .core.errors import EngineError, InputError
 from .core.findings import Finding
 from .core.geometry import Geometry
+from .core.version import __version__
 from .data.diverged import DivergedError
 from .data.scan import Scan
 from .data.snapshot import Snapshot
@@ -54,6 +55,7 @@ __all__ = [
     "ValleyDistance",
     "VirtualExperiment",
     "ZonePlateProbe",
+    "__version__",
     "find_start",
     "half_scans",
     "metrics",

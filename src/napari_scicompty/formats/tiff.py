@@ -57,6 +57,14 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         return _read_file(path)
 
 
+def holds_frames(folder: Path) -> bool:
+    """Whether there are TIFF files in a folder that can be listed."""
+    try:
+        return any(_is_frame(path) for path in folder.iterdir())
+    except OSError:
+        return False
+
+
 def _read_file(path: Path) -> Raw:
     with _opened(path) as series:
         array: Stack

@@ -210,6 +210,14 @@ class LiveLayers:
         layers = [part.layer_in(viewer) for part in self._parts]
         return any(layer is not None and layer.visible for layer in layers)
 
+    def name_of(self, viewer: Viewer, data: Any) -> str | None:
+        """Return the first name of the live layer that holds these data, or None."""
+        for part in self._parts:
+            layer = part.layer_in(viewer)
+            if layer is not None and layer.data is data:
+                return part.name
+        return None
+
     def show_view(self, viewer: Viewer, name: str) -> None:
         """Make one of `VIEWS` visible; other people's layers are left alone."""
         self.view = name

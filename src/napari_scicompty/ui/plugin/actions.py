@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QTimer
+
 from napari_scicompty.ui.session.docks import dock_of
 
 if TYPE_CHECKING:
@@ -33,6 +35,23 @@ def save_result() -> None:
 def copy_as_python() -> None:
     """Copy the settings of the dock as a Python script."""
     _dock().result.copy_as_python()
+
+
+def show_resolution() -> None:
+    """Show where the resolution is measured."""
+    _show_section("Resolution")
+
+
+def show_positions() -> None:
+    """Show where positions are refined."""
+    _show_section("Positions")
+
+
+def _show_section(title: str) -> None:
+    dock = _dock()
+    section = dock.sections[title]
+    section.expand()
+    QTimer.singleShot(0, lambda: dock.scroll.ensureWidgetVisible(section))
 
 
 def _dock() -> Reconstruction:

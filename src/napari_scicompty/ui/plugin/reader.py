@@ -1,4 +1,7 @@
-"""Drag and drop of HDF5: CXI, our results, any other; plain TIFFs stay napari's."""
+"""Drag and drop: CXI, our results, any other HDF5, folders of TIFFs.
+
+Plain TIFF files stay napari's.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.formats import open_scan, read_patterns
+from napari_scicompty.formats.tiff import holds_frames
 from napari_scicompty.results import is_result, open_result
 from napari_scicompty.ui.session.docks import dock_of
 from napari_scicompty.ui.widgets.dataset_chooser import File
@@ -21,9 +25,11 @@ NO_LAYER: list[LayerData] = [(None,)]
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """Return a reader for CXI, our results and plain HDF5 scans, else None."""
+    """Return a reader for CXI, our results, HDF5 and folders of TIFFs, else None."""
     if not isinstance(path, str):
         return None
+    if Path(path).is_dir():
+        return read_plain if holds_frames(Path(path)) else None
     if is_result(path):
         return read_result
     file = File.at(path)
@@ -45,7 +51,7 @@ def read_scan(path: str) -> list[LayerData]:
 
 
 def read_plain(path: str) -> list[LayerData]:
-    """Let the user name the datasets in the dock; a stack where there is no window."""
+    """Let the user say in the dock what the file does not; a stack without a window."""
     import napari
 
     viewer = napari.current_viewer()
@@ -56,7 +62,10 @@ def read_plain(path: str) -> list[LayerData]:
     if dock.controller.busy:
         raise InputError(f"{path}: stop what is under way before opening another file")
     dock.data.choose(path)
-    dock.controller.say("info", f"{Path(path).name}: {dock.data.datasets.next_step}")
+    missing = dock.data.datasets.next_step
+    if Path(path).is_dir():
+        missing = "give positions and geometry, then Open"
+    dock.controller.say("info", f"{Path(path).name}: {missing}")
     return NO_LAYER
 
 
