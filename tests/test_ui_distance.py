@@ -49,7 +49,7 @@ def test_the_distance_is_refined_and_held_on_the_way(open_window: OpenWindow) ->
     assert curve[0].distance_m == pytest.approx(1.2e-2)
     assert [c.path for c in snapshot.history.changes] == ["distance.enabled"]
     assert "% off" in window.text(f"{R}.distance.text")
-    xs, ys = window.dock.distance.plot.curve.getData()
+    xs, ys = window.dock.refiners["distance"].distances.curve.getData()
     assert len(xs) == len(curve)
     assert ys[-1] == pytest.approx(1e3 * snapshot.distance_m)
     recipe = window.controller.made_by()

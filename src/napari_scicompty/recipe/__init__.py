@@ -220,7 +220,7 @@ class Recipe(Settings):
             stay as they are.
         """
         is_file = isinstance(self.input, FileInput)
-        name = next(k for k, kind in STARTS.items() if type(self.start) is kind)
+        name = _tables.name_of(STARTS, self.start, "start")
         key = "input" if is_file else "virtual_experiment"
         return {
             key: _tables.plain(self.input, folder),

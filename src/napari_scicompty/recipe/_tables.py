@@ -102,8 +102,7 @@ def _refiner(data: Any, where: str) -> str | Refiner:
 
 def stage_dict(stage: Stage) -> dict[str, Any]:
     """Return the table of a stage."""
-    kind = type(stage.algorithm)
-    name = next(key for key, value in ALGORITHMS.items() if value is kind)
+    name = name_of(ALGORITHMS, stage.algorithm, "stage.algorithm")
     own = {k: v for k, v in plain(stage).items() if k in STAGE_FIELDS}
     own.pop("refine")
     table = {"algorithm": name} | own | plain(stage.algorithm)
@@ -113,8 +112,25 @@ def stage_dict(stage: Stage) -> dict[str, Any]:
 
 
 def _refiner_dict(refiner: Refiner) -> dict[str, Any]:
-    name = next(k for k, kind in REFINERS.items() if type(refiner) is kind)
+    name = name_of(REFINERS, refiner, "stage.refine")
     return {"name": name} | plain(refiner)
+
+
+def name_of(table: Mapping[str, type[Settings]], settings: Settings, where: str) -> str:
+    """Look up what a table calls the kind of some settings.
+
+    Raises
+    ------
+    InputError
+        A kind that is not in the table: no file could be read back.
+    """
+    for name, kind in table.items():
+        if type(settings) is kind:
+            return name
+    raise InputError(
+        f"{where} is a {type(settings).__name__}, which no recipe can name; add it to "
+        f"the table, which has {listed(table)}"
+    )
 
 
 def parsed(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_scicompty.analysis.positions import measured_scale
-from napari_scicompty.refine import ValleyDistance
-from napari_scicompty.ui.widgets.forms import settings_form
+from napari_scicompty.ui.reconstruction.refiner_section import RefinerSection
 from napari_scicompty.ui.widgets.plots import ACCENT, GREY, WARM, empty_plot
 from napari_scicompty.ui.widgets.sections import WrappedLabel
 
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_scicompty.data.snapshot import Snapshot
-    from napari_scicompty.refine import Refiner
-    from napari_scicompty.ui.session.controller import RunController
 
 WHAT = (
     "For near-field scans with a parallel beam: the distance is moved along with the "
@@ -28,65 +25,31 @@ WHAT = (
 )
 
 
-class DistanceSection(QWidget):
+class DistanceSection(RefinerSection):
     """Whether and how the distance is refined, and its curve."""
 
-    changed = Signal(str, object)
-    """(setting, value) of the refiner."""
+    tip: ClassVar[str] = WHAT
 
-    def __init__(self, prefix: str, controller: RunController) -> None:
-        super().__init__()
-        self.controller = controller
-        self.refine = QCheckBox("Refine distance")
-        self.refine.setObjectName(f"{prefix}.refine")
-        self.refine.setToolTip(WHAT)
-        self.refine.clicked.connect(lambda on: self.changed.emit("enabled", on))
-        self.form = settings_form(ValleyDistance, None, prefix, leave_out=("enabled",))
-        self.form.changed.connect(self.changed.emit)
+    def add_parts(self) -> None:
+        """Put words and the distance by epoch below the form."""
         self.text = WrappedLabel()
-        self.text.setObjectName(f"{prefix}.text")
-        self.plot = DistancePlot()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.refine, 0, Qt.AlignmentFlag.AlignLeft)
-        layout.addWidget(self.form.native)
-        layout.addWidget(self.text)
-        layout.addWidget(self.plot)
+        self.text.setObjectName(f"{self.prefix}.text")
+        self.distances = DistancePlot()
+        self.column.addWidget(self.text)
+        self.column.addWidget(self.distances)
         self.show_progress()
-
-    @property
-    def refiner(self) -> ValleyDistance:
-        """The refiner as set, switched on or off; InputError where it is not valid."""
-        made: ValleyDistance = self.form.value
-        return made.replace(enabled=self.refine.isChecked())
-
-    @property
-    def chosen(self) -> tuple[ValleyDistance, ...]:
-        """What a recipe says: the refiner where the box is ticked, else nothing."""
-        return (self.refiner,) if self.refine.isChecked() else ()
-
-    def set_chosen(self, refine: Sequence[Refiner]) -> None:
-        """Show what a recipe says."""
-        own = [item for item in refine if isinstance(item, ValleyDistance)]
-        self.refine.setChecked(any(item.enabled for item in own))
-        for item in own:
-            self.form.set_values(item)
-
-    def show_state(self, busy: bool) -> None:
-        """Enable what can be done now."""
-        self.form.set_running(busy)
 
     def show_progress(self) -> None:
         """Show the distance of the result, and how it came there."""
         snapshot = self.controller.snapshot
         curve = [] if snapshot is None else _curve(snapshot)
-        self.plot.setVisible(bool(curve))
+        self.distances.setVisible(bool(curve))
         if snapshot is None or not curve:
             self.text.setText(WHAT)
             return
         start, truth = snapshot.nominal_geometry.distance_m, self.controller.truth
         true = None if truth is None else truth.distance_m
-        self.plot.show_curve(curve, start, true)
+        self.distances.show_curve(curve, start, true)
         words = _words(snapshot.distance_m, start, true)
         self.text.setText(f"{words} {_scale_words(snapshot)}".rstrip())
 

@@ -58,7 +58,8 @@ class LiveSettings(QObject):
         return self._fields.recipe(self.stages.with_fields(self._fields.stage))
 
     def set_recipe(self, recipe: Recipe) -> None:
-        """Fill every field, and the list."""
+        """Fill every field, and the list; nothing where `check` refuses."""
+        self._fields.check(recipe)
         self._fields.show_recipe(recipe)
         self.stages.set_stages(recipe.stages)
 

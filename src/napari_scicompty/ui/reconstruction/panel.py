@@ -18,11 +18,11 @@ from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe
 from napari_scicompty.ui.reconstruction.data_section import DataSection
-from napari_scicompty.ui.reconstruction.distance_section import DistanceSection
 from napari_scicompty.ui.reconstruction.geometry_section import GeometrySection
 from napari_scicompty.ui.reconstruction.live_settings import LiveSettings
 from napari_scicompty.ui.reconstruction.positions_section import PositionsSection
 from napari_scicompty.ui.reconstruction.recipe_fields import RecipeFields
+from napari_scicompty.ui.reconstruction.refiner_sections import RefinerSections
 from napari_scicompty.ui.reconstruction.resolution_section import ResolutionSection
 from napari_scicompty.ui.reconstruction.result_section import ResultSection
 from napari_scicompty.ui.reconstruction.run_bar import BASIC, RunBar
@@ -67,8 +67,7 @@ class Reconstruction(DockPanel):
         self.algorithm = KindForm(
             dict(ALGORITHMS), titles, f"{PREFIX}.algorithm", f"{PREFIX}.algorithm"
         )
-        self.positions = PositionsSection(f"{PREFIX}.positions", self.controller)
-        self.distance = DistanceSection(f"{PREFIX}.distance", self.controller)
+        self.refiners = RefinerSections(PREFIX, self.controller)
         self.bar = RunBar(PREFIX)
         self.more = settings_form(RunSettings, None, PREFIX, leave_out=BASIC)
         fields = RecipeFields(
@@ -76,13 +75,15 @@ class Reconstruction(DockPanel):
             self.geometry,
             self.start,
             self.algorithm,
-            self.positions,
-            self.distance,
+            self.refiners,
             (self.bar.form, self.more),
         )
         self.live = LiveSettings(f"{PREFIX}.stages", fields, self.controller)
         self.result = ResultSection(
-            PREFIX, self.controller, self.recipe, self.open_figure_dock
+            PREFIX,
+            self.controller,
+            (self.recipe, self.set_recipe),
+            self.open_figure_dock,
         )
         self.resolution = ResolutionSection(
             f"{PREFIX}.resolution", self.controller, self.recipe
@@ -107,6 +108,13 @@ class Reconstruction(DockPanel):
         dock: Reconstruction | None = registered(viewer)
         return dock
 
+    @property
+    def positions(self) -> PositionsSection:
+        """The section of the positions."""
+        section = self.refiners["positions"]
+        assert isinstance(section, PositionsSection)
+        return section
+
     # -- building ---------------------------------------------------------------------
     def _lay_out(self) -> None:
         self.log.setObjectName(f"{PREFIX}.log")
@@ -122,8 +130,10 @@ class Reconstruction(DockPanel):
             "Geometry": (self.geometry, True),
             "Start": (self.start, False),
             "Algorithm": (self.algorithm, True),
-            "Positions": (self.positions, False),
-            "Distance": (self.distance, False),
+            **{
+                title: (section, False)
+                for title, section in self.refiners.titled.items()
+            },
             "More run settings": (self.more.native, False),
             "Result": (self.result, True),
             "Resolution": (self.resolution, False),
@@ -145,7 +155,6 @@ class Reconstruction(DockPanel):
     def _connect(self) -> None:
         self.data.open_wanted.connect(self.open)
         self.data.pattern_view.centre_picked.connect(self._centre_picked)
-        self.result.recipe_opened.connect(self.set_recipe)
         self.geometry.changed.connect(self._geometry_changed)
         self.geometry.file_wanted.connect(self.open)
         self.data.other_file.connect(self._other_file)
@@ -172,7 +181,13 @@ class Reconstruction(DockPanel):
         return self.live.recipe
 
     def set_recipe(self, recipe: Recipe) -> None:
-        """Fill every field."""
+        """Fill every field.
+
+        Raises
+        ------
+        InputError
+            A recipe with something that has no field here; then nothing is filled in.
+        """
         self.live.set_recipe(recipe)
 
     def _restore(self) -> None:
@@ -232,7 +247,7 @@ class Reconstruction(DockPanel):
         if self.controller.busy:
             return
         recipe = self._attempt(self.recipe)
-        waiting = self._attempt(lambda: (self.positions.refiner, self.distance.refiner))
+        waiting = self._attempt(lambda: self.refiners.waiting)
         if recipe is None or waiting is None:
             return
         memory.remember(recipe=recipe.to_toml())
@@ -315,16 +330,14 @@ class Reconstruction(DockPanel):
         for form in (self.algorithm, self.bar.form, self.more):
             form.set_running(busy)
         self.live.stages.set_running(busy)
-        self.positions.show_state(busy)
-        self.distance.show_state(busy)
+        self.refiners.show_state(busy)
         self.result.show_state()
         self.resolution.show_state()
 
     def _show_progress(self) -> None:
         controller = self.controller
         self.bar.show_progress(controller)
-        self.positions.show_progress()
-        self.distance.show_progress()
+        self.refiners.show_progress()
         self.geometry.focus.show_progress()
         self.resolution.show_state()
         if controller.job is not None:

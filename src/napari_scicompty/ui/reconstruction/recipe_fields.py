@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe, RunChoices, Stage
 
 if TYPE_CHECKING:
     from napari_scicompty.ui.reconstruction.data_section import DataSection
-    from napari_scicompty.ui.reconstruction.distance_section import DistanceSection
     from napari_scicompty.ui.reconstruction.geometry_section import GeometrySection
-    from napari_scicompty.ui.reconstruction.positions_section import PositionsSection
+    from napari_scicompty.ui.reconstruction.refiner_sections import RefinerSections
     from napari_scicompty.ui.reconstruction.start_section import StartSection
     from napari_scicompty.ui.widgets.forms import SettingsForm
     from napari_scicompty.ui.widgets.kind_form import KindForm
@@ -26,20 +26,16 @@ class RecipeFields:
     geometry: GeometrySection
     start: StartSection
     algorithm: KindForm
-    positions: PositionsSection
-    distance: DistanceSection
+    refiners: RefinerSections
     run: tuple[SettingsForm, ...]
     """Forms that hold the fields of `RunSettings` together."""
 
     @property
     def live(self) -> list[tuple[str, Any]]:
         """What tells of a changed setting, with the name of its group in a run."""
-        sections = (
-            ("algorithm", self.algorithm),
-            ("positions", self.positions),
-            ("distance", self.distance),
-        )
-        return [*sections, *(("run", form) for form in self.run)]
+        refiners = ((section.quantity, section) for section in self.refiners)
+        forms = (("run", form) for form in self.run)
+        return [("algorithm", self.algorithm), *refiners, *forms]
 
     @property
     def run_values(self) -> dict[str, Any]:
@@ -50,14 +46,29 @@ class RecipeFields:
     def stage(self) -> Stage:
         """The stage on show; InputError when a field is not valid."""
         own = {n: v for n, v in self.run_values.items() if n in Stage.model_fields}
-        refine = (*self.positions.chosen, *self.distance.chosen)
+        refine = self.refiners.chosen
         return Stage(algorithm=self.algorithm.form.value, refine=refine, **own)
 
+    def check(self, recipe: Recipe) -> None:
+        """Refuse a recipe of which these fields could show a part only.
+
+        Raises
+        ------
+        InputError
+            A start, an algorithm or a refiner that is in no table.
+        """
+        if not self.start.kinds.holds(recipe.start):
+            raise InputError(self.start.kinds.refusal(recipe.start))
+        for stage in recipe.stages:
+            if not self.algorithm.holds(stage.algorithm):
+                raise InputError(self.algorithm.refusal(stage.algorithm))
+            self.refiners.check(stage.refine)
+
     def show_stage(self, stage: Stage) -> None:
-        """Fill the fields of a stage."""
+        """Fill the fields of a stage; InputError where one is not known here."""
+        self.refiners.check(stage.refine)
         self.algorithm.set_value(stage.algorithm)
-        self.positions.set_chosen(stage.refine)
-        self.distance.set_chosen(stage.refine)
+        self.refiners.set_chosen(stage.refine)
         for form in self.run:
             form.set_values(stage)
 

@@ -38,21 +38,24 @@ RESULT_FILES = "Result (*.h5);;OME-TIFF of phase and magnitude (*.ome.tif)"
 
 
 class ResultSection(QWidget):
-    """What can be done with a result, and with the settings that made it."""
+    """What can be done with a result, and with the settings that made it.
 
-    recipe_opened = Signal(object)
-    """A recipe whose values the fields should take."""
+    Parameters
+    ----------
+    fields : pair of callables
+        What the fields of the dock say, as a recipe; and how to fill them from one.
+    """
 
     def __init__(
         self,
         prefix: str,
         controller: RunController,
-        recipe: Callable[[], Recipe],
+        fields: tuple[Callable[[], Recipe], Callable[[Recipe], None]],
         open_figure_dock: Callable[[], None],
     ) -> None:
         super().__init__()
         self.controller = controller
-        self._recipe = recipe
+        self._recipe, self._fill = fields
         entries = (
             ("save", "Save …", self.save),
             ("open_result", "Open result …", self.open),
@@ -164,8 +167,11 @@ class ResultSection(QWidget):
             return True
         controller.show_result(snapshot, recipe)
         controller.say("info", f"opened {path}, epoch {snapshot.epoch}")
-        self.recipe_opened.emit(_as_it_ended(recipe, snapshot))
         controller.open(recipe, keep_result=True)
+        try:
+            self._fill(_as_it_ended(recipe, snapshot))
+        except InputError as error:
+            controller.say("warning", f"{error}; the fields stay as they were")
         return True
 
     def save_recipe(self, path: str | None = None) -> None:
@@ -186,7 +192,7 @@ class ResultSection(QWidget):
             )
         if path:
             self._attempt(
-                lambda: self.recipe_opened.emit(Recipe.load(path)),
+                lambda: self._fill(Recipe.load(path)),
                 f"fields filled from {path}",
             )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.ui.widgets.forms import SettingsForm, settings_form
 from napari_scicompty.ui.widgets.sections import OneOf
 
@@ -40,14 +42,15 @@ class KindForm(QWidget):
     ) -> None:
         super().__init__()
         self._names = list(table)
-        self.combo = QComboBox()
+        choices = [(titles.get(name, name), name) for name in table]
+        self._row = ComboBox(choices=choices)
+        self.combo: QComboBox = self._row.native
         self.combo.setObjectName(combo_name)
         self.combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )  # else the longest title makes the dock wide
         self.forms: dict[str, SettingsForm] = {}
         for name, model in table.items():
-            self.combo.addItem(titles.get(name, name), name)
             made = settings_form(model, None, prefix, leave_out=leave_out)
             made.changed.connect(self.changed.emit)
             self.forms[name] = made
@@ -70,12 +73,31 @@ class KindForm(QWidget):
         """The form on show."""
         return self.forms[self.name]
 
+    def holds(self, value: Settings) -> bool:
+        """Whether these settings are of a kind of the table."""
+        return any(form.model is type(value) for form in self.forms.values())
+
     def set_value(self, value: Settings) -> None:
-        """Show these settings."""
+        """Show these settings.
+
+        Raises
+        ------
+        InputError
+            Settings of a kind that is not in the table.
+        """
         for name, form in self.forms.items():
             if form.model is type(value):
                 self.set_kind(name)
                 form.set_values(value)
+                return
+        raise InputError(self.refusal(value))
+
+    def refusal(self, value: Settings) -> str:
+        """Say that settings cannot be shown."""
+        return (
+            f"{self.combo.objectName()}: this window does not know "
+            f"{type(value).__name__}; it has {', '.join(self._names)}"
+        )
 
     def set_kind(self, name: str) -> None:
         """Show a kind as it was left."""
