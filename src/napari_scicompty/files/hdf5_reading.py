@@ -7,17 +7,20 @@ of the machine as raw data.
 
 from __future__ import annotations
 
-import errno
-import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import h5py
-import hdf5plugin  # noqa: F401  (registers the compression filters of detectors)
 
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.files.hdf5_heaps import check_heaps
+from napari_scicompty.files.hdf5_links import (
+    MOST_LINKS,
+    MOST_SOURCES,
+    blocks,
+    located,
+    open_file,
+)
 from napari_scicompty.files.hdf5_values import check_chunks
 from napari_scicompty.files.reading import check_file, reading
 
@@ -28,11 +31,8 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 10_000
 """Datasets of one file that are listed."""
-_MOST_LINKS = 100_000
 _DEEPEST = 32
 _MOST_HOPS = 16
-_MOST_SOURCES = 100_000
-_BUSY = (errno.EAGAIN, errno.EACCES)
 
 
 class Missing(NamedTuple):
@@ -56,7 +56,7 @@ class Tree:
 
     def __init__(self, path: Path, allow_external: bool = False) -> None:
         self.path = path
-        self.file, self._unlocked = _open(path)
+        self.file, self._unlocked = open_file(path)
         self._allow_external = allow_external
         self.is_cut = False
         self._others: dict[Path, h5py.File] = {}
@@ -149,7 +149,7 @@ class Tree:
                     stack.pop()
                 continue
             name, links = f"{names[-1]}{part}", links + 1
-            if links > _MOST_LINKS or found >= MOST_LISTED:
+            if links > MOST_LINKS or found >= MOST_LISTED:
                 self.is_cut = True
                 return
             item = self._listed(groups[-1], part, seen)
@@ -199,7 +199,7 @@ class Tree:
 
     def _other(self, at: Item, name: str) -> h5py.File | None:
         """Open another file that a part of this one names; None where there is none."""
-        where = _located(name, Path(at.file.filename))
+        where = located(name, Path(at.file.filename))
         if where is None:
             self._lost[name] = None
             return None
@@ -209,7 +209,7 @@ class Tree:
             check_file(where, "HDF5 file")
             if not h5py.is_hdf5(where):
                 raise InputError(f"{self.path}: draws on {where}, which is no HDF5")
-            self._others[where], unlocked = _open(where)
+            self._others[where], unlocked = open_file(where)
             self._unlocked |= unlocked
         self._followed[str(where)] = None
         return self._others[where]
@@ -230,11 +230,11 @@ class Tree:
             return []
         missing = []
         for source in range(plan.get_virtual_count()):
-            for block, (file, name) in enumerate(_blocks(plan, source)):
+            for block, (file, name) in enumerate(blocks(plan, source)):
                 self._visited += 1
-                if self._visited > _MOST_SOURCES:
+                if self._visited > MOST_SOURCES:
                     raise InputError(
-                        f"{self.path}: {data.name} is made of over {_MOST_SOURCES} "
+                        f"{self.path}: {data.name} is made of over {MOST_SOURCES} "
                         "parts; copy it into a dataset of its own (h5repack)"
                     )
                 there = self._source(data, file, name)
@@ -312,90 +312,8 @@ def opened(path: Path, kind: str, allow_external: bool = False) -> Iterator[Tree
 
 def handle_of_its_own(data: h5py.Dataset) -> h5py.Dataset:
     """Open a dataset that was checked once more, to outlive the file's first handle."""
-    file, _ = _open(Path(data.file.filename), rdcc_nbytes=64 * 2**20)
+    file, _ = open_file(Path(data.file.filename), rdcc_nbytes=64 * 2**20)
     return file[data.name]
-
-
-def _open(path: Path, **options: Any) -> tuple[h5py.File, bool]:
-    """Open a file, without a lock where its disk has none; and say whether so."""
-    check_heaps(path)
-    try:
-        return h5py.File(path, "r", locking="best-effort", **options), False
-    except OSError as error:
-        if "lock" not in str(error):
-            raise
-        if error.errno in _BUSY:
-            raise InputError(
-                f"{path}: is locked by a program that writes to it; wait until that is "
-                "done, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
-            ) from None
-    return h5py.File(path, "r", locking=False, **options), True
-
-
-def linked_files(path: Path) -> list[str]:
-    """Name every other file that an HDF5 file may draw on; nothing of them is read.
-
-    Through external links, virtual and external datasets, and on from there. Empty for
-    what is no HDF5 file.
-    """
-    found: dict[Path, None] = {}
-    queue = [path]
-    while queue and len(found) < _MOST_SOURCES:
-        here = queue.pop()
-        with suppress(Exception):  # what cannot be opened draws on nothing
-            check_file(here, "HDF5 file")
-            if not h5py.is_hdf5(here):
-                continue
-            file, _ = _open(here)
-            with file:
-                for name in _drawn_on(file):
-                    where = _located(name, here)
-                    if where is not None and where not in found:
-                        found[where] = None
-                        queue.append(where)
-    return [str(where) for where in found if where != path.resolve()]
-
-
-def _drawn_on(file: h5py.File) -> Iterator[str]:
-    """Yield the names of other files, as the links and datasets of one give them."""
-    groups, links, seen = [file["/"]], 0, {hash(file["/"].id)}
-    while groups:
-        group = groups.pop()
-        for name in group:
-            links += 1
-            if links > _MOST_LINKS:
-                return
-            link = group.get(name, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                yield link.filename
-            if not isinstance(link, h5py.HardLink):
-                continue
-            item = group[name]
-            if isinstance(item, h5py.Group) and hash(item.id) not in seen:
-                seen.add(hash(item.id))
-                groups.append(item)
-            elif isinstance(item, h5py.Dataset):
-                yield from _sources(item.id.get_create_plist())
-
-
-def _sources(plan: Any) -> Iterator[str]:
-    """Yield the files that a dataset is made of."""
-    for number in range(plan.get_external_count()):
-        yield os.fsdecode(plan.get_external(number)[0])
-    if plan.get_layout() == h5py.h5d.VIRTUAL:
-        for number in range(min(plan.get_virtual_count(), _MOST_SOURCES)):
-            yield next(iter(_blocks(plan, number)))[0]
-
-
-def _blocks(plan: Any, number: int) -> Iterator[tuple[str, str]]:
-    """Names of file and dataset of a source; of each block where they are numbered."""
-    names = (plan.get_virtual_filename(number), plan.get_virtual_dsetname(number))
-    is_numbered = any("%b" in name for name in names)
-    for block in range(_MOST_SOURCES if is_numbered else 1):
-        file, name = (
-            text.replace("%b", str(block)).replace("%%", "%") for text in names
-        )
-        yield file, name
 
 
 def _bounds(space: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
@@ -405,15 +323,6 @@ def _bounds(space: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
     except (ValueError, RuntimeError):
         return (0,) * len(shape), tuple(length - 1 for length in shape)
     return first, last
-
-
-def _located(name: str, beside: Path) -> Path | None:
-    """Find the file that HDF5 would take for a name in the file `beside`."""
-    folder = beside.resolve().parent
-    for place in (folder / name, Path(name), folder / Path(name).name):
-        if place.exists():
-            return place.resolve()
-    return None
 
 
 def _some(names: list[str], most: int = 3) -> str:

@@ -14,7 +14,7 @@ from napari_scicompty.core.findings import Finding
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.data.checks.span import METRES, check_span
 from napari_scicompty.data.scan import NotFinite, Scan, Source
-from napari_scicompty.files.hdf5_reading import linked_files
+from napari_scicompty.files.hdf5_links import linked_files
 from napari_scicompty.files.reading import expanded, reading
 from napari_scicompty.formats import positions as positions_files
 from napari_scicompty.formats._beam import electrons

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_scicompty.core.settings import Settings
-from napari_scicompty.files.hdf5_reading import linked_files
+from napari_scicompty.files.hdf5_links import linked_files
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.recipe.sections import path_fields
 from napari_scicompty.simulation.pictures import is_file

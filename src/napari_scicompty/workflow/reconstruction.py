@@ -11,7 +11,7 @@ from napari_scicompty.data.snapshot import Snapshot
 from napari_scicompty.engine.refiner_set import too_few_epochs
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
-from napari_scicompty.files.hdf5_reading import linked_files
+from napari_scicompty.files.hdf5_links import linked_files
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.refine import refiners
 from napari_scicompty.workflow.continuing import as_chosen, differences, misfit, resume

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
@@ -15,8 +15,7 @@ from qtpy.QtWidgets import (
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.engine.run_settings import RunSettings
-from napari_scicompty.formats import GEOMETRY_CHOICES
-from napari_scicompty.recipe import FileInput, Recipe
+from napari_scicompty.recipe import Recipe
 from napari_scicompty.ui.reconstruction.data_section import DataSection
 from napari_scicompty.ui.reconstruction.geometry_section import GeometrySection
 from napari_scicompty.ui.reconstruction.live_settings import LiveSettings
@@ -26,6 +25,7 @@ from napari_scicompty.ui.reconstruction.refiner_sections import RefinerSections
 from napari_scicompty.ui.reconstruction.resolution_section import ResolutionSection
 from napari_scicompty.ui.reconstruction.result_section import ResultSection
 from napari_scicompty.ui.reconstruction.run_bar import BASIC, RunBar
+from napari_scicompty.ui.reconstruction.scan_input import ScanInput
 from napari_scicompty.ui.reconstruction.start_section import StartSection
 from napari_scicompty.ui.session import log_file as journal
 from napari_scicompty.ui.session import window_state as memory
@@ -37,8 +37,6 @@ from napari_scicompty.ui.widgets.kind_form import KindForm
 from napari_scicompty.ui.widgets.sections import CollapsibleSection, panel_scroll_area
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import napari
 
     from napari_scicompty.simulation import VirtualExperiment
@@ -87,6 +85,9 @@ class Reconstruction(DockPanel):
         )
         self.resolution = ResolutionSection(
             f"{PREFIX}.resolution", self.controller, self.recipe
+        )
+        self.scan_input = ScanInput(
+            (self.data, self.geometry, self.start), self.controller, self.recipe
         )
         self.log = QPlainTextEdit()
         self._lay_out()
@@ -153,12 +154,6 @@ class Reconstruction(DockPanel):
         layout.addWidget(self.bar)
 
     def _connect(self) -> None:
-        self.data.open_wanted.connect(self.open)
-        self.data.pattern_view.centre_picked.connect(self._centre_picked)
-        self.geometry.changed.connect(self._geometry_changed)
-        self.geometry.file_wanted.connect(self.open)
-        self.data.other_file.connect(self._other_file)
-        self.data.recent_wanted.connect(self._open_recent)
         self.bar.run_clicked.connect(self.run)
         self.bar.pause_clicked.connect(self.pause_resume)
         self.bar.stop_clicked.connect(self.stop)
@@ -201,58 +196,27 @@ class Reconstruction(DockPanel):
     # -- what a person does -----------------------------------------------------------
     def open(self) -> None:
         """Open the scan that the fields name."""
-        self._open_then(None)
-
-    def _open_then(self, then: Any) -> None:
-        recipe = self._attempt(self.recipe)
-        if recipe is None:
-            return
-        memory.remember(recipe=recipe.to_toml())
-        if isinstance(recipe.input, FileInput):
-            memory.add_recent(recipe.input)
-        self.controller.open(recipe, then)
+        self.scan_input.open()
 
     def open_path(self, path: str) -> None:
         """Open a file that was dropped; its positions and geometry are in it."""
-        self.data.set_input(FileInput(path=path))
-        self.geometry.clear()
-        self.open()
-
-    def _other_file(self, before: str, now: str) -> None:
-        """Put away what was typed for the last file; it would be wrong in silence."""
-        is_known = self.geometry.change_file(before, now)
-        how = "as they were set for it" if is_known else "cleared"
-        self.controller.say(
-            "info", f"another file: geometry, positions and conventions are {how}"
-        )
-
-    def _open_recent(self, chosen: FileInput) -> None:
-        """Open an input again, with all that was said of it then."""
-        self.data.set_input(chosen)
-        self.geometry.set_values(
-            {name: getattr(chosen, name) for name in GEOMETRY_CHOICES}
-        )
-        self.open()
+        self.scan_input.open_path(path)
 
     def open_virtual(self, experiment: VirtualExperiment) -> None:
         """Open a virtual experiment, with a start that suits it."""
-        from napari_scicompty.workflow.start import DiscProbe
-
-        self.data.set_input(experiment)
-        self.start.set_value(DiscProbe(radius_m=experiment.probe_radius_m))
-        self.open()
+        self.scan_input.open_virtual(experiment)
 
     def run(self) -> None:
         """Run all stages, or add the chosen one and those after it to the result."""
         if self.controller.busy:
             return
-        recipe = self._attempt(self.recipe)
-        waiting = self._attempt(lambda: self.refiners.waiting)
+        recipe = self.controller.speaker.attempt(self.recipe)
+        waiting = self.controller.speaker.attempt(lambda: self.refiners.waiting)
         if recipe is None or waiting is None:
             return
         memory.remember(recipe=recipe.to_toml())
         if self.controller.scan is None or self.controller.input != recipe.input:
-            self._open_then(self.run)
+            self.scan_input.open(self.run)
             return
         self.controller.start(self.live.begin(recipe), waiting)
 
@@ -279,17 +243,6 @@ class Reconstruction(DockPanel):
             viewer.window.add_plugin_dock_widget("napari-scicompty", "Figure export")
 
     # -- what is shown ----------------------------------------------------------------
-    def _centre_picked(self, row: int, column: int) -> None:
-        """Take the beam centre that was double-clicked, and open the scan anew."""
-        scan = self.controller.scan
-        if scan is None or self.controller.busy:
-            return
-        refused = self.data.pick_centre(row, column, scan.frame_shape)
-        if refused:
-            self.controller.say("warning", refused)
-        else:
-            self.open()
-
     def _exclude(self, numbers: tuple[int, ...]) -> None:
         """Add patterns to those that take no part."""
         before = self.more.values["excluded"]
@@ -298,9 +251,6 @@ class Reconstruction(DockPanel):
         self.controller.say(
             "info", f"pattern(s) {listed} take no part from the next run on"
         )
-
-    def _geometry_changed(self) -> None:
-        self.geometry.show_derived(self.controller.scan)
 
     def _show_memory(self) -> None:
         """Say what memory the stages need, as the fields are set now."""
@@ -355,11 +305,3 @@ class Reconstruction(DockPanel):
         )
         if level == "error" and (row := self.data.lead_to(sentence)) is not None:
             self.scroll.ensureWidgetVisible(row)
-
-    def _attempt(self, act: Callable[[], Any]) -> Any:
-        """Do something that bad input may prevent; say so instead of raising."""
-        try:
-            return act()
-        except InputError as error:
-            self.controller.say("error", str(error))
-            return None

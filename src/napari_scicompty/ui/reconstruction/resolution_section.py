@@ -72,7 +72,7 @@ class ResolutionSection(QWidget):
     @property
     def resolution(self) -> Resolution | None:
         """What was measured last of the scan on show."""
-        halves = self.controller.halves
+        halves = self.controller.half_scans.job
         return None if halves is None else halves.resolution
 
     def show_state(self) -> None:
@@ -91,7 +91,7 @@ class ResolutionSection(QWidget):
 
     def _measure(self) -> None:
         try:
-            self.controller.measure_resolution(self._recipe())
+            self.controller.half_scans.measure(self._recipe())
         except InputError as error:
             self.controller.say("error", str(error))
 

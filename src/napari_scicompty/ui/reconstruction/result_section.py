@@ -112,7 +112,7 @@ class ResultSection(QWidget):
             ),
             f"saved {where}",
         ):
-            self.controller.mark_saved(where)
+            self.controller.result.mark_saved(where)
             if older[0] is not None:
                 self.controller.say(
                     "info",
@@ -133,7 +133,7 @@ class ResultSection(QWidget):
     def _recover(self, path: Path) -> None:
         """Open what was never saved; it is offered again until it is saved."""
         if self.open(kept(path) or path):
-            self.controller.mark_recovered(path)
+            self.controller.result.mark_recovered(path)
 
     def open(self, path: Path | None = None) -> bool:
         """Open a saved result, and its scan with it, to look at or to continue.

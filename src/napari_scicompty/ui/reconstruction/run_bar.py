@@ -142,7 +142,7 @@ class RunBar(QWidget):
         progress = job.progress if job is not None else None
         run = progress.run if progress is not None else None
         if controller.state == "measuring":
-            self._show_halves(controller.halves)
+            self._show_halves(controller.half_scans.job)
             return
         if progress is not None and run is None and controller.state == "starting":
             tried, planned = len(progress.tried), progress.planned

@@ -261,7 +261,9 @@ class VirtualExperimentDock(DockPanel):
         controller = self.controller
         opening = controller.state == "opening"
         busy = self._previews.busy or self._work.busy or opening
-        self.bar.show_progress(busy, *(controller.opened if opening else (0, 0)))
+        self.bar.show_progress(
+            busy, *(controller.opener.progress if opening else (0, 0))
+        )
         taken = "something is under way" if controller.busy else ""
         working = "something is under way" if self._work.busy else ""
         truth = "" if controller.truth is not None else "Simulate a scan first"
