@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QWidget,
+)
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.engine.run_settings import RunSettings
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from napari_scicompty.core.settings import Settings
+    from window import Window
 
 pytestmark = pytest.mark.gui
 
@@ -363,6 +373,40 @@ def _tooltip(widget: QWidget) -> str:
 def _with_row(widget: QWidget) -> list[QWidget]:
     parent = widget.parentWidget()
     return [widget] if parent is None else [widget, parent]
+
+
+# -- docks ----------------------------------------------------------------------------
+def test_most_inputs_of_the_docks_are_magicgui_rows(
+    open_window: Callable[[], Window],
+) -> None:
+    window = open_window()
+    docks = [
+        window.viewer.window.add_plugin_dock_widget("napari-scicompty", name)[1]
+        for name in ("Reconstruction", "Virtual experiment", "Figure export")
+    ]
+    rows, others = [], []
+    for dock in docks:
+        for widget in dock.findChildren(QWidget):
+            name = widget.objectName()
+            if isinstance(widget, INPUTS) and name and not name.startswith("qt_"):
+                (rows if _is_row(widget, dock) else others).append(name)
+    share = len(rows) / len(rows + others)
+    print(f"{len(rows)} of {len(rows + others)} inputs are magicgui rows: {share:.0%}")
+    assert len(rows) > 300
+    assert share >= 0.95, others
+
+
+INPUTS = (QLineEdit, QAbstractSpinBox, QComboBox, QCheckBox)
+
+
+def _is_row(widget: QWidget, dock: QWidget) -> bool:
+    """Whether a widget is, or is in, what a magicgui widget with a value shows."""
+    part: QWidget | None = widget
+    while part is not None and part is not dock:
+        if isinstance(getattr(part, "_magic_widget", None), ValueWidget):
+            return True
+        part = part.parentWidget()
+    return False
 
 
 # -- plots ----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from magicgui.widgets import ComboBox, LineEdit
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -71,9 +72,9 @@ class DataSection(QWidget):
     def __init__(self, prefix: str) -> None:
         super().__init__()
         self._prefix = prefix
-        self.source = QComboBox()
+        self._source_row = ComboBox(choices=["Files", "Virtual experiment"])
+        self.source: QComboBox = self._source_row.native
         self.source.setObjectName(f"{prefix}.source")
-        self.source.addItems(["Files", "Virtual experiment"])
         self.path = _PathRow(
             "Patterns", f"{prefix}.path", PATTERN_FILES, "TIFF, folder, CXI or HDF5"
         )
@@ -319,7 +320,8 @@ class _PathRow(QWidget):
     def __init__(self, label: str, name: str, kinds: str, hint: str) -> None:
         super().__init__()
         self._label, self._kinds = label, kinds
-        self._edit = QLineEdit()
+        self._row = LineEdit(nullable=True)
+        self._edit: QLineEdit = self._row.native
         self._edit.setObjectName(name)
         self._edit.setPlaceholderText(hint)
         self._edit.editingFinished.connect(lambda: self.chosen.emit(self.text()))

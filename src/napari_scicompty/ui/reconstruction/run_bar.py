@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from magicgui.widgets import ComboBox
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -58,9 +59,9 @@ class RunBar(QWidget):
         self.reset.setToolTip("Forget the result, to begin from the start again")
         self.form = settings_form(RunSettings, None, prefix, only=BASIC, flat=True)
         self.form.set_hints({"modes": 1})
-        self.view = QComboBox()
+        self._view_row = ComboBox(choices=list(VIEWS))
+        self.view: QComboBox = self._view_row.native
         self.view.setObjectName(f"{prefix}.view")
-        self.view.addItems(list(VIEWS))
         self.view.setToolTip("Which live layers are shown")
         self.plot = ErrorPlot()
         self.plot.setFixedHeight(150)

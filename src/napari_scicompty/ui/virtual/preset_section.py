@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
@@ -19,14 +20,13 @@ class PresetSection(QWidget):
 
     def __init__(self, prefix: str) -> None:
         super().__init__()
-        self.combo = QComboBox()
+        titles = [(preset.title, name) for name, preset in PRESETS.items()]
+        self._row = ComboBox(choices=[(OWN, ""), *titles])
+        self.combo: QComboBox = self._row.native
         self.combo.setObjectName(f"{prefix}.preset")
         self.combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
-        self.combo.addItem(OWN)
-        for name, preset in PRESETS.items():
-            self.combo.addItem(preset.title, name)
         self.combo.activated.connect(self._activated)
         self.text = WrappedLabel()
         self.text.setObjectName(f"{prefix}.preset.text")

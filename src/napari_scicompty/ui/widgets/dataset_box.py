@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from magicgui.backends._qtpy.widgets import QBaseValueWidget
+from magicgui.widgets.bases import ValueWidget
 from qtpy.QtCore import QModelIndex, Qt, Signal
-from qtpy.QtWidgets import QComboBox, QStyledItemDelegate, QStyleOptionViewItem
+from qtpy.QtWidgets import (
+    QComboBox,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from napari_scicompty.ui.widgets.form_rows import WRONG, let_wheel_scroll
 from napari_scicompty.ui.widgets.labels import plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+    from pydantic.fields import FieldInfo
 
     from napari_scicompty.formats import DatasetRow
 
@@ -112,6 +121,40 @@ class DatasetBox(QComboBox):
         self.mark(False)
         self.setToolTip(plain_tip(self.name or ""))
         self.chosen.emit()
+
+
+class _QtDatasetEdit(QBaseValueWidget):
+    """What magicgui needs to know of a dataset box."""
+
+    def __init__(self, choice: str, **kwargs: Any) -> None:
+        def make_box(parent: QWidget | None = None) -> DatasetBox:
+            box = DatasetBox(choice)
+            box.setParent(parent)
+            return box
+
+        super().__init__(make_box, "name", "set_name", "chosen", **kwargs)
+
+    def _mgui_get_value(self) -> Any:
+        return self._qwidget.name
+
+
+class DatasetEdit(ValueWidget):
+    """A magicgui widget around `DatasetBox`; its value is a name, or None.
+
+    Parameters
+    ----------
+    name : str
+        The field of `OpenChoices` that the name is for.
+    """
+
+    def __init__(self, name: str, field: FieldInfo) -> None:
+        super().__init__(
+            widget_type=_QtDatasetEdit,
+            backend_kwargs={"choice": name},
+            nullable=True,
+            name=name,
+            tooltip=field.description or "",
+        )
 
 
 class _WithShape(QStyledItemDelegate):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from qtpy.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.reading import expanded
@@ -18,8 +18,8 @@ from napari_scicompty.formats import (
 from napari_scicompty.formats.choices import POSITION_KEYS
 from napari_scicompty.formats.cxi import recognises
 from napari_scicompty.results import is_result
-from napari_scicompty.ui.widgets.dataset_box import DatasetBox
-from napari_scicompty.ui.widgets.form_rows import label_of, let_wheel_scroll
+from napari_scicompty.ui.widgets.dataset_box import DatasetBox, DatasetEdit
+from napari_scicompty.ui.widgets.form_rows import label_of, row_of
 from napari_scicompty.ui.widgets.sections import WrappedLabel
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ NEEDED = (
     ("detector_pixel_key",),
 )
 """Choices of which a scan needs one of each line."""
+AUTO = "auto"
+"""The unit that the file says."""
 MISSING = "color: #ff6b6b;"
 _CHOICE = re.compile(rf"\b({'|'.join(HDF5_CHOICES)})\b")
 
@@ -83,8 +85,13 @@ class DatasetChooser(QWidget):
         self._patterns = self._positions = File()
         self.advice = WrappedLabel()
         self.advice.setObjectName(f"{prefix}.datasets")
-        self._boxes: dict[str, DatasetBox] = {}
-        self._units: dict[str, QComboBox] = {}
+        self._rows = {
+            key: DatasetEdit(key, OpenChoices.model_fields[key]) for key in KEYS
+        }
+        self._boxes: dict[str, DatasetBox] = {
+            k: r.native for k, r in self._rows.items()
+        }
+        self._units: dict[str, Any] = {}
         self._labels: dict[str, QLabel] = {}
         self._notes: dict[str, WrappedLabel] = {}
         grid = QGridLayout(self)
@@ -101,7 +108,7 @@ class DatasetChooser(QWidget):
         quantity = key.removesuffix("_key")
         label = QLabel(LABELS.get(key, label_of(quantity)))
         label.setToolTip(OpenChoices.model_fields[key].description or "")
-        box, note = DatasetBox(key), WrappedLabel()
+        box, note = self._boxes[key], WrappedLabel()
         box.setObjectName(f"{prefix}.{key}")
         box.chosen.connect(self._refresh)
         note.setObjectName(f"{prefix}.{key}.note")
@@ -111,24 +118,24 @@ class DatasetChooser(QWidget):
         grid.addWidget(box, row, 1, 1, columns)
         grid.addWidget(note, row + 1, 1, 1, 2)
         if unit in HDF5_CHOICES:
-            self._units[key] = _unit_box(prefix, unit)
-            self._units[key].activated.connect(self._refresh)
-            grid.addWidget(self._units[key], row, 2)
-        self._boxes[key], self._labels[key], self._notes[key] = box, label, note
+            self._units[key] = _unit_row(prefix, unit)
+            self._units[key].native.activated.connect(self._refresh)
+            grid.addWidget(self._units[key].native, row, 2)
+        self._labels[key], self._notes[key] = label, note
 
     # -- names and units --------------------------------------------------------------
     @property
     def values(self) -> dict[str, str | None]:
         """Names of datasets and units by choice; None where nothing is named."""
-        units = {_unit(key): box.currentText() for key, box in self._units.items()}
-        return {key: box.name for key, box in self._boxes.items()} | units
+        units = {_unit(key): row.value for key, row in self._units.items()}
+        return {key: row.value for key, row in self._rows.items()} | units
 
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Fill in names and units, whether or not the files hold such datasets."""
-        for key, box in self._boxes.items():
-            box.set_name(values[key])
+        for key, row in self._rows.items():
+            row.value = values[key]
         for key, unit in self._units.items():
-            unit.setCurrentText(values[_unit(key)])
+            unit.value = values[_unit(key)]
         self._refresh()
 
     def mark_named_in(self, sentence: str) -> QWidget | None:
@@ -179,9 +186,9 @@ class DatasetChooser(QWidget):
             self._notes[key].setText(self._note(key))
             self._notes[key].setStyleSheet("" if box.dataset else MISSING)
             self._notes[key].setVisible(shown and named)
-            for widget in (self._labels[key], box, self._units.get(key)):
-                if widget is not None:
-                    widget.setVisible(shown)
+            unit = [self._units[key].native] if key in self._units else []
+            for widget in (self._labels[key], box, *unit):
+                widget.setVisible(shown)
             box.set_hint(self._hint(key))
         missing = self._missing()
         self.advice.setText(f"Not chosen yet: {missing}")
@@ -204,10 +211,10 @@ class DatasetChooser(QWidget):
         dataset, unit = self._boxes[key].dataset, self._units.get(key)
         if dataset is None:
             return "not in the file"
-        if unit is None or (unit.currentIndex() == 0 and dataset.units):
+        if unit is None or (unit.value == AUTO and dataset.units):
             return str(dataset)
-        if unit.currentIndex() > 0:
-            return f"{dataset}, taken as {unit.currentText()}"
+        if unit.value != AUTO:
+            return f"{dataset}, taken as {unit.value}"
         return f"{dataset}, {'eV' if key == 'energy_key' else 'm'} assumed"
 
     def _hint(self, key: str) -> str:
@@ -230,15 +237,13 @@ class DatasetChooser(QWidget):
         return self._boxes[key].fitting([name.strip("/") for name in others])
 
 
-def _unit_box(prefix: str, name: str) -> QComboBox:
-    field = OpenChoices.model_fields[name]
-    box = QComboBox()
-    box.setObjectName(f"{prefix}.{name}")
-    box.addItems([str(unit) for unit in get_args(field.annotation)])
-    box.setToolTip(field.description or "")
-    box.setFixedWidth(76)
-    let_wheel_scroll(box)
-    return box
+def _unit_row(prefix: str, name: str) -> Any:
+    """Make the row of a unit, from the choice of that name."""
+    row = row_of(name, OpenChoices.model_fields[name])
+    row.native.setObjectName(f"{prefix}.{name}")
+    row.native.setToolTip(OpenChoices.model_fields[name].description or "")
+    row.native.setFixedWidth(76)
+    return row
 
 
 def _quantity(choice: str) -> str:

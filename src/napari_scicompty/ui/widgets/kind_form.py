@@ -9,11 +9,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.ui.widgets.form_rows import let_wheel_scroll
 from napari_scicompty.ui.widgets.forms import SettingsForm, settings_form
 from napari_scicompty.ui.widgets.sections import OneOf
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_scicompty.core.settings import Settings
 
@@ -42,9 +43,9 @@ class KindForm(QWidget):
     ) -> None:
         super().__init__()
         self._names = list(table)
-        choices = [(titles.get(name, name), name) for name in table]
-        self._row = ComboBox(choices=choices)
+        self._row = ComboBox(choices=_choices(table, titles))
         self.combo: QComboBox = self._row.native
+        let_wheel_scroll(self.combo)
         self.combo.setObjectName(combo_name)
         self.combo.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -113,3 +114,13 @@ class KindForm(QWidget):
         if index != self._settled:
             before, self._settled = self._names[self._settled], index
             self.kind_chosen.emit(before)
+
+
+def _choices(table: Iterable[str], titles: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Titles and names; a title that several kinds have is told apart by the name."""
+    shown = {name: titles.get(name, name) for name in table}
+    several = {title for title in shown.values() if [*shown.values()].count(title) > 1}
+    return [
+        (f"{title} ({name})" if title in several else title, name)
+        for name, title in shown.items()
+    ]
