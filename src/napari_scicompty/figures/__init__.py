@@ -30,7 +30,7 @@ class FigureOptions(Settings):
         min_length=1,
     )
     width_mm: float = setting(180.0, "Width of the page.", unit="mm", ge=40, le=1000)
-    dpi: int = setting(300, "Dots per inch of a PNG.", ge=50, le=1200)
+    dpi: int = setting(300, "Dots per inch of a PNG.", title="DPI", ge=50, le=1200)
     font_size_pt: float = setting(8.0, "Size of the text.", unit="pt", ge=4, le=30)
     scale_bar: bool = setting(True, "A bar of a round length below each picture.")
     colour_bar: bool = setting(True, "A colour bar beside each picture.")

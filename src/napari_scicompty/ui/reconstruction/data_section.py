@@ -106,6 +106,7 @@ class DataSection(QWidget):
         self.open_button.clicked.connect(self._open_clicked)
         self.recent = QToolButton()
         self.recent.setText("Recent")
+        self.recent.setStyleSheet("QToolButton { padding-right: 14px; }")  # the arrow
         self.recent.setObjectName(f"{prefix}.recent")
         self.recent.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.recent.setMenu(QMenu(self))
@@ -333,7 +334,7 @@ class _PathRow(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         text = QLabel(label)
-        text.setMinimumWidth(64)
+        text.setMinimumWidth(76)
         layout.addWidget(text)
         layout.addWidget(self._edit, 1)
         layout.addWidget(button)

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.ui.layers.result_layers import VIEWS
 from napari_scicompty.ui.widgets.forms import settings_form
-from napari_scicompty.ui.widgets.labels import COLOURS, plain_label
+from napari_scicompty.ui.widgets.labels import BAR, COLOURS, plain_label
 from napari_scicompty.ui.widgets.plots import ErrorPlot
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class RunBar(QWidget):
         self.progress = QProgressBar()
         self.progress.setObjectName(f"{prefix}.progress")
         self.progress.setFormat("")
+        self.progress.setStyleSheet(BAR)
         # Not a label: a label's new text lays out the dock again, and each repaint of
         # the window holds the interpreter that the engine needs.
         self.numbers = QLineEdit()
@@ -159,8 +160,9 @@ class RunBar(QWidget):
             self._show_numbers(self._memory)
             self.plot.set_history((), (), ())
             return
-        history = run.history if run is not None else snapshot.history
-        if run is None or time.monotonic() - self._plotted > PLOT_EVERY_S:
+        busy = controller.busy
+        history = run.history if run is not None and busy else snapshot.history
+        if not busy or time.monotonic() - self._plotted > PLOT_EVERY_S:
             self._plotted = time.monotonic()
             self.plot.set_history(
                 history.epochs,
@@ -170,14 +172,15 @@ class RunBar(QWidget):
                     for c in history.changes
                 ],
             )
-        if job is None or progress is None or run is None:
+        if job is not None and run is not None:
+            planned = (job.last_epoch - job.first_epoch) * run.patterns
+            done = (run.epoch - job.first_epoch) * run.patterns + run.patterns_visited
+            self.progress.setRange(0, max(1, planned))
+            self.progress.setValue(done)
+        if job is None or progress is None or run is None or not busy:
             line = [_result_line(snapshot), *([self._memory] if self._memory else [])]
             self._show_numbers(" · ".join(line))
             return
-        planned = (job.last_epoch - job.first_epoch) * run.patterns
-        done = (run.epoch - job.first_epoch) * run.patterns + run.patterns_visited
-        self.progress.setRange(0, max(1, planned))
-        self.progress.setValue(done)
         self._show_numbers(_running_line(job, progress.stage, run))
 
     def _show_numbers(self, line: str) -> None:

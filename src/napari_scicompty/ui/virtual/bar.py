@@ -12,7 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_scicompty.ui.widgets.labels import COLOURS, plain_label
+from napari_scicompty.ui.widgets.labels import BAR, COLOURS, plain_label
 
 BUTTONS = {
     "simulate": (
@@ -60,6 +60,7 @@ class VirtualBar(QWidget):
         self.progress = QProgressBar()
         self.progress.setObjectName(f"{prefix}.progress")
         self.progress.setFormat("")
+        self.progress.setStyleSheet(BAR)
         self.stop = QPushButton("Stop")
         self.stop.setObjectName(f"{prefix}.stop")
         self.stop.setToolTip("Simulate no further; the scan from before stays")

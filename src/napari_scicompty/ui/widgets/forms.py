@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, Container, Label, LineEdit
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, LineEdit
 from pydantic_core import ValidationError
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.ui.widgets.form_rows import (
@@ -26,6 +26,8 @@ from napari_scicompty.ui.widgets.sections import CollapsibleSection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from qtpy.QtGui import QShowEvent
 
     from napari_scicompty.core.settings import Settings
 
@@ -108,7 +110,7 @@ class SettingsForm(QObject):
         fields = self.model.model_fields
         more = [r for n, r in self._rows.items() if is_advanced(fields[n])]
         first = [r for n, r in self._rows.items() if not is_advanced(fields[n])]
-        native = QWidget()
+        native = _Rows([] if flat else self._containers)
         layout = QVBoxLayout(native)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._container(first, flat))
@@ -217,6 +219,38 @@ class SettingsForm(QObject):
         widget = self._rows[name].native
         widget.setStyleSheet(WRONG if why else "")
         widget.setToolTip(why or self.model.model_fields[name].description or "")
+
+
+class _Rows(QWidget):
+    """The rows of a form; their labels are equally wide.
+
+    magicgui measures labels before the theme gives them their font.
+    """
+
+    def __init__(self, containers: list[Container[Any]]) -> None:
+        super().__init__()
+        self._containers = containers
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Let the fields begin in one line."""
+        super().showEvent(event)
+        for container in self._containers:
+            labels = [
+                row.parentWidget().findChild(QLabel) for row in _fields(container)
+            ]
+            widest = max((label.sizeHint().width() for label in labels), default=0)
+            for label in labels:
+                label.setMinimumWidth(widest)
+
+
+def _fields(container: Container[Any]) -> list[QWidget]:
+    """Widgets of a container that have a label beside them."""
+    return [row.native for row in container if row.label and not _is_alone(row)]
+
+
+def _is_alone(row: Any) -> bool:
+    """Whether a widget tells by itself what it is: a box with its text, a label."""
+    return isinstance(row, CheckBox | Label)
 
 
 def _is_about(error: InputError, name: str) -> bool:

@@ -10,6 +10,9 @@ from qtpy.QtWidgets import QLabel
 COLOURS = {"error": "#ff6b6b", "warning": "#ffb454", "info": ""}
 """Level of a message -> colour of its text; none is the theme's own."""
 
+BAR = "QProgressBar::chunk { background: #4aa3ff; }"
+"""Style of a progress bar: napari's is as grey when full as when empty."""
+
 
 def plain_label(text: str = "", name: str = "", *, wrap: bool = False) -> QLabel:
     """Return a label that never takes its text for markup.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtpy.QtGui import QResizeEvent
+    from qtpy.QtGui import QResizeEvent, QShowEvent
 
 NO_LIMIT = 2**24 - 1
 """Qt's largest height of a widget."""
@@ -21,7 +21,8 @@ class CollapsibleSection(QCollapsible):
     """A titled part of a dock that folds away."""
 
     def __init__(self, title: str, widget: QWidget, *, expanded: bool = False) -> None:
-        super().__init__(title, expandedIcon="▾", collapsedIcon="▸")
+        super().__init__(title)
+        self._draw_arrows()
         self.layout().setContentsMargins(0, 0, 0, 0)
         self.toggleButton().setStyleSheet(
             "QPushButton { text-align: left; font-weight: bold; padding: 4px; }"
@@ -34,6 +35,22 @@ class CollapsibleSection(QCollapsible):
             self.expand()
         else:
             self.collapse()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Draw the arrows anew in the colour of another theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            self._draw_arrows()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Draw the arrows in the colour of the text, which is known by now."""
+        super().showEvent(event)
+        self._draw_arrows()
+
+    def _draw_arrows(self) -> None:
+        self.toggleButton().ensurePolished()
+        self.setExpandedIcon("▾")
+        self.setCollapsedIcon("▸")
 
     def expand(self, animate: bool = False) -> None:
         """Unfold, without an animation and without a limit to what is inside."""
