@@ -33,6 +33,7 @@ from napari_scicompty.engine.progress import Progress
 from napari_scicompty.engine.run_settings import RunSettings, included
 from napari_scicompty.engine.stepper import Stepper
 from napari_scicompty.engine.verdicts import verdicts
+from napari_scicompty.model.ambiguities import recentre, rescale
 from napari_scicompty.optics import registration
 from napari_scicompty.optics.patches import intensity
 
@@ -210,9 +211,9 @@ class Run:
             self._fall_back(why)
             return
         if self.settings.updates_probe(self.epoch):
-            self.estimate.rescale(self._power)
+            rescale(self.estimate, self._power)
             if not self.estimate.propagator.sees_shifts:
-                self.estimate.recentre()
+                recentre(self.estimate)
         self._error = error
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
@@ -305,9 +306,8 @@ class Run:
         return after(own, changes, self.refining, self.scan)
 
     def _apply(self, changes: Sequence[PathValue]) -> None:
-        kind = type(self.algorithm)
-        own = {"algorithm": self.algorithm, "run": self.settings}
-        groups = {**own, **self.refining.refiners}
+        kind, own = type(self.algorithm), {"algorithm": self.algorithm}
+        groups = {**own, "run": self.settings, **self.refining.refiners}
         now = (self.epoch, self.batch)
         self.history = self.history.add(changes=recorded(groups, changes, *now))
         to, self._included = self._checked(changes)

@@ -73,11 +73,10 @@ class Stepper:
             told = (self._context, live.state)
             found = live.refining.step(lambda: self._algorithm.step(*now, *told), *now)
         else:
-            live.estimate.before_replay()
-            self._replayed.step(
-                len(batch), lambda numbers: self._on_device(numbers, live, errors)
-            )
-            live.estimate.after_replay()
+            with live.estimate.replaying():
+                self._replayed.step(
+                    len(batch), lambda numbers: self._on_device(numbers, live, errors)
+                )
         errors.visit(batch[0] if len(batch) == 1 else batch, found)
 
     def _on_device(self, numbers: Tensor, live: Live, errors: PatternErrors) -> None:

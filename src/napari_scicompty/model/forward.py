@@ -99,9 +99,9 @@ def model_of(
         Four taps of the object, instead of shifts in Fourier space.
     """
     view = estimate.canvas.view
-    corners = estimate.corners(batch)
-    away = estimate.from_middle(batch).to(given.affine)
-    fraction = estimate.fraction(batch).to(given.positions)
+    corners = estimate.placement.corners(batch)
+    away = estimate.placement.from_middle(batch).to(given.affine)
+    fraction = estimate.placement.fraction(batch).to(given.positions)
     fraction = fraction + given.positions + away @ given.affine.T
     probes = given.probe.unsqueeze(0)
     if given.focus.requires_grad:

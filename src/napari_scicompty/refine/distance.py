@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from napari_scicompty.core.settings import setting
+from napari_scicompty.model.defocus import defocus_coupled, farthest
 from napari_scicompty.refine.base import FallingRate
 from napari_scicompty.refine.survey import surveyed_distance
 
@@ -136,7 +137,7 @@ class ValleyDistance(FallingRate):
             share = self._step(estimate, measured, seen, state)
         else:
             return 0.0
-        estimate.become(estimate.along_valley(share * estimate.distance_m))
+        estimate.replace_with(defocus_coupled(estimate, share * estimate.distance_m))
         return abs(share)
 
     def _step(
@@ -157,8 +158,8 @@ class ValleyDistance(FallingRate):
         spread = math.sqrt(state["square"] / (1 - b2**step))
         share = -rate * state["mean"] / (1 - b1**step) / (spread + 1e-30)
         # The next slope is taken a nudge further.
-        farthest = estimate.farthest_m / (1 + 2 * NUDGE)
-        return float(min(share, farthest / estimate.distance_m - 1))
+        most = farthest(estimate) / (1 + 2 * NUDGE)
+        return float(min(share, most / estimate.distance_m - 1))
 
 
 def valley_slope(
@@ -171,7 +172,7 @@ def valley_slope(
     """
     nudge = NUDGE * estimate.distance_m
     further, nearer = (
-        _squared_error(estimate.along_valley(change), measured, chosen)
+        _squared_error(defocus_coupled(estimate, change), measured, chosen)
         for change in (nudge, -nudge)
     )
     return (further - nearer) / (2 * NUDGE)

@@ -89,7 +89,10 @@ def find_lost_views(
     nominal = np.round(estimate.canvas.to_pixels(measured.positions_m)).astype(int)
     found = 0
     for j in suspects(np.where(moved | (waits > 0), 0, shares), shares):
-        centres = {estimate.corners([j])[0], (int(nominal[j, 0]), int(nominal[j, 1]))}
+        centres = {
+            estimate.placement.corners([j])[0],
+            (int(nominal[j, 0]), int(nominal[j, 1])),
+        }
         better = OVERRULES if known[j] else BETTER
         place = _best_place(estimate, measured, int(j), centres, reach, better)
         if place is None:

@@ -201,7 +201,7 @@ def _density(estimate: Estimate) -> Moves:
     light = intensity(estimate.probe).sum(0)
     h, w = estimate.canvas.view
     total = torch.zeros(estimate.canvas.shape, device=light.device)
-    corners = estimate.corners(range(len(estimate.positions_m)))
+    corners = estimate.placement.corners(range(len(estimate.positions_m)))
     for y, x in corners:
         total[y : y + h, x : x + w] += light
     views = torch.stack(
