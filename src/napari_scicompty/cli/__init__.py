@@ -49,7 +49,7 @@ def _sentences(command: Callable[..., None]) -> Callable[..., None]:
             command(**values)
         except (InputError, EngineError) as error:
             say(f"error: {in_options(error)}", err=True)
-            raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+            raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 
     return guarded
 

@@ -174,7 +174,7 @@ class Run:
         except RuntimeError as error:
             raise EngineError(
                 f"The engine failed at epoch {self.epoch}: {error}"
-            ) from None
+            ) from error
         finally:
             self.elapsed_s += time.perf_counter() - began
 

@@ -129,7 +129,7 @@ class Recipe(Settings):
                 return cls._of_record(where)
             loaded = cls.from_toml(text, where.absolute().parent)
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+            raise InputError(f"{where}: {error}") from error
         if of_result:
             loaded._result = where
         return loaded
@@ -147,7 +147,7 @@ class Recipe(Settings):
         try:
             data = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"not TOML: {error}; see the documented layout") from None
+            raise InputError(f"not TOML: {error}; see the documented layout") from error
         return cls.from_dict(data, folder)
 
     @classmethod
@@ -394,7 +394,7 @@ def _read_text(path: Path) -> str:
     with reading(path, kind):
         try:
             return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
             raise InputError(
                 f"{path}: is no recipe; give a TOML file or a saved result"
-            ) from None
+            ) from error

@@ -124,7 +124,9 @@ def parsed(
     try:
         made: Settings = kind(**_without_none(data))
     except InputError as error:
-        raise InputError(str(error).replace(f"{kind.__name__}.", f"{where}.")) from None
+        raise InputError(
+            str(error).replace(f"{kind.__name__}.", f"{where}.")
+        ) from error
     if folder is None:
         return made
     return _with_paths(made, lambda path: str(folder / expanded(path)))
