@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from napari_scicompty.core.host_memory import available_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
 
 
 def pick_device(name: str) -> torch.device:
@@ -31,6 +34,7 @@ def pick_device(name: str) -> torch.device:
     }
     have = [key for key, value in there.items() if value]
     if name == "auto":
+        log.debug("device auto: %s of %s", have[0], have)
         return torch.device(have[0])
     if name not in have:
         raise InputError(

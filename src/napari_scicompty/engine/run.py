@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from napari_scicompty.core.device import (
     is_out_of_memory,
     pick_device,
 )
-from napari_scicompty.core.errors import EngineError
+from napari_scicompty.core.errors import EngineError, InputError
+from napari_scicompty.core.log import log_fault
 from napari_scicompty.data.diverged import DivergedError
 from napari_scicompty.data.snapshot import Change, Refined, RunRecord, Snapshot
 from napari_scicompty.engine.controls import Controls, PathValue, changed, value_of
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from napari_scicompty.core.settings import Settings
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.refine.base import Refiner
+
+log = logging.getLogger(__name__)
 
 LARGEST_TRANSMISSION = 100.0
 """|O| above this is taken for divergence; vacuum is 1."""
@@ -78,6 +82,9 @@ class Run:
         The geometry cannot be reconstructed, the device is not there, or an excluded
         pattern or a control that was set beforehand is not valid.
     """
+
+    log_level: ClassVar[int] = logging.INFO
+    """Level of the lines of the log that any run has."""
 
     def __init__(
         self,
@@ -132,6 +139,7 @@ class Run:
         self.history = self.history.add(runs=[self._record(start)])
         self.controls.bind(self._checked)
         self._good = self.snapshot()
+        self._log_begin()
 
     # -- the loop ---------------------------------------------------------------------
     @property
@@ -157,7 +165,7 @@ class Run:
         EngineError
             Out of memory, or another fault of the device.
         """
-        began, first = time.perf_counter(), self.epoch
+        began, first, was_done = time.perf_counter(), self.epoch, self.done
         try:
             with torch.no_grad(), cpu_threads(self._threads):
                 while not self.done:
@@ -171,12 +179,23 @@ class Run:
                         break
                     if seconds is not None and time.perf_counter() - began > seconds:
                         break
-        except RuntimeError as error:
-            raise EngineError(
-                f"The engine failed at epoch {self.epoch}: {error}"
-            ) from error
+        except (InputError, EngineError) as error:
+            log_fault(log, error)
+            raise
+        except Exception as error:  # an algorithm or a refiner may raise anything
+            fault = EngineError(
+                f"The engine failed at epoch {self.epoch} with "
+                f"{type(self.algorithm).__name__}: {type(error).__name__}: {error}"
+            )
+            fault.__cause__ = error
+            log_fault(log, fault)
+            raise fault from error
         finally:
             self.elapsed_s += time.perf_counter() - began
+        if self.done and not was_done:
+            how = "stopped" if self.controls.stopped else "ends"
+            told = (how, self.epoch, self._error, self.elapsed_s)
+            log.log(self.log_level, "run %s at epoch %d, error %.6g, %.1f s", *told)
 
     def step(self) -> None:
         """Apply changes, then do one batch; at the end of an epoch, tidy up."""
@@ -239,6 +258,7 @@ class Run:
         if steps.trouble:
             note = f"steps are not recorded here, they go on plainly: {steps.trouble}"
             self.history, self._recorded = self.history.add(notes=[note]), None
+            log.warning("%s", note)
             return None
         if self.algorithm.device_step is None or self.refining.watches:
             return None
@@ -272,6 +292,7 @@ class Run:
         self._best = min(self._best, error)
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
+        log.log(self.log_level, "epoch %d: error %.6g", self.epoch, error)
         own = self.algorithm.end_epoch(self.estimate, self.measured, self._state)
         z = self.estimate.distance_m
         refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
@@ -314,6 +335,7 @@ class Run:
             self.history = self.history.add(notes=[note])
             return
         note = f"{why}, which is kept; the run went on to epoch {self.epoch}"
+        log.log(self.log_level, "%s", note)
         self._go_back_to(best)
         self.epoch = self.last_epoch = best_epoch
         self.history = dataclasses.replace(
@@ -346,7 +368,9 @@ class Run:
             f"epoch {self.epoch + 1} diverged (error {error:.3g}, "
             f"best {self._best:.3g}, largest |object| {largest:.3g})"
         )
+        loud = logging.WARNING if self.log_level >= logging.INFO else self.log_level
         if gentler is None:
+            log.log(loud, "%s; the run ends with epoch %d", why, good.epoch)
             raise DivergedError(
                 f"{why}; the last good state, epoch {good.epoch}, is kept: check the "
                 "geometry, the start of the probe and the mask, or take smaller steps",
@@ -355,6 +379,7 @@ class Run:
         self._fell_back = True
         self.algorithm = gentler
         self._go_back_to(good)
+        log.log(loud, "%s: back to epoch %d, on with %r", why, good.epoch, gentler)
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
         )
@@ -375,6 +400,7 @@ class Run:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
+            log.warning("out of memory: %s", str(error))  # no frames of the step
         else:
             return
         # Only here, after the traceback, is the memory of the step free again.
@@ -393,6 +419,7 @@ class Run:
             f"epoch {self.epoch + 1}: {device} ran out of memory; went back to epoch "
             f"{good.epoch} and on with less: {how}"
         )
+        log.warning("%s", note)
         self._go_back_to(good)
         self.epoch = good.epoch
         # Settings stay as they are, so they act from the beginning of that epoch on.
@@ -409,6 +436,19 @@ class Run:
         self._begin_epoch()
         if less is None:
             self._apply([("run.batch", half)])
+
+    def _log_begin(self) -> None:
+        log.log(
+            self.log_level,
+            "run begins at epoch %d: %r on %s, to epoch %d, batch %d, %d mode(s), "
+            "%d of %d patterns, error %.6g, seed %d, %s",
+            *(self.epoch, self.algorithm, self._errors.squared.device),
+            *(self.last_epoch, self._batch_size, len(self._start.probe)),
+            *(int(self._included.sum()), len(self.scan), self._error),
+            *(self.settings.seed, self.plan),
+        )
+        for refiner in self.refining.refiners.values():
+            log.log(self.log_level, "the run refines %s: %r", refiner.quantity, refiner)
 
     # -- changes under way ------------------------------------------------------------
     def _checked(
@@ -439,6 +479,8 @@ class Run:
             groups = changed(groups, [change])
             value = value_of(groups, path)
             records.append(Change(self.epoch, self.batch, path, value, previous))
+            told = (self.epoch, self.batch, path, value, previous)
+            log.info("epoch %d, pattern %d: %s = %r, before %r", *told)
         self.estimate.include(self._included)
         self.history = self.history.add(changes=records)
         self.algorithm, self.settings = after.pop("algorithm"), after.pop("run")
@@ -482,6 +524,7 @@ class Run:
         """Keep in the history what was found to be odd, once."""
         if finding is not None and finding.as_note not in self.history.notes:
             self.history = self.history.add(notes=[finding.as_note])
+            log.info("epoch %d: %s", self.epoch, finding)
 
     # -- what can be seen -------------------------------------------------------------
     def snapshot(self, *, exact: bool = False) -> Snapshot:

@@ -175,6 +175,11 @@ def _with_paths(settings: Settings, place: Callable[[Path], str]) -> Settings:
     return settings.replace(**changes) if changes else settings
 
 
+def without_folders(settings: Settings) -> Settings:
+    """Return settings whose paths are the names of the files alone."""
+    return _with_paths(settings, lambda path: path.name)
+
+
 def listed(names: Iterable[str]) -> str:
     """Write out names."""
     return ", ".join(repr(name) for name in names)

@@ -35,6 +35,11 @@ def copy_as_python() -> None:
     _dock().result.copy_as_python()
 
 
+def copy_report() -> None:
+    """Copy a report of versions, devices, settings and log."""
+    _dock().result.copy_report()
+
+
 def _dock() -> Reconstruction:
     import napari
 
