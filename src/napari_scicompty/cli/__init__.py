@@ -84,6 +84,8 @@ def _root(
             "--verbose",
             "-v",
             count=True,
+            show_default=False,
+            metavar="",
             help="Tell what is being done; -vv tells more.",
         ),
     ] = 0,

@@ -21,6 +21,8 @@ OURS = "napari_scicompty"
 _LARGEST = 2**22
 """Bytes of a log file; two older ones are kept."""
 _LINE = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
+OFTEN = {"is_often": True}
+"""``extra`` of lines that may come many times a second: the file takes one a second."""
 _CRASHES: list[TextIO] = []
 """The open file that `faulthandler` writes to: it must not be closed."""
 
@@ -56,6 +58,7 @@ def keep_log() -> None:
         return
     handler.setFormatter(logging.Formatter(_LINE))
     handler.setLevel(logging.INFO)
+    handler.addFilter(_OneASecond())
     logger.addHandler(handler)
     if not logger.isEnabledFor(logging.INFO):
         logger.setLevel(logging.INFO)
@@ -88,6 +91,21 @@ def told(error: Exception) -> str:
     sentence = str(error) or type(error).__name__
     path = kept_log() if is_fault(error) else None
     return sentence if path is None else f"{sentence} (details in {path})"
+
+
+class _OneASecond:
+    """Leaves out of lines that come often all but one a second."""
+
+    _last = -float("inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the file takes a line."""
+        if not getattr(record, "is_often", False):
+            return True
+        is_due = record.created - self._last >= 1 or record.created < self._last
+        if is_due:
+            self._last = record.created
+        return is_due
 
 
 class _LogFile(RotatingFileHandler):

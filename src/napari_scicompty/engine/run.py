@@ -22,7 +22,7 @@ from napari_scicompty.core.device import (
     pick_device,
 )
 from napari_scicompty.core.errors import EngineError, InputError
-from napari_scicompty.core.log import log_fault
+from napari_scicompty.core.log import OFTEN, log_fault
 from napari_scicompty.data.diverged import DivergedError
 from napari_scicompty.data.snapshot import Change, Refined, RunRecord, Snapshot
 from napari_scicompty.engine.controls import Controls, PathValue, changed, value_of
@@ -292,7 +292,8 @@ class Run:
         self._best = min(self._best, error)
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
-        log.log(self.log_level, "epoch %d: error %.6g", self.epoch, error)
+        now = (self.epoch, error)
+        log.log(self.log_level, "epoch %d: error %.6g", *now, extra=OFTEN)
         own = self.algorithm.end_epoch(self.estimate, self.measured, self._state)
         z = self.estimate.distance_m
         refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
