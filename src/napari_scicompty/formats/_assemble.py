@@ -83,7 +83,7 @@ def assemble(
         check_span(placed, *taken)
         return _scan(frames, placed, source, raw.excluded)
     except InputError as error:
-        raise InputError(f"{path.name}: {error}") from None
+        raise InputError(f"{path.name}: {error}") from error
 
 
 def _scan(
@@ -291,7 +291,7 @@ def _naming(where: str, step: Callable[[], RawFrames]) -> RawFrames:
     try:
         return step()
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {error}") from error
 
 
 def _placed(

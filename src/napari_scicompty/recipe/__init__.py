@@ -26,6 +26,7 @@ What is left out keeps its default; ``"none"`` switches off what has a default.
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -86,6 +87,8 @@ if TYPE_CHECKING:
     from napari_scicompty.engine.run import Run
     from napari_scicompty.workflow.search import Candidate
 
+log = logging.getLogger(__name__)
+
 _MOST_BYTES = 2**22
 """Of a recipe: half a million excluded patterns."""
 
@@ -128,8 +131,9 @@ class Recipe(Settings):
             if text is None:
                 return cls._of_record(where)
             loaded = cls.from_toml(text, where.absolute().parent)
+            log.debug("loaded the recipe of %s", where)
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+            raise InputError(f"{where}: {error}") from error
         if of_result:
             loaded._result = where
         return loaded
@@ -147,7 +151,7 @@ class Recipe(Settings):
         try:
             data = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"not TOML: {error}; see the documented layout") from None
+            raise InputError(f"not TOML: {error}; see the documented layout") from error
         return cls.from_dict(data, folder)
 
     @classmethod
@@ -232,6 +236,11 @@ class Recipe(Settings):
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the recipe as TOML text; `folder` as in `to_dict`."""
         return tomli_w.dumps(self.to_dict(folder))
+
+    def to_toml_without_folders(self) -> str:
+        """Return TOML text with the bare names of files, for others to read."""
+        input_, start = map(_tables.without_folders, (self.input, self.start))
+        return self.replace(input=input_, start=start).to_toml()
 
     def save(self, path: str | os.PathLike[str], **door: Any) -> None:
         """Save as TOML; input below the file's folder is named relative to it.
@@ -394,7 +403,7 @@ def _read_text(path: Path) -> str:
     with reading(path, kind):
         try:
             return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
             raise InputError(
                 f"{path}: is no recipe; give a TOML file or a saved result"
-            ) from None
+            ) from error

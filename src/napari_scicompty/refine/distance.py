@@ -8,6 +8,7 @@ object and the probe are propagated back by the change, all at once.
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
+
+log = logging.getLogger(__name__)
 
 BETAS = (0.5, 0.9)
 """Memory of the slope's mean and of its square."""
@@ -138,6 +141,8 @@ class ValleyDistance(FallingRate):
         else:
             return 0.0
         estimate.replace_with(defocus_coupled(estimate, share * estimate.distance_m))
+        told = (state["epochs"], share, estimate.distance_m)
+        log.debug("distance, epoch %d: changed by %+.3g of it to %.6g m", *told)
         return abs(share)
 
     def _step(

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_scicompty.algorithms import Algorithm
 from napari_scicompty.core.findings import level_of
+from napari_scicompty.core.log import told
 from napari_scicompty.ui.layers.result_layers import LiveLayers
 from napari_scicompty.ui.session.ending import end_by_signals
 from napari_scicompty.ui.session.keeping import Keeping
@@ -49,7 +50,7 @@ BUSY = ("opening", *RUNNING, "measuring", "stopping")
 _LEVELS = {"note": "info", "warning": "warning"}
 """How loud the window says a finding."""
 
-log = logging.getLogger("napari_scicompty")
+log = logging.getLogger(__name__)
 
 _CONTROLLERS: weakref.WeakKeyDictionary[Viewer, RunController] = (
     weakref.WeakKeyDictionary()
@@ -164,7 +165,7 @@ class RunController(QObject):
         self._enter("empty" if self.scan is None else "ready")
         if opening.scan is None:
             assert opening.error is not None
-            self.say("error", _sentence(opening.error))
+            self.say("error", told(opening.error))
             return
         for line in opening.scan.notes:
             self.say("info", line)
@@ -279,7 +280,7 @@ class RunController(QObject):
         if job is None:
             return
         if job.failure is not None:
-            self.say("error", _sentence(job.failure))
+            self.say("error", told(job.failure))
         elif job.resolution is not None:
             self.say("info", f"resolution: {job.resolution.sentence}")
         self.progressed.emit()
@@ -411,7 +412,7 @@ class RunController(QObject):
         job.release()
         self._enter("ready")
         if job.failure is not None:
-            self.say("error", _sentence(job.failure))
+            self.say("error", told(job.failure))
         elif self.snapshot is not None:
             done = "stopped" if job.controls.stopped else "finished"
             error = self.snapshot.error
@@ -447,7 +448,7 @@ class RunController(QObject):
     def say(self, level: str, sentence: str) -> None:
         """Tell the user, and the log."""
         number = {"error": logging.ERROR, "warning": logging.WARNING}
-        log.log(number.get(level, logging.INFO), sentence)
+        log.log(number.get(level, logging.INFO), "%s", sentence)
         self.said.emit(level, sentence)
 
 
@@ -460,7 +461,3 @@ def inputs_of_all() -> list[str]:
         if part is not None
     ]
     return [name for files in known for name in files]
-
-
-def _sentence(error: Exception) -> str:
-    return str(error) or type(error).__name__
