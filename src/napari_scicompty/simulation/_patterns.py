@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft
 
-from napari_scicompty.simulation._grid import frequencies
+from napari_scicompty.optics.grids import frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
