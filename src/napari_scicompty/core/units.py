@@ -102,10 +102,12 @@ def named(text: str) -> Unit | None:
 @cache
 def size(name: str, of: str | None = None) -> float:
     """Size of a unit of the table in SI: metres, joule, volts, radians; or in `of`."""
-    import pint  # takes 0.2 s: only where a unit is met
-
     unit = UNITS[name]
     other = UNITS[of or _SI[unit.kind]]
+    if unit is other:
+        return 1.0
+    import pint  # takes 0.2 to 0.4 s: only where a unit that is not of SI is met
+
     registry = pint.get_application_registry()
     return float(registry.convert(1.0, unit.pint, other.pint))
 
