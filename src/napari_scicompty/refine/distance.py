@@ -9,13 +9,13 @@ object and the probe are propagated back by the change, all at once.
 from __future__ import annotations
 
 import logging
-import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_scicompty.core.settings import setting
 from napari_scicompty.model.defocus import defocus_coupled, farthest
+from napari_scicompty.optics.adam import moments
 from napari_scicompty.refine.base import FallingRate
 from napari_scicompty.refine.survey import surveyed_distance
 
@@ -156,12 +156,9 @@ class ValleyDistance(FallingRate):
         step = state["step"] = state.get("step", 0) + 1
         chosen = np.random.default_rng([step, len(seen)]).permutation(seen)
         slope = valley_slope(estimate, measured, chosen[: self.patterns].tolist())
-        b1, b2 = BETAS
-        state["mean"] = b1 * state.get("mean", 0.0) + (1 - b1) * slope
-        state["square"] = b2 * state.get("square", 0.0) + (1 - b2) * slope**2
+        mean, unbiased, spread = moments(state, slope, step, BETAS)
         rate = self.rate * self.share_of_rate(step)
-        spread = math.sqrt(state["square"] / (1 - b2**step))
-        share = -rate * state["mean"] / (1 - b1**step) / (spread + 1e-30)
+        share = -rate * mean / unbiased / (spread + 1e-30)
         # The next slope is taken a nudge further.
         most = farthest(estimate) / (1 + 2 * NUDGE)
         return float(min(share, most / estimate.distance_m - 1))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_scicompty.core.robust import spread
 from napari_scicompty.optics import patches
 
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ def suspects(
     if not len(seen):
         return np.zeros(0, np.int64)
     middle = np.median(seen)
-    spread = 1.4826 * np.median(np.abs(seen - middle))
-    limit = max(middle + FAR_OFF * spread, WORSE * middle)
+    limit = max(middle + FAR_OFF * spread(seen), WORSE * middle)
     worst = np.argsort(-candidates, kind="stable")[: int(np.ceil(MOST * len(seen)))]
     return np.asarray(worst[candidates[worst] > limit])
 

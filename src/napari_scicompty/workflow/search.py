@@ -22,6 +22,7 @@ from napari_scicompty.algorithms.pie import RPIE
 from napari_scicompty.core.errors import EngineError
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.optics import grids
 from napari_scicompty.optics.propagators import propagator_for
 from napari_scicompty.workflow.start import (
     AutoStart,
@@ -172,9 +173,8 @@ def _side_m(scan: Scan) -> float:
 def largest_k(scan: Scan) -> float:
     """|k| in square pixels at which the pupil's rim is smeared over half the view."""
     h, w = scan.frame_shape
-    fy = (np.arange(h) - h // 2)[:, None] / h
-    fx = (np.arange(w) - w // 2)[None, :] / w
-    radius = np.hypot(fy, fx).ravel()
+    fy, fx = grids.coordinates((h, w))
+    radius = np.hypot(fy / h, fx / w).ravel()
     order = np.argsort(radius)
     light = np.cumsum(scan.mean_pattern.ravel()[order])
     rim = radius[order][np.searchsorted(light, 0.8 * light[-1])]
