@@ -9,6 +9,7 @@ import torch
 import napari_scicompty as sc
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.engine.run import Run
+from napari_scicompty.model.defocus import defocus_coupled
 from napari_scicompty.optics import propagators
 from napari_scicompty.refine.distance import valley_slope
 from small_scans import NEAR, SmallScan, settings, small_scan
@@ -37,7 +38,7 @@ def true_run(small: SmallScan) -> Run:
 def test_the_valley_is_flat_and_a_plain_change_of_distance_is_not() -> None:
     run = true_run(small_scan((40, 40), (5, 5), step=4, near=True))
     before = run.full_error()[0]
-    there = run.estimate.along_valley(0.05 * NEAR.distance_m)
+    there = defocus_coupled(run.estimate, 0.05 * NEAR.distance_m)
     assert there.distance_m == pytest.approx(1.05 * NEAR.distance_m)
     original = run.estimate
     run.estimate = there
@@ -45,7 +46,7 @@ def test_the_valley_is_flat_and_a_plain_change_of_distance_is_not() -> None:
     there.object, there.probe = original.object, original.probe
     plain = run.full_error()[0]
     assert abs(along - before) < 0.3 * abs(plain - before)
-    back = original.along_valley(2e-4).along_valley(-2e-4)
+    back = defocus_coupled(defocus_coupled(original, 2e-4), -2e-4)
     assert torch.allclose(back.probe, original.probe, atol=1e-3)
     assert back.distance_m == pytest.approx(original.distance_m)
 

@@ -400,7 +400,10 @@ def test_divergence_is_said_and_the_last_good_state_is_kept(
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        (RuntimeError("mat1 and mat2"), "failed at epoch 1: mat1 and mat2"),
+        (
+            RuntimeError("mat1 and mat2"),
+            "failed at epoch 1 with RPIE: RuntimeError: mat1",
+        ),
         (torch.OutOfMemoryError("CUDA"), "ran out of memory at epoch 1"),
         (ValueError("odd"), "ValueError: odd"),
     ],

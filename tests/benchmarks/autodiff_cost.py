@@ -103,7 +103,7 @@ class Gradients:
     def by_hand(self, batch: list[int], *, bilinear: bool) -> tuple[Tensor, ...]:
         """Return the gradients as `AutoDiff` takes them."""
         if self.seeks:
-            self.estimate.look_from(self.estimate.distance_m)
+            self.estimate.set_distance(self.estimate.distance_m)
         given = Parameters.of(self.estimate, self.measured, batch, self.free)
         model = model_of(self.estimate, batch, given, bilinear=bilinear)
         pattern, smallest = self.measured.pattern(batch), self.measured.smallest
@@ -114,8 +114,8 @@ class Gradients:
     def by_autograd(self, batch: list[int], *, bilinear: bool) -> tuple[Tensor, ...]:
         """Return the gradients of the model as one would write it down."""
         given = Parameters.of(self.estimate, self.measured, batch, self.free)
-        fraction = self.estimate.fraction(batch) + given.positions
-        corners, probes = self.estimate.corners(batch), given.probe[None]
+        fraction = self.estimate.placement.fraction(batch) + given.positions
+        corners, probes = self.estimate.placement.corners(batch), given.probe[None]
         if bilinear:
             views = _sampled(given.object, torch.tensor(corners) + fraction)
         else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_scicompty.optics.patches import intensity
+from napari_scicompty.optics.adam import moments, moments_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,16 +82,10 @@ def normalised(
     gradient: Tensor, memory: dict[str, Any], damping: float = 0.0
 ) -> Tensor:
     """Adam's step of size 1: minus the mean gradient over its usual size."""
-    b1, b2 = BETAS
-    if "mean" not in memory:
-        memory["mean"] = torch.zeros_like(gradient)
-        memory["square"] = _squared(gradient).zero_()
     step = memory["step"] = memory.get("step", 0) + 1
-    mean = memory["mean"].lerp_(gradient, 1 - b1)
-    square = memory["square"].lerp_(_squared(gradient), 1 - b2)
-    spread = (square / (1 - b2**step)).sqrt_()
+    mean, unbiased, spread = moments(memory, gradient, step, BETAS)
     spread += damping * spread.mean() + 1e-30
-    return mean / spread.mul_(-(1 - b1**step))
+    return mean / spread.mul_(-unbiased)
 
 
 def adam_of_rows(
@@ -102,23 +96,10 @@ def adam_of_rows(
     Each row counts its own steps. The memory is short: the first gradients, of a
     blurred object, tell nothing of the later ones.
     """
-    b1, b2 = BETAS_OF_ROWS
-    if "mean" not in memory:
-        shape = (count, *gradient.shape[1:])
-        memory["mean"], memory["square"] = gradient.new_zeros(2, *shape)
-        memory["step"] = gradient.new_zeros((count, *[1] * (gradient.ndim - 1)))
-    memory["step"][rows] += 1
-    memory["mean"][rows] = mean = memory["mean"][rows].lerp(gradient, 1 - b1)
-    memory["square"][rows] = square = memory["square"][rows].lerp(
-        gradient.square(), 1 - b2
+    mean, unbiased, spread = moments_of_rows(
+        memory, gradient, rows, count, BETAS_OF_ROWS
     )
-    step = memory["step"][rows]
-    spread = (square / (1 - b2**step)).sqrt() + 1e-30
-    return -mean / (1 - b1**step) / spread
-
-
-def _squared(field: Tensor) -> Tensor:
-    return intensity(field) if field.is_complex() else field.square()
+    return -mean / unbiased / (spread + 1e-30)
 
 
 OPTIMISERS: dict[str, Optimiser] = {"momentum": momentum, "adam": adam}

@@ -15,6 +15,7 @@ from napari_scicompty.algorithms._descent import FreeParameter
 from napari_scicompty.algorithms._optimisers import normalised
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.settings import Settings, setting
+from napari_scicompty.model.defocus import farthest
 from napari_scicompty.model.forward import phase_per_curvature
 from napari_scicompty.optics import differentiable, patches
 
@@ -132,7 +133,7 @@ class _Object(FreeParameter):
         _follow_canvas(estimate, descent.state)
         light = patches.intensity(descent.model.probes).sum(1)
         light = light.expand(len(descent.batch), -1, -1)
-        corners = estimate.corners(descent.batch)
+        corners = estimate.placement.corners(descent.batch)
         seen = patches.put_back(light, corners, estimate.canvas.shape)
         bound = seen.mul_(curvature.loss)
         if isinstance(curvature.object, torch.Tensor) or curvature.object:
@@ -197,7 +198,9 @@ class _Positions(FreeParameter):
         rate = descent.rate("positions_px")
         change = descent.of_rows(self.name, gradient).mul_(rate)
         descent.state.of(self.name).setdefault("before", estimate.positions_m)
-        estimate.move(descent.batch, change.clamp_(-LARGEST_MOVE_PX, LARGEST_MOVE_PX))
+        estimate.placement.move(
+            descent.batch, change.clamp_(-LARGEST_MOVE_PX, LARGEST_MOVE_PX)
+        )
 
     def end_epoch(self, epoch: Epoch) -> float | None:
         """Take off the move of all views together, which only moves the object.
@@ -232,7 +235,7 @@ class _Distance(FreeParameter):
         distance = estimate.distance_m
         descent.state.of(self.name).setdefault("before", distance)
         moved = distance * (1 + descent.rate("distance") * step)
-        estimate.look_from(min(moved, estimate.farthest_m))
+        estimate.set_distance(min(moved, farthest(estimate)))
 
     def end_epoch(self, epoch: Epoch) -> float | None:
         """Return the change of the distance, as a share of it."""

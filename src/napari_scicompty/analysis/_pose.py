@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import fft, ndimage
 
+from napari_scicompty.optics.grids import coordinates, zero_pixel
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -38,11 +40,8 @@ class Mover:
     def __init__(self, estimate: Field, lit: Mask) -> None:
         self.lit = np.pad(lit, MARGIN)
         self._field = _continued(np.pad(estimate.astype(complex), MARGIN), self.lit)
-        self.middle = np.array([n // 2 + MARGIN for n in lit.shape], float)
-        y, x = (
-            np.arange(n) - m for n, m in zip(self.lit.shape, self.middle, strict=True)
-        )
-        self.y, self.x = y[:, None], x[None, :]
+        self.middle = np.array([zero_pixel(n) for n in self.lit.shape], float)
+        self.y, self.x = coordinates(self.lit.shape)
         self._frequencies = [fft.fftfreq(n) for n in self.lit.shape]
         self._magnification = 1.0
         self._spectrum = fft.fft2(self._field)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.optics.grids import frequencies
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,10 +67,9 @@ def windowed_spectrum(field: NDArray[np.complexfloating], weight: Real) -> NDArr
 
 def rings(shape: tuple[int, ...], pixel: Real) -> tuple[NDArray[np.int64], Real]:
     """Ring of each Fourier pixel, beyond the last one for none, and frequencies."""
-    fy, fx = (fft.fftfreq(n, p) for n, p in zip(shape, pixel, strict=True))
     step = max(1 / (n * p) for n, p in zip(shape, pixel, strict=True))
     last = int(0.5 / pixel.max() / step + 1e-9)
-    ring = np.rint(np.hypot(fy[:, None], fx[None, :]) / step).astype(int)
+    ring = np.rint(np.hypot(*frequencies(shape, pixel.tolist())) / step).astype(int)
     ring[ring > last] = last + 1
     return ring, np.arange(last + 1) * step
 

@@ -15,6 +15,7 @@ from scipy import fft, ndimage
 
 from napari_scicompty.analysis._pose import MARGIN, RIM, Mover, Pose, phase_turn
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.optics.grids import from_zero
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,7 +148,7 @@ def shifted(field: Field, shift: Pair | Real, ramp: Pair | Real = (0, 0)) -> Com
     """
     fy, fx = (fft.fftfreq(n) for n in field.shape)
     turn = phase_turn(fy, fx, np.negative(shift))
-    y, x = (np.arange(n) - n // 2 for n in field.shape)
+    y, x = map(from_zero, field.shape)
     return np.asarray(fft.ifft2(fft.fft2(field) * turn) * phase_turn(y, x, ramp))
 
 

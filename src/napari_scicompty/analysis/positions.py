@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_scicompty.core.affine import FEWEST, PositionMap, fit_map
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.robust import spread
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -142,6 +143,6 @@ def outliers(snapshot: Snapshot, deviations: float = OUTLIER) -> NDArray[np.int6
         return np.zeros(0, np.int64)
     found = position_error(snapshot.positions_m, nominal)
     away = np.hypot(*(found.residuals_m / snapshot.pixel_size_m).T)
-    limit = max(1.0, deviations * 1.4826 * float(np.median(away)))
+    limit = max(1.0, deviations * spread(away, about=0))
     order = np.argsort(-away, kind="stable")
     return np.asarray(order[away[order] > limit])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import logging
+import sys
 from pathlib import Path  # noqa: TC003 - typer reads the hints
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +15,13 @@ from napari_scicompty.cli._compare import compare_with_truth
 from napari_scicompty.cli._focus import focus
 from napari_scicompty.cli._options import with_options
 from napari_scicompty.cli._reconstruct import reconstruct
+from napari_scicompty.cli._report import report_trouble
 from napari_scicompty.cli._resolution import frc, resolution
 from napari_scicompty.cli._simulate import simulate_scan
-from napari_scicompty.cli._terminal import say, tell
+from napari_scicompty.cli._terminal import listen, say, tell
 from napari_scicompty.cli._words import in_options, spoken
 from napari_scicompty.core.errors import EngineError, InputError
+from napari_scicompty.core.log import is_fault, kept_log, log_fault
 from napari_scicompty.core.version import __version__
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.files.writing import remove_parts
@@ -26,6 +30,8 @@ from napari_scicompty.results import is_result, open_result, provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,9 +53,18 @@ def _sentences(command: Callable[..., None]) -> Callable[..., None]:
         remove_parts()
         try:
             command(**values)
-        except (InputError, EngineError) as error:
-            say(f"error: {in_options(error)}", err=True)
-            raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            log_fault(log, error)
+            is_ours = isinstance(error, InputError | EngineError)
+            if is_ours:
+                say(f"error: {in_options(error)}", err=True)
+            if is_fault(error) and (path := kept_log()) is not None:
+                say(f"details in {path}; 'scicompty report' tells them", err=True)
+            if not is_ours:
+                raise
+            raise typer.Exit(2 if isinstance(error, InputError) else 1) from error
 
     return guarded
 
@@ -62,12 +77,25 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            metavar="",
+            help="Tell what is being done; -vv tells more.",
+        ),
+    ] = 0,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Say which."),
     ] = False,
 ) -> None:
-    pass
+    context.call_on_close(listen(verbose))
+    log.info("scicompty %s: %s", __version__, " ".join(sys.argv[1:]))
 
 
 @app.command()
@@ -103,6 +131,7 @@ app.command("resolution")(_sentences(resolution))
 app.command("frc")(_sentences(frc))
 app.command("compare")(_sentences(compare_with_truth))
 app.command("focus")(_sentences(focus))
+app.command("report")(_sentences(report_trouble))
 
 
 @app.command()

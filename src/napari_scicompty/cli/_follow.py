@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from napari_scicompty.cli._terminal import quiet
+from napari_scicompty.cli._terminal import console
 from napari_scicompty.core.errors import EngineError
 from napari_scicompty.data.diverged import DivergedError
 from napari_scicompty.workflow.search import ranked
@@ -68,7 +66,7 @@ class Follower:
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
-            console=Console(file=quiet(sys.stderr)),
+            console=console(),
         )
         self._search: TaskID | None = None
         self._tried: list[Candidate] = []

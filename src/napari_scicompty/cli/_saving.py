@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from napari_scicompty.cli._outputs import tell_saved
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.cli._words import in_options
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.log import log_fault
 from napari_scicompty.figures import save_figure
 from napari_scicompty.results import save_result
 from napari_scicompty.results.ome_tiff import save_ome_tiff
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from napari_scicompty.cli._job import Job
     from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.figures import FigureOptions
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -82,6 +86,7 @@ def _save_or_rescue(
     try:
         older = save_result(path, last, done, **door)
     except Exception as error:  # whatever it is: the result must not be lost
+        log_fault(log, error)
         place = rescue(last, done)
         if place is None:
             return InputError(f"{error}; no other place took the result either")
@@ -106,5 +111,6 @@ def _attempt(save: Callable[[], object]) -> Exception | None:
     except InputError as error:
         return error
     except Exception as error:  # one output must not take the others with it
+        log_fault(log, error)
         return InputError(f"an output could not be made: {error}")
     return None

@@ -12,6 +12,7 @@ from napari_scicompty.analysis.focus import probe_focus, refined_focus
 from napari_scicompty.analysis.preflight import preflight
 from napari_scicompty.core.device import free_bytes, pick_device
 from napari_scicompty.core.findings import level_of
+from napari_scicompty.core.units import shown_length
 from napari_scicompty.engine.plan import plan, size
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import list_datasets, read_patterns
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from napari_scicompty.data.snapshot import History, Snapshot
 
 Line = tuple[str, str]
-
-_PREFIXES = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
 def describe_scan(scan: Scan) -> Iterator[Line]:
@@ -137,10 +136,7 @@ def describe_geometry(geometry: Geometry) -> Iterator[Line]:
 
 def length(metres: float) -> str:
     """Write a length with a fitting unit."""
-    scale, prefix = next(
-        (pair for pair in _PREFIXES if abs(metres) >= 0.9999 * pair[0]), _PREFIXES[-1]
-    )
-    return f"{metres / scale:.5g} {prefix}m"
+    return shown_length(metres)
 
 
 def _by(pair: tuple[float, float]) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import typer
+from rich.console import Console
+from rich.highlighter import NullHighlighter
+from rich.logging import RichHandler
 
 from napari_scicompty.cli._words import spoken
+from napari_scicompty.core.log import OURS, keep_log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -27,6 +32,45 @@ def tell(lines: Iterable[tuple[str, str]]) -> None:
     for name, text in lines:
         shown = spoken(text) if name in ("note", "warning") else text
         say(f"{name + ':':<20} {shown}")
+
+
+def listen(verbose: int) -> Callable[[], None]:
+    """Keep the log file; with 1 tell the log here too, with 2 or more in detail.
+
+    Returns
+    -------
+    callable
+        Ends the telling.
+    """
+    keep_log()
+    logger = logging.getLogger(OURS)
+    if not verbose:
+        return lambda: None
+    handler = RichHandler(
+        console=console(), show_path=False, highlighter=NullHighlighter()
+    )
+    level, shape = logging.INFO, "%(message)s"
+    if verbose > 1:
+        level, shape = logging.DEBUG, f"%(name)s: {shape}"
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter(shape))
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+
+    def end() -> None:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+    return end
+
+
+def console() -> Console:
+    """Return the console of stderr; the bar must share that of the log."""
+    for handler in logging.getLogger(OURS).handlers:
+        if isinstance(handler, RichHandler):
+            return handler.console
+    return Console(file=quiet(sys.stderr))
 
 
 def _visible(text: str) -> str:

@@ -52,7 +52,7 @@ def load_recipe(path: Path) -> Recipe:
     try:
         return Recipe.load(path)
     except InputError as error:
-        raise RecipeError(str(error)) from None
+        raise RecipeError(str(error)) from error
 
 
 def in_options(error: Exception) -> str:

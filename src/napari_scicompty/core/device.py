@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from napari_scicompty.core.host_memory import available_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+log = logging.getLogger(__name__)
 
 
 def pick_device(name: str) -> torch.device:
@@ -33,6 +36,7 @@ def pick_device(name: str) -> torch.device:
     }
     have = [key for key, value in there.items() if value]
     if name == "auto":
+        log.debug("device auto: %s of %s", have[0], have)
         return torch.device(have[0])
     if name not in have:
         raise InputError(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class InputError(ValueError):
     """Input that cannot be used as it is (exit code 2)."""
+
+    is_fault: ClassVar[bool] = False
+    """Whether the program is at fault, so that its log is worth a look."""
 
 
 class EngineError(Exception):
@@ -12,3 +17,5 @@ class EngineError(Exception):
 
     Deliberately not a ``RuntimeError``: thread workers of Qt bindings swallow those.
     """
+
+    is_fault: ClassVar[bool] = True

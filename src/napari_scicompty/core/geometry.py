@@ -253,7 +253,7 @@ def _number(name: str, value: Any, unit: str = "metres") -> float:
         if isinstance(value, bool | np.bool_ | np.complexfloating):
             raise TypeError
         return float(value)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"Geometry.{name} is {value!r}; give a number, in {unit}"
-        ) from None
+        ) from error

@@ -113,7 +113,7 @@ class Settings(BaseModel):
             self._refuse_what_is_no_number(named | values)
             super().__init__(**named, **values)
         except ValidationError as error:
-            raise InputError(_sentence(type(self), error)) from None
+            raise InputError(_sentence(type(self), error)) from error
 
     def _refuse_what_is_no_number(self, values: dict[str, Any]) -> None:
         """Refuse ``"3"`` and True for 3, which pydantic takes, and counts out of reach.

@@ -1,4 +1,10 @@
-"""Stacks of frames that may be larger than memory: walked and read piece by piece."""
+"""Stacks of frames that may be larger than memory: walked and read piece by piece.
+
+`LazyStack` is kept although napari brings dask.array, which does the same: a pass over
+1 GB in random order takes half the time of dask's best where frames are compressed (2.1
+against 4.5 s), and a twentieth or less where they are plain (0.15 against 3.9 s), with
+less memory (36 against 43 MB, 5 against 24 MB); ``tests/benchmarks/stacks.py``.
+"""
 
 from __future__ import annotations
 

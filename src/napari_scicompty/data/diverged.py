@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from napari_scicompty.core.errors import EngineError
 
@@ -18,6 +18,8 @@ class DivergedError(EngineError):
     snapshot : Snapshot
         The last good state, from which a run can be continued or saved.
     """
+
+    is_fault: ClassVar[bool] = False
 
     def __init__(self, message: str, snapshot: Snapshot) -> None:
         super().__init__(message, snapshot)

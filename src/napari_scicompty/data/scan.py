@@ -342,8 +342,8 @@ def _check_patterns(patterns: Stack) -> None:
 def _checked_positions(positions: ArrayLike, count: int) -> NDArray[np.float64]:
     try:
         array = np.array(positions, np.float64)
-    except (TypeError, ValueError):
-        raise InputError("positions_m are not numbers; give (n, 2) metres") from None
+    except (TypeError, ValueError) as error:
+        raise InputError("positions_m are not numbers; give (n, 2) metres") from error
     if array.ndim != 2 or array.shape[1] != 2:
         raise InputError(
             f"positions_m have shape {array.shape}; give (n, 2): y and x in metres"

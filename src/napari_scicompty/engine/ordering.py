@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scicompty.optics.patches import intensity
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from napari_scicompty.model.estimate import Estimate
 
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 _SALT = 0x6170617274
 _NOWHERE = 2**30
+
+DARK = 0.01
+"""Share of the light on each side that counts as none."""
 
 
 class ScanOrder:
@@ -150,6 +156,17 @@ def non_overlapping(
     size : int
         Patterns of a group, at most.
     """
-    corners = np.array(estimate.corners(range(count)))
-    reach = estimate.lit_size
+    corners = np.array(estimate.placement.corners(range(count)))
+    reach = lit_size(estimate.probe_kept.copied())
     return lambda seed: groups_apart(corners, reach, size, seed)
+
+
+def lit_size(probe: Tensor) -> tuple[int, int]:
+    """Return rows and columns (y, x) that hold 98 % of the light of modes (m, h, w)."""
+    light = intensity(probe).sum(0).cpu().numpy()
+    sides = []
+    for axis in (1, 0):
+        below = np.cumsum(light.sum(axis, dtype=float)) / light.sum(dtype=float)
+        inside = np.flatnonzero((below > DARK) & (below < 1 - DARK))
+        sides.append(len(inside) + 1)
+    return sides[0], sides[1]

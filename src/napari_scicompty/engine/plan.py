@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from napari_scicompty.algorithms.base import Algorithm
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.engine.run_settings import RunSettings
+
+log = logging.getLogger(__name__)
 
 SHORT_OF_MEMORY = (
     "The device {} ran out of memory {}; use fewer modes, a smaller batch or crop the "
@@ -178,6 +181,7 @@ def keep(
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
+            log.warning("patterns do not fit as planned (%s): %s", chosen, str(error))
         else:
             return chosen, kept
         chosen = smaller(chosen, scan, algorithm, settings, modes)

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
@@ -20,19 +21,19 @@ from napari_scicompty.core.device import (
     is_out_of_memory,
     pick_device,
 )
-from napari_scicompty.core.errors import EngineError
 from napari_scicompty.data.snapshot import Refined, Snapshot
 from napari_scicompty.engine.changes import after
 from napari_scicompty.engine.checkpoint import Live, record_of
 from napari_scicompty.engine.controls import Controls, PathValue, recorded
 from napari_scicompty.engine.guard import Divergence, HoldoutStop, given_up
-from napari_scicompty.engine.ordering import ScanOrder, non_overlapping
 from napari_scicompty.engine.pattern_errors import PatternErrors, full_pass
 from napari_scicompty.engine.plan import keep, less_memory, plan
 from napari_scicompty.engine.progress import Progress
+from napari_scicompty.engine.run_log import RunLog, as_engine_error
 from napari_scicompty.engine.run_settings import RunSettings, included
-from napari_scicompty.engine.stepper import Stepper
+from napari_scicompty.engine.schedule import Schedule
 from napari_scicompty.engine.verdicts import verdicts
+from napari_scicompty.model.ambiguities import recentre, rescale
 from napari_scicompty.optics import registration
 from napari_scicompty.optics.patches import intensity
 
@@ -75,6 +76,9 @@ class Run:
         pattern or a control that was set beforehand is not valid.
     """
 
+    log_level: ClassVar[int] = logging.INFO
+    """Level of the lines of the log that any run has."""
+
     def __init__(
         self,
         scan: Scan,
@@ -92,7 +96,7 @@ class Run:
         self.last_epoch = start.epoch + settings.epochs
         self.history = start.history
         self.elapsed_s = self.started_s = start.elapsed_s
-        self._start = start
+        self._start, self._log = start, RunLog(self.log_level)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
         asked = (scan, algorithm, settings, len(start.probe))
@@ -108,10 +112,8 @@ class Run:
         self._holdout.take_up(start, self.measured.held_out)
         self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
-        self._stepper = Stepper(len(scan), device, graphs=settings.recorded)
-        self._order = ScanOrder(len(scan), settings.seed)
-        self._begin_order()
-        self._order.at = start.batch
+        self._schedule = Schedule(self.live, settings, start.batch)
+        self._schedule.begin(self.epoch, self._batch_size, self.settings)
         self._expect_steps()
         self._errors, self._error = self._begun_errors(start)
         best = min(self.history.errors, default=math.inf)
@@ -121,6 +123,7 @@ class Run:
         self.controls.bind(self._checked)
         weakref.finalize(self, registration.release)
         self._good = self.snapshot()
+        self._log.begins(self, self._batch_size, self._included, self._error)
 
     # -- the loop ---------------------------------------------------------------------
     @property
@@ -146,7 +149,7 @@ class Run:
         EngineError
             Out of memory, or another fault of the device.
         """
-        began, first = time.perf_counter(), self.epoch
+        began, first, was_done = time.perf_counter(), self.epoch, self.done
         try:
             with torch.no_grad(), cpu_threads(self._threads):
                 while not self.done:
@@ -160,27 +163,28 @@ class Run:
                         break
                     if seconds is not None and time.perf_counter() - began > seconds:
                         break
-        except RuntimeError as error:
-            raise EngineError(
-                f"The engine failed at epoch {self.epoch}: {error}"
-            ) from None
+        except Exception as error:
+            fault = as_engine_error(error, self.epoch, self.algorithm)
+            if fault is error:
+                raise
+            raise fault from error
         finally:
             self.elapsed_s += time.perf_counter() - began
+        if self.done and not was_done:
+            self._log.ends(self, self._error)
 
     def step(self) -> None:
         """Apply changes, then do one batch; at the end of an epoch, tidy up."""
         if self.controls.apply(self._apply) and self.done:
             return
-        batch = self._order.take(self._batch_size, self._included)
-        if batch:
-            self._stepper.step(batch, self.live, self._errors)
-        if self._order.over:
+        self._schedule.step(self._batch_size, self._included, self._errors)
+        if self._schedule.order.over:
             self._end_epoch()
 
     @property
     def batch(self) -> int:
         """Patterns of the epoch that had their turn."""
-        return self._order.at
+        return self._schedule.order.at
 
     @property
     def _batch_size(self) -> int:
@@ -191,17 +195,11 @@ class Run:
         updates = self.settings.updates_probe(self.epoch)
         context = StepContext(self.epoch, updates, self.refining.clips_to_detector)
         self.estimate.probe_is_known = self.settings.freeze_probe
-        order = self._order.to_come(self._included)
-        self.measured.storage.expect(order, self._batch_size)
-        if why := self._stepper.expect(order, self.algorithm, context, self.live):
+        told = (self.algorithm, context, self._batch_size, self._included)
+        if why := self._schedule.expect(*told):
             note = f"steps are not recorded here, they go on plainly: {why}"
             self.history = self.history.add(notes=[note])
-
-    def _begin_order(self) -> None:
-        size, groups = self._batch_size, None
-        if size > 1 and self.settings.apart:
-            groups = non_overlapping(self.estimate, len(self.scan), size)
-        self._order.begin(self.epoch, groups)
+            self._log.warning(note)
 
     def _end_epoch(self) -> None:
         error = self._errors.error(self._included)
@@ -210,12 +208,13 @@ class Run:
             self._fall_back(why)
             return
         if self.settings.updates_probe(self.epoch):
-            self.estimate.rescale(self._power)
+            rescale(self.estimate, self._power)
             if not self.estimate.propagator.sees_shifts:
-                self.estimate.recentre()
+                recentre(self.estimate)
         self._error = error
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
+        self._log.epoch(self.epoch, error)
         own = self.algorithm.end_epoch(self.estimate, self.measured, self.live.state)
         z = self.estimate.distance_m
         refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
@@ -235,7 +234,7 @@ class Run:
             self._end_early(error)
 
     def _begin_epoch(self) -> None:
-        self._begin_order()
+        self._schedule.begin(self.epoch, self._batch_size, self.settings)
         self._expect_steps()
         self._errors.begin_epoch()
 
@@ -254,16 +253,19 @@ class Run:
             self.epoch = self.last_epoch = end.best.epoch
             history = dataclasses.replace(end.best.history, changes=history.changes)
         self.history = history.add(notes=[end.note])
+        self._log.info(end.note, self.epoch)
 
     def _fall_back(self, why: str) -> None:
         """Go back to the last good state with gentler weights, once; else stop."""
         good = self._good
         gentler = None if self._divergence.fell_back else self.algorithm.gentler()
         if gentler is None:
+            self._log.gives_up(why, good.epoch)
             raise given_up(why, good.replace(history=self.history))
         self._divergence.fell_back = True
         with self.controls.exclusively():
             self.algorithm = gentler
+        self._log.goes_back(why, good.epoch, gentler)
         self.live.restore(good, gentler)
         self.history = self.history.add(
             notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
@@ -278,6 +280,7 @@ class Run:
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
+            self._log.warning(error)
         else:
             return
         # Only here, after the traceback, is the memory of the step free again.
@@ -288,6 +291,7 @@ class Run:
             self.plan = less.plan
             self.measured.keep(self.scan, less.plan.keeping, device)
         note = less.note.format(self.epoch + 1, device, good.epoch)
+        self._log.warning(note)
         self.live.restore(good, self.algorithm)
         self.epoch, now = good.epoch, (good.epoch, good.batch)
         self.history = good.history.before(self.history, *now, note)
@@ -305,11 +309,12 @@ class Run:
         return after(own, changes, self.refining, self.scan)
 
     def _apply(self, changes: Sequence[PathValue]) -> None:
-        kind = type(self.algorithm)
-        own = {"algorithm": self.algorithm, "run": self.settings}
-        groups = {**own, **self.refining.refiners}
+        kind, own = type(self.algorithm), {"algorithm": self.algorithm}
+        groups = {**own, "run": self.settings, **self.refining.refiners}
         now = (self.epoch, self.batch)
-        self.history = self.history.add(changes=recorded(groups, changes, *now))
+        records = recorded(groups, changes, *now)
+        self.history = self.history.add(changes=records)
+        self._log.changes(records)
         to, self._included = self._checked(changes)
         self.estimate.include(self._included)
         self.algorithm, self.settings = to.pop("algorithm"), to.pop("run")
@@ -327,10 +332,10 @@ class Run:
             self.measured.power, self.estimate.object.device
         )
         if math.isfinite(start.error):
-            errors.take_up_from(start, self._order.visited)
+            errors.take_up_from(start, self._schedule.order.visited)
             return errors, start.error
         error, passed = self.full_error()
-        errors.take_up(passed, self._included, self._order.visited)
+        errors.take_up(passed, self._included, self._schedule.order.visited)
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
         return errors, error
 
@@ -351,20 +356,15 @@ class Run:
         """Keep in the history what was found to be odd, once."""
         if finding is not None and finding.as_note not in self.history.notes:
             self.history = self.history.add(notes=[finding.as_note])
+            self._log.info(finding, self.epoch)
 
     # -- what can be seen -------------------------------------------------------------
     @property
     def progress(self) -> Progress:
         """How far the run is, as a record of its own."""
-        return Progress(
-            self.epoch,
-            self.last_epoch,
-            self._start.epoch,
-            self.batch,
-            len(self.scan),
-            self.elapsed_s - self.started_s,
-            self.history,
-        )
+        epochs = (self.epoch, self.last_epoch, self._start.epoch)
+        spent = self.elapsed_s - self.started_s
+        return Progress(*epochs, self.batch, len(self.scan), spent, self.history)
 
     def snapshot(self, *, exact: bool = False) -> Snapshot:
         """Copy the present state; with `exact`, its error by a full pass.

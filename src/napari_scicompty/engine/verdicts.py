@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scicompty.core.findings import Finding, numbered
+from napari_scicompty.core.robust import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,5 +133,4 @@ def noise_error(scan: Scan) -> float:
 def _stands_out(values: NDArray[np.floating]) -> NDArray[np.bool_]:
     logs = np.log(values)
     away = logs - np.median(logs)
-    spread = 1.4826 * float(np.median(np.abs(away)))
-    return away > max(float(np.log(_TIMES)), _SPREADS * spread)
+    return away > max(float(np.log(_TIMES)), _SPREADS * spread(logs))

@@ -13,6 +13,7 @@ from matplotlib.transforms import ScaledTranslation
 from scipy import ndimage
 
 from napari_scicompty.analysis.complex_colours import complex_colours
+from napari_scicompty.core.units import shown_length
 from napari_scicompty.optics.modes import orthogonal_modes
 
 if TYPE_CHECKING:
@@ -271,6 +272,4 @@ def round_length(metres: float) -> tuple[float, str]:
     """
     power = 10.0 ** math.floor(math.log10(metres))
     length = max(step * power for step in (1, 2, 5) if step * power <= metres)
-    units = {"m": 1.0, "mm": 1e-3, "µm": 1e-6, "nm": 1e-9, "pm": 1e-12}
-    unit = next((u for u, s in units.items() if length >= 0.9999 * s), "pm")
-    return length, f"{length / units[unit]:.3g} {unit}"
+    return length, shown_length(length, ".3g")

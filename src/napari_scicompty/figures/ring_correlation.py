@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from napari_scicompty.core.units import SHOWN, UNITS, fitting, size
 from napari_scicompty.figures import FigureOptions
 from napari_scicompty.figures._output import write_figure
 from napari_scicompty.files.writing import RING_TABLE, replacing
@@ -25,8 +26,6 @@ WIDTH_MM = 120.0
 _MM = 1 / 25.4
 _ASPECT = 0.62
 """Height over width of the page."""
-_UNITS = ((1e-6, "µm", "mm"), (1e-9, "nm", "µm"), (1e-12, "pm", "nm"))
-"""Length of a half period, its name, and the name of a thousand of it."""
 _THRESHOLDS = (("half_bit", "half-bit", "#0072b2"), ("one_bit", "1-bit", "#d55e00"))
 _ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 
@@ -82,7 +81,7 @@ def draw_ring_correlation(
         width = options.width_mm * _MM
         figure = Figure(figsize=(width, _ASPECT * width), layout="constrained")
         axes = figure.add_subplot()
-        unit = next((u for u in _UNITS if frc.pixel_m >= u[0]), _UNITS[-1])
+        unit = ring_unit(frc.pixel_m)
         frequency = frc.frequency * 1e3 * unit[0]
         axes.plot(frequency, frc.correlation, color="black", linewidth=1, label="FRC")
         for name, label, colour in _THRESHOLDS:
@@ -102,6 +101,13 @@ def draw_ring_correlation(
                 axes.plot(at, level, "o", color=colour, markersize=4)
         _label(axes, frc, float(frequency[-1]), unit)
     return figure
+
+
+def ring_unit(pixel_m: float) -> tuple[float, str, str]:
+    """Length of a unit for half periods, its symbol, and that of a thousand of it."""
+    unit = fitting(pixel_m, ("um", "nm", "pm"), least=1)
+    thousand = SHOWN[SHOWN.index(unit.name) - 1]
+    return size(unit.name), unit.symbol, UNITS[thousand].symbol
 
 
 def _label(

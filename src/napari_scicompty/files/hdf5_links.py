@@ -37,7 +37,7 @@ def open_file(path: Path, **options: Any) -> tuple[h5py.File, bool]:
             raise InputError(
                 f"{path}: is locked by a program that writes to it; wait until that is "
                 "done, or set HDF5_USE_FILE_LOCKING=FALSE to read it all the same"
-            ) from None
+            ) from error
     return h5py.File(path, "r", locking=False, **options), True
 
 

@@ -244,10 +244,10 @@ def damaged_in(path: Path, only: Sequence[str] = ()) -> list[str]:
             timeout=_LOOK_S,
         )
         return list(json.loads(done.stdout))
-    except (ValueError, subprocess.TimeoutExpired):
+    except (ValueError, subprocess.TimeoutExpired) as error:
         raise InputError(
             f"{path}: is so damaged that it cannot be looked at; use another copy"
-        ) from None
+        ) from error
 
 
 def refuse_damaged(path: Path, only: Sequence[str] = ()) -> None:

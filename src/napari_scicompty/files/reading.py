@@ -32,10 +32,10 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     """
     try:
         return Path(path).expanduser()
-    except RuntimeError:
+    except RuntimeError as error:
         raise InputError(
             f"{path}: there is no such user here; write the path without '~'"
-        ) from None
+        ) from error
 
 
 def as_text(text: str) -> str:
@@ -57,18 +57,18 @@ def reading(path: Path, kind: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; check the path") from None
-    except PermissionError:
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: there is no such file; check the path") from error
+    except PermissionError as error:
         raise InputError(
             f"{path}: no right to read it; ask for access or copy it elsewhere"
-        ) from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; give a {kind}") from None
-    except MemoryError:
+        ) from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path}: is a folder; give a {kind}") from error
+    except MemoryError as error:
         raise InputError(
             f"{path}: does not fit into memory; save it uncompressed or crop it first"
-        ) from None
+        ) from error
     except Exception as error:
         detail = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise InputError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import secrets
 import stat
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     StrPath = str | os.PathLike[str]
     Ours = Callable[[Path], bool]
+
+log = logging.getLogger(__name__)
 
 MARK = "napari-scicompty 5d1f6a2c"
 """Stands in every picture and table that can carry it, so that we know our own."""
@@ -107,6 +110,7 @@ def replacing(
                 os.replace(target, keep_as)
             os.replace(part, target)
             _sync_folder(target.parent)
+            log.debug("wrote %s", target)
         finally:
             with suppress(OSError):
                 part.unlink()
@@ -224,6 +228,7 @@ def _writing(target: Path) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, MemoryError, UnicodeError) as error:
+        log.debug("%s was not written", target, exc_info=True)
         raise WriteError(_sentence(target, error)) from error
 
 
@@ -323,4 +328,5 @@ def remove_parts() -> None:
                 part = Path(json.loads(note.read_text(encoding="ascii")))
                 if part.suffix == ".part":
                     part.unlink(missing_ok=True)
+                    log.info("removed %s, which a killed process left", part)
             note.unlink(missing_ok=True)

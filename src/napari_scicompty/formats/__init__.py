@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from importlib import import_module
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.formats._raw import Raw
+
+log = logging.getLogger(__name__)
 
 
 class Format(NamedTuple):
@@ -112,7 +115,15 @@ def open_scan(
     """
     chosen = OpenChoices(**choices)
     where = None if positions is None else _path(positions, "positions")
-    return assemble(_path(path, "path"), where, geometry, chosen, read=read_patterns)
+    scan = assemble(_path(path, "path"), where, geometry, chosen, read=read_patterns)
+    log.info(
+        "opened %s: %d patterns of %d x %d pixels", path, len(scan), *scan.frame_shape
+    )
+    for line in scan.report:
+        log.debug("%s: %s", path, line)
+    for finding in scan.findings:
+        log.info("%s: %s", path, finding)
+    return scan
 
 
 def open_positions(path: str | os.PathLike[str]) -> NDArray[np.float64]:
@@ -172,6 +183,7 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
             )
     *first, last = (import_module(f"{__name__}.{f.module}") for f in fitting)
     module = next((m for m in first if m.recognises(path)), last)
+    log.debug("%s is read by %s", path, module.__name__)
     raw: Raw = module.read(path, chosen)
     if not chosen.damaged and not path.is_dir():
         refuse_damaged(path)

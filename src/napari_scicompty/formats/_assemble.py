@@ -12,7 +12,8 @@ from napari_scicompty import prepare
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.findings import Finding
 from napari_scicompty.core.geometry import Geometry
-from napari_scicompty.data.checks.span import METRES, check_span
+from napari_scicompty.core.units import size
+from napari_scicompty.data.checks.span import check_span
 from napari_scicompty.data.scan import NotFinite, Scan, Source
 from napari_scicompty.files.hdf5_links import linked_files
 from napari_scicompty.files.reading import expanded, reading
@@ -83,7 +84,7 @@ def assemble(
         check_span(placed, *taken)
         return _scan(frames, placed, source, raw.excluded)
     except InputError as error:
-        raise InputError(f"{path.name}: {error}") from None
+        raise InputError(f"{path.name}: {error}") from error
 
 
 def _scan(
@@ -291,7 +292,7 @@ def _naming(where: str, step: Callable[[], RawFrames]) -> RawFrames:
     try:
         return step()
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {error}") from error
 
 
 def _placed(
@@ -302,7 +303,7 @@ def _placed(
     order = found.order if order == "auto" else order
     rows_columns = found.columns[:, ::-1] if order == "xy" else found.columns
     signs = np.where([choices.flip_y, choices.flip_x], -1.0, 1.0)
-    scale = np.array(pixel) if unit == "px" else METRES[unit]
+    scale = np.array(pixel) if unit == "px" else size(unit)
     words = {"px": "object pixels", "m": "metres"}.get(unit, unit)
     note = f"{found.name}: positions taken as {_ORDER[order]} in {words}"
     flips = [axis for axis in "xy" if getattr(choices, f"flip_{axis}")]

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import constants
 
+from napari_scicompty.core import units
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.core.stacks import LazyStack
@@ -27,27 +27,14 @@ if TYPE_CHECKING:
 
 _KIND = "HDF5 file"
 SUFFIXES = (".cxi", ".h5", ".hdf5", ".hdf", ".nxs", ".mat")
-SI = {
-    "m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "angstrom": 1e-10, "pm": 1e-12,
-    "J": 1.0, "eV": constants.e, "keV": 1e3 * constants.e,
-}  # fmt: skip
-"""Units by their usual names, in metres and joule."""
-_OTHER_NAMES = {
-    "metre": "m", "metres": "m", "meter": "m", "meters": "m",
-    "millimeter": "mm", "millimetre": "mm",
-    "µm": "um", "μm": "um", "micron": "um", "microns": "um", "micrometer": "um",
-    "micrometre": "um", "nanometer": "nm", "nanometre": "nm",
-    "å": "angstrom", "a": "angstrom", "ang": "angstrom", "angstroms": "angstrom",
-    "joule": "J", "pixel": "px", "pixels": "px", "px": "px",
-}  # fmt: skip
-_NAMES = {name.lower(): name for name in SI} | _OTHER_NAMES
 
 
 def unit_of(dataset: h5py.Dataset) -> str:
     """Tell the unit by its usual name where that is known, as written where not."""
     unit = dataset.attrs.get("units", dataset.attrs.get("unit", ""))
     text = (unit.decode() if isinstance(unit, bytes) else str(unit)).strip()
-    return _NAMES.get(text.lower(), text)
+    known = units.named(text)
+    return text if known is None else known.name
 
 
 def in_si(
@@ -61,12 +48,12 @@ def in_si(
         A unit that is not known.
     """
     unit = unit or unit_of(dataset)
-    factor = SI.get(unit) if unit else 1.0
-    if factor is None:
+    if unit and unit not in units.OF_FILES:
         raise InputError(
             f"{path}: {dataset.name} is in {unit!r}, a unit that is not known; use one "
-            f"of {', '.join(SI)}"
+            f"of {', '.join(units.OF_FILES)}"
         )
+    factor = units.size(unit) if unit else 1.0
     return read_small(dataset, "uif").astype(np.float64) * factor
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import constants
 
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.core.geometry import check_fields
+from napari_scicompty.core.geometry import Geometry, check_fields
 from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
@@ -175,7 +175,7 @@ def _wavelength(file: Tree, path: Path) -> tuple[float | None, str]:
         return None, ""
     if not _WAVELENGTHS_M[0] < wavelength < _WAVELENGTHS_M[1]:
         return None, f"{origin} gives a wavelength of {wavelength:.3g} m: not used"
-    ev = hc / wavelength / constants.e
+    ev = Geometry(wavelength, 1, 1).energy_ev
     return wavelength, f"wavelength {wavelength:.5g} m ({ev:.6g} eV) from {origin}"
 
 
@@ -184,7 +184,7 @@ def _energy_ev(file: Tree, geometry: dict[str, Any]) -> float | None:
     is_told = _first(file, _BEAM) is not None or SOURCE + "wavelength" not in file
     if "wavelength_m" not in geometry or not is_told:
         return None
-    return constants.h * constants.c / geometry["wavelength_m"] / constants.e
+    return Geometry(geometry["wavelength_m"], 1, 1).energy_ev
 
 
 def _stored_basis(file: Tree, path: Path) -> NDArray[np.float64]:

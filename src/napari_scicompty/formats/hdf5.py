@@ -12,10 +12,11 @@ import numpy as np
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.core.units import UNITS, size
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._beam import electrons
-from napari_scicompty.formats._hdf5 import SI, filled_in, in_si, load, unit_of
+from napari_scicompty.formats._hdf5 import filled_in, in_si, load, unit_of
 from napari_scicompty.formats._raw import (
     POSITION_UNITS,
     MissingChoice,
@@ -112,10 +113,10 @@ def hints(rows: list[DatasetRow]) -> dict[str, str]:
 def energy_of_electrons(row: DatasetRow) -> Finding | None:
     """Ask whether a dataset that fits ``energy_key`` holds a voltage of electrons."""
     unit = row.units or "eV"
-    if "energy_key" not in row.fits or unit not in ("eV", "keV", "J"):
+    if "energy_key" not in row.fits or not _is(unit, "energy"):
         return None
     assert isinstance(row.value, float)
-    return electrons(row.value * SI[unit] / SI["eV"], row.path)
+    return electrons(row.value * size(unit) / size("eV"), row.path)
 
 
 # -- patterns and mask --------------------------------------------------------------
@@ -283,7 +284,7 @@ def _geometry(
             field, value = _field(quantity, numbers)
             values[field] = value
             why = "" if chosen != "auto" or unit_of(dataset) else " (unit assumed)"
-            shown = ", ".join(f"{number:.6g}" for number in numbers / SI[unit])
+            shown = ", ".join(f"{number:.6g}" for number in numbers / size(unit))
             what = quantity.replace("_", " ")
             notes.append(f"{what}: {shown} {unit}{why}, from {dataset.name}")
     return values, notes
@@ -298,11 +299,14 @@ _QUANTITIES = {
 """What may be named, and its unit where neither user nor file say one."""
 
 
+def _is(unit: str, kind: str) -> bool:
+    return unit in UNITS and UNITS[unit].kind == kind
+
+
 def _check_kind(
     unit: str, default: str, dataset: h5py.Dataset, path: Path, key: str
 ) -> None:
-    energies = ("J", "eV", "keV")
-    if unit not in SI or (unit in energies) != (default in energies):
+    if not _is(unit, UNITS[default].kind):
         raise InputError(
             f"{path}: {dataset.name} ({key}) is in {unit!r}, not a unit that fits; "
             f"choose {key.removesuffix('_key')}_unit"
@@ -333,7 +337,7 @@ def _energy_ev(geometry: dict[str, Any], choices: OpenChoices) -> float | None:
 def _field(quantity: str, numbers: NDArray[np.float64]) -> tuple[str, Any]:
     """Return the field of `Geometry` that a quantity gives, and its value."""
     if quantity == "energy":
-        energy_ev = float(numbers[0]) / SI["eV"]
+        energy_ev = float(numbers[0]) / size("eV")
         return "wavelength_m", Geometry.from_energy(energy_ev, 1, 1).wavelength_m
     if quantity == "detector_pixel":
         return "detector_pixel_m", (float(numbers[0]), float(numbers[-1]))

@@ -171,11 +171,11 @@ def _from_text(path: Path) -> Positions:
 def _row(words: list[str], path: Path, number: int) -> tuple[float, float]:
     try:
         x, y = map(float, words)
-    except ValueError:
+    except ValueError as error:
         raise InputError(
             f"{path}, line {number}: {' '.join(words)[:60]!r} is not two numbers; give "
             "two a line, separated by a space or a comma"
-        ) from None
+        ) from error
     if not (math.isfinite(x) and math.isfinite(y)):
         raise InputError(
             f"{path}, line {number}: the position {' '.join(words)[:60]!r} is not "

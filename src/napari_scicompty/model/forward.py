@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from napari_scicompty.core.device import exact_dtype
-from napari_scicompty.optics import differentiable
+from napari_scicompty.optics import differentiable, grids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +99,9 @@ def model_of(
         Four taps of the object, instead of shifts in Fourier space.
     """
     view = estimate.canvas.view
-    corners = estimate.corners(batch)
-    away = estimate.from_middle(batch).to(given.affine)
-    fraction = estimate.fraction(batch).to(given.positions)
+    corners = estimate.placement.corners(batch)
+    away = estimate.placement.from_middle(batch).to(given.affine)
+    fraction = estimate.placement.fraction(batch).to(given.positions)
     fraction = fraction + given.positions + away @ given.affine.T
     probes = given.probe.unsqueeze(0)
     if given.focus.requires_grad:
@@ -131,7 +131,7 @@ def model_of(
 def phase_per_curvature(estimate: Estimate) -> Tensor:
     """Return q = pi r^2 / lambda (h, w) from the middle of a view, in rad m."""
     y, x = (
-        ((torch.arange(n, dtype=torch.float64) - (n - 1) / 2) * step).square()
+        torch.from_numpy(grids.from_middle(n) * step).square()
         for n, step in zip(
             estimate.canvas.view, estimate.canvas.pixel_size_m, strict=True
         )

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scicompty.optics import grids
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -26,7 +28,7 @@ def disc_probe(
     focus_sample_m : float, optional
         Distance to the focus upstream (> 0: diverging); flat phase without it.
     """
-    y, x = _coordinates(shape, pixel_size_m)
+    y, x = grids.coordinates(shape, pixel_size_m)
     r2 = y**2 + x**2
     edge = min(pixel_size_m)
     amplitude = np.clip((radius_m - np.sqrt(r2)) / edge + 0.5, 0, 1)
@@ -50,7 +52,7 @@ def zone_plate_probe(
     aperture : (float, float)
         Sines of the half angles of the stop and of the rim, as seen from the focus.
     """
-    fy, fx = _frequencies(shape)
+    fy, fx = map(np.fft.fftshift, grids.frequencies(shape))
     sine = wavelength_m * np.hypot(fy / pixel_size_m[0], fx / pixel_size_m[1])
     pupil = ((sine >= aperture[0]) & (sine <= aperture[1])).astype(float)
     return defocused_pupil(pupil, pixel_size_m, wavelength_m, defocus_m)
@@ -72,25 +74,9 @@ def defocused_pupil(
     pupil : (h, w)
         Amplitude over far-field angles, zero frequency in the middle.
     """
-    fy, fx = _frequencies(pupil.shape)
+    fy, fx = map(np.fft.fftshift, grids.frequencies(pupil.shape))
     k = -wavelength_m * defocus_m / np.square(pixel_size_m)
     phase = np.pi * (k[0] * fy**2 + k[1] * fx**2)
     spectrum = np.fft.ifftshift(pupil * np.exp(1j * phase))
     field: NDArray[np.complexfloating] = np.fft.fftshift(np.fft.ifft2(spectrum))
     return field.astype(np.complex64)
-
-
-def _coordinates(
-    shape: tuple[int, ...], pixel: Pair
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    y = (np.arange(shape[0]) - shape[0] // 2) * pixel[0]
-    x = (np.arange(shape[1]) - shape[1] // 2) * pixel[1]
-    return y[:, None], x[None, :]
-
-
-def _frequencies(
-    shape: tuple[int, ...],
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    fy = np.fft.fftshift(np.fft.fftfreq(shape[0]))
-    fx = np.fft.fftshift(np.fft.fftfreq(shape[1]))
-    return fy[:, None].astype(float), fx[None, :].astype(float)

@@ -11,6 +11,7 @@ import torch
 from scipy.fft import next_fast_len
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.optics import grids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -223,10 +224,10 @@ def angular_spectrum_kernel(
     Express 17, 19662, 2009); evanescent ones, too. Zero frequency first. With
     `derivative` dH/dz = i g H, in 1/m.
     """
-    fy, fx = (np.fft.fftfreq(n, p) for n, p in zip(grid, pixel_size_m, strict=True))
+    fy, fx = grids.frequencies(grid, pixel_size_m)
     limits = band_limit(grid, pixel_size_m, wavelength_m, distance_m)
-    sine2 = wavelength_m**2 * (fy[:, None] ** 2 + fx[None, :] ** 2)
-    carried = (np.abs(fy)[:, None] <= limits[0]) & (np.abs(fx)[None, :] <= limits[1])
+    sine2 = wavelength_m**2 * (fy**2 + fx**2)
+    carried = (np.abs(fy) <= limits[0]) & (np.abs(fx) <= limits[1])
     carried &= sine2 < 1
     root = np.sqrt(np.where(carried, 1 - sine2, 1))
     g = -(2 * np.pi / wavelength_m) * sine2 / (1 + root)

@@ -30,6 +30,11 @@ class TwoSpaces:
         return self._field.numel()
 
     @property
+    def modes(self) -> int:
+        """Fields that it consists of."""
+        return len(self._field)
+
+    @property
     def field(self) -> Tensor:
         """The field itself; whoever gets it may change it in place."""
         return self.as_batch[0]

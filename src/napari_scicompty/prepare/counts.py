@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.host_memory import room_for_a_stack
+from napari_scicompty.core.robust import NORMAL, spread
 from napari_scicompty.core.stacks import changed, chunks
 from napari_scicompty.prepare.frames import F, frame_shape, good_pixels
 
@@ -105,12 +106,9 @@ def mask_hot_pixels(scan: F, sigma: float) -> F:
     good = good_pixels(scan)
     amplitude = np.where(good, np.sqrt(_mean_pattern(scan)), 0)
     excess = amplitude - ndimage.median_filter(amplitude, 5)
-    spread = 1.4826 * ndimage.median_filter(np.abs(excess), 5)
-    floor = max(
-        1.4826 * float(np.median(np.abs(excess[good]))),
-        0.5 / math.sqrt(len(scan.patterns)),
-    )
-    hot = good & (excess > sigma * np.maximum(spread, floor))
+    around = NORMAL * ndimage.median_filter(np.abs(excess), 5)
+    floor = max(spread(excess[good], about=0), 0.5 / math.sqrt(len(scan.patterns)))
+    hot = good & (excess > sigma * np.maximum(around, floor))
     return mask_pixels(scan, ~hot, f"hot (over {sigma:g} sigma), masked")
 
 

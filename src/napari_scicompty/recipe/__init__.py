@@ -26,6 +26,7 @@ What is left out keeps its default; ``"none"`` switches off what has a default.
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -38,11 +39,11 @@ from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.engine.run_settings import RunSettings
-from napari_scicompty.files.reading import as_text, check_file, expanded, reading
+from napari_scicompty.files.reading import as_text, expanded
 from napari_scicompty.files.writing import never, write_bytes
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._done import stages_done
-from napari_scicompty.recipe._inputs import input_files
+from napari_scicompty.recipe._inputs import input_files, read_text
 from napari_scicompty.recipe._recorded import recorded
 from napari_scicompty.recipe._script import script
 from napari_scicompty.recipe._virtual import known_start
@@ -86,8 +87,7 @@ if TYPE_CHECKING:
     from napari_scicompty.engine.run import Run
     from napari_scicompty.workflow.search import Candidate
 
-_MOST_BYTES = 2**22
-"""Of a recipe: half a million excluded patterns."""
+log = logging.getLogger(__name__)
 
 __all__ = ["FileInput", "Recipe", "RunChoices", "Stage"]
 
@@ -123,13 +123,14 @@ class Recipe(Settings):
         """
         where = expanded(path)
         of_result = is_result(where)
-        text = stored_recipe(where) if of_result else _read_text(where)
+        text = stored_recipe(where) if of_result else read_text(where)
         try:
             if text is None:
                 return cls._of_record(where)
             loaded = cls.from_toml(text, where.absolute().parent)
+            log.debug("loaded the recipe of %s", where)
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+            raise InputError(f"{where}: {error}") from error
         if of_result:
             loaded._result = where
         return loaded
@@ -147,7 +148,7 @@ class Recipe(Settings):
         try:
             data = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"not TOML: {error}; see the documented layout") from None
+            raise InputError(f"not TOML: {error}; see the documented layout") from error
         return cls.from_dict(data, folder)
 
     @classmethod
@@ -232,6 +233,11 @@ class Recipe(Settings):
     def to_toml(self, folder: Path | None = None) -> str:
         """Return the recipe as TOML text; `folder` as in `to_dict`."""
         return tomli_w.dumps(self.to_dict(folder))
+
+    def to_toml_without_folders(self) -> str:
+        """Return TOML text with the bare names of files, for others to read."""
+        input_, start = map(_tables.without_folders, (self.input, self.start))
+        return self.replace(input=input_, start=start).to_toml()
 
     def save(self, path: str | os.PathLike[str], **door: Any) -> None:
         """Save as TOML; input below the file's folder is named relative to it.
@@ -386,15 +392,3 @@ class Recipe(Settings):
             while not run.done:
                 run.advance()
                 yield run.snapshot(exact=run.done)
-
-
-def _read_text(path: Path) -> str:
-    kind = "recipe (TOML, or a saved result)"
-    check_file(path, kind, _MOST_BYTES)
-    with reading(path, kind):
-        try:
-            return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            raise InputError(
-                f"{path}: is no recipe; give a TOML file or a saved result"
-            ) from None

@@ -140,7 +140,9 @@ def parsed(
     try:
         made: Settings = kind(**_without_none(data))
     except InputError as error:
-        raise InputError(str(error).replace(f"{kind.__name__}.", f"{where}.")) from None
+        raise InputError(
+            str(error).replace(f"{kind.__name__}.", f"{where}.")
+        ) from error
     if folder is None:
         return made
     return _with_paths(made, lambda path: str(folder / expanded(path)))
@@ -187,6 +189,11 @@ def _with_paths(settings: Settings, place: Callable[[Path], str]) -> Settings:
             by_name = is_file in fields[name].metadata and not is_file(value)
             changes[name] = value if by_name else place(Path(value))
     return settings.replace(**changes) if changes else settings
+
+
+def without_folders(settings: Settings) -> Settings:
+    """Return settings whose paths are the names of the files alone."""
+    return _with_paths(settings, lambda path: path.name)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -8,12 +8,14 @@ object and the probe are propagated back by the change, all at once.
 
 from __future__ import annotations
 
-import math
+import logging
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from napari_scicompty.core.settings import setting
+from napari_scicompty.model.defocus import defocus_coupled, farthest
+from napari_scicompty.optics.adam import moments
 from napari_scicompty.refine.base import FallingRate
 from napari_scicompty.refine.survey import surveyed_distance
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
+
+log = logging.getLogger(__name__)
 
 BETAS = (0.5, 0.9)
 """Memory of the slope's mean and of its square."""
@@ -136,7 +140,9 @@ class ValleyDistance(FallingRate):
             share = self._step(estimate, measured, seen, state)
         else:
             return 0.0
-        estimate.become(estimate.along_valley(share * estimate.distance_m))
+        estimate.replace_with(defocus_coupled(estimate, share * estimate.distance_m))
+        told = (state["epochs"], share, estimate.distance_m)
+        log.debug("distance, epoch %d: changed by %+.3g of it to %.6g m", *told)
         return abs(share)
 
     def _step(
@@ -150,15 +156,12 @@ class ValleyDistance(FallingRate):
         step = state["step"] = state.get("step", 0) + 1
         chosen = np.random.default_rng([step, len(seen)]).permutation(seen)
         slope = valley_slope(estimate, measured, chosen[: self.patterns].tolist())
-        b1, b2 = BETAS
-        state["mean"] = b1 * state.get("mean", 0.0) + (1 - b1) * slope
-        state["square"] = b2 * state.get("square", 0.0) + (1 - b2) * slope**2
+        mean, unbiased, spread = moments(state, slope, step, BETAS)
         rate = self.rate * self.share_of_rate(step)
-        spread = math.sqrt(state["square"] / (1 - b2**step))
-        share = -rate * state["mean"] / (1 - b1**step) / (spread + 1e-30)
+        share = -rate * mean / unbiased / (spread + 1e-30)
         # The next slope is taken a nudge further.
-        farthest = estimate.farthest_m / (1 + 2 * NUDGE)
-        return float(min(share, farthest / estimate.distance_m - 1))
+        most = farthest(estimate) / (1 + 2 * NUDGE)
+        return float(min(share, most / estimate.distance_m - 1))
 
 
 def valley_slope(
@@ -171,7 +174,7 @@ def valley_slope(
     """
     nudge = NUDGE * estimate.distance_m
     further, nearer = (
-        _squared_error(estimate.along_valley(change), measured, chosen)
+        _squared_error(defocus_coupled(estimate, change), measured, chosen)
         for change in (nudge, -nudge)
     )
     return (further - nearer) / (2 * NUDGE)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_scicompty.optics.adam import moments
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,12 +32,8 @@ def adam(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
     Guzzi et al., PeerJ Computer Science 8, e1036 (2022): the signal takes the place of
     the gradient of Kingma & Ba, "Adam", ICLR 2015.
     """
-    b1, b2 = BETAS
-    zero = np.zeros_like(signal)
-    state["mean"] = b1 * state.get("mean", zero) + (1 - b1) * signal
-    state["square"] = b2 * state.get("square", zero) + (1 - b2) * signal**2
-    spread = np.sqrt(state["square"] / (1 - b2**step))
-    return np.asarray(rate * state["mean"] / (1 - b1**step) / (spread + 1e-12))
+    mean, unbiased, spread = moments(state, signal, step, BETAS)
+    return np.asarray(rate * mean / unbiased / (spread + 1e-12))
 
 
 def constant(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:

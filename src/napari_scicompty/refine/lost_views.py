@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from napari_scicompty.core.robust import spread
 from napari_scicompty.optics import patches
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ def find_lost_views(
     nominal = np.round(estimate.canvas.to_pixels(measured.positions_m)).astype(int)
     found = 0
     for j in suspects(np.where(moved | (waits > 0), 0, shares), shares):
-        centres = {estimate.corners([j])[0], (int(nominal[j, 0]), int(nominal[j, 1]))}
+        centres = {
+            estimate.placement.corners([j])[0],
+            (int(nominal[j, 0]), int(nominal[j, 1])),
+        }
         better = OVERRULES if known[j] else BETTER
         place = _best_place(estimate, measured, int(j), centres, reach, better)
         if place is None:
@@ -120,8 +124,7 @@ def suspects(
     if not len(seen):
         return np.zeros(0, np.int64)
     middle = np.median(seen)
-    spread = 1.4826 * np.median(np.abs(seen - middle))
-    limit = max(middle + FAR_OFF * spread, WORSE * middle)
+    limit = max(middle + FAR_OFF * spread(seen), WORSE * middle)
     worst = np.argsort(-candidates, kind="stable")[: int(np.ceil(MOST * len(seen)))]
     return np.asarray(worst[candidates[worst] > limit])
 

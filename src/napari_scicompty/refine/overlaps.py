@@ -83,7 +83,7 @@ def overlaps(
     reach : float
         Largest displacement along each axis, as a share of the view.
     """
-    corners = np.array(estimate.corners(seen.tolist()))
+    corners = np.array(estimate.placement.corners(seen.tolist()))
     first, second = _neighbours(corners, estimate.canvas.view)
     pictures, light = own_pictures(estimate, measured, seen.tolist())
     supposed = corners[second] - corners[first]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from napari_scicompty.model.measured import Measured
 
     Moves = NDArray[np.float64]
+
+log = logging.getLogger(__name__)
 
 
 FIRST_SEARCH = 2
@@ -124,7 +127,10 @@ class PositionRefiner(FallingRate):
         if self._search_is_due(estimate, state, stepped=kept is not None):
             self._search(estimate, measured, errors, state)
         way = (estimate.positions_m - before)[seen] / pixel
-        return float(np.hypot(*way.T).mean())
+        moved = float(np.hypot(*way.T).mean())
+        told = (state["epochs"], int(seen.sum()), moved)
+        log.debug("positions, epoch %d: %d views moved by %.4g px on average", *told)
+        return moved
 
     def _move(
         self,
@@ -201,7 +207,7 @@ def _density(estimate: Estimate) -> Moves:
     light = intensity(estimate.probe).sum(0)
     h, w = estimate.canvas.view
     total = torch.zeros(estimate.canvas.shape, device=light.device)
-    corners = estimate.corners(range(len(estimate.positions_m)))
+    corners = estimate.placement.corners(range(len(estimate.positions_m)))
     for y, x in corners:
         total[y : y + h, x : x + w] += light
     views = torch.stack(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scicompty.model.defocus import defocus_coupled, farthest
 from napari_scicompty.refine.mosaic import arranged
 from napari_scicompty.refine.overlaps import overlaps
 
@@ -53,10 +54,10 @@ def surveyed_distance(
     away = np.linalg.norm(here[seen] - here[seen].mean(0), axis=1)
     chosen = np.sort(seen[np.argsort(away, kind="stable")[:VIEWS]])
     present = estimate.distance_m
-    ladder = LADDER[LADDER * present <= estimate.farthest_m]
+    ladder = LADDER[LADDER * present <= farthest(estimate)]
     evidence = []
     for factor in ladder:
-        other = estimate.along_valley((factor - 1) * present)
+        other = defocus_coupled(estimate, (factor - 1) * present)
         pairs = overlaps(other, measured, chosen, REACH)
         if not len(pairs.first):
             return present

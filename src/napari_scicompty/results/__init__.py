@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import platform
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
     from napari_scicompty.data.snapshot import Change, RunRecord
 
     StrPath = str | os.PathLike[str]
+
+log = logging.getLogger(__name__)
 
 FORMAT = RESULT
 FORMAT_VERSION = 1
@@ -164,6 +167,7 @@ def save_result(
         file.create_group("versions").attrs.update(_versions())
         for name, text in texts.items():
             file[name] = as_text(text)
+    log.info("saved epoch %d as %s", snapshot.epoch, path)
     return older
 
 

@@ -120,8 +120,8 @@ def _json(group: h5py.Group, name: str, kind: type[Any]) -> Any:
         return kind()
     try:
         found = json.loads(text_of(group, name))
-    except RecursionError:
-        raise ValueError(f"{name} is nested too deep") from None
+    except RecursionError as error:
+        raise ValueError(f"{name} is nested too deep") from error
     if not isinstance(found, kind):
         raise ValueError(f"{name} is no {kind.__name__}")
     return found

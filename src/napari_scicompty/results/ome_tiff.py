@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.units import fitting, number_in_si
 from napari_scicompty.files.writing import MARK, replacing
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Any) -> None:
         "axes": "CYX",
         "Channel": {"Name": ["phase", "magnitude"]},
     }
-    unit, scale = ("nm", 1e9) if min(snapshot.pixel_size_m) < 1e-6 else ("µm", 1e6)
+    fit = fitting(min(snapshot.pixel_size_m), ("um", "nm"), least=1)
+    unit, scale = fit.symbol, number_in_si(fit.name)
     place: dict[str, Any] = {}
     for axis, pixel, origin in zip(
         "YX", snapshot.pixel_size_m, snapshot.origin_m, strict=True

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import fft, special
 
+from napari_scicompty.optics import grids
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -41,11 +43,8 @@ class Grid:
         return min(self.shape) * self.pixel_m
 
     def coordinates(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(y, x) in metres, as a column and a row, zero at pixel n // 2."""
-        h, w = self.shape
-        y = (np.arange(h, dtype=float) - h // 2)[:, None]
-        x = (np.arange(w, dtype=float) - w // 2)[None, :]
-        return y * self.pixel_m, x * self.pixel_m
+        """(y, x) in metres, as a column and a row, zero at the zero pixel."""
+        return grids.coordinates(self.shape, (self.pixel_m, self.pixel_m))
 
     def disc(self, radius_m: float) -> NDArray[np.float64]:
         """Disc with an edge that is smooth over about two pixels, shape (h, w)."""
@@ -68,7 +67,7 @@ def generator(seed: int, part: str) -> np.random.Generator:
 
 def smoothed(field: NDArray[np.complexfloating]) -> NDArray[np.complex128]:
     """Convolve a field (H, W) with a Gaussian of `SMOOTHING_PX`, periodically."""
-    fy, fx = frequencies(field.shape)
+    fy, fx = grids.frequencies(field.shape)
     kernel = np.exp(-2 * np.pi**2 * SMOOTHING_PX**2 * (fy**2 + fx**2))
     return np.asarray(fft.ifft2(fft.fft2(field) * kernel))
 
@@ -77,18 +76,10 @@ def clouds(
     shape: Shape, rng: np.random.Generator, exponent: float = 1.5
 ) -> NDArray[np.float64]:
     """Random texture with a 1/f^exponent spectrum, values 0 to 1, shape (H, W)."""
-    f = np.hypot(*frequencies(shape))
+    f = np.hypot(*grids.frequencies(shape))
     spectrum = fft.fft2(rng.normal(size=shape))
     spectrum /= np.maximum(f, 0.5 / max(shape)) ** exponent
     spectrum[0, 0] = 0
     field = fft.ifft2(spectrum).real
     low, high = np.percentile(field, (0.5, 99.5))
     return np.asarray(np.clip((field - low) / (high - low), 0, 1))
-
-
-def frequencies(
-    shape: tuple[int, ...],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(fy, fx) in cycles a pixel, as a column and a row, zero frequency first."""
-    fy, fx = (np.asarray(fft.fftfreq(n), np.float64) for n in shape)
-    return fy[:, None], fx[None, :]

@@ -13,9 +13,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import fft
+from scipy import fft, special
 
-from napari_scicompty.simulation._grid import frequencies
+from napari_scicompty.optics.grids import frequencies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ def moved_view(
 def _fade(length: int) -> NDArray[np.float64]:
     """One in the middle, smoothly to zero over `PAD` samples at both ends."""
     u = (np.arange(PAD) + 0.5) / PAD
-    rise = 1 / (1 + np.exp(1 / u - 1 / (1 - u)))
+    rise = special.expit(1 / (1 - u) - 1 / u)
     return np.concatenate([rise, np.ones(length - 2 * PAD), rise[::-1]])
 
 

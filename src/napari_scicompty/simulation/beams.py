@@ -10,7 +10,8 @@ from pydantic import Field
 from scipy import special
 
 from napari_scicompty.core.settings import Settings, setting
-from napari_scicompty.simulation._grid import Grid, clouds, frequencies, smoothed
+from napari_scicompty.optics.grids import frequencies
+from napari_scicompty.simulation._grid import Grid, clouds, smoothed
 from napari_scicompty.simulation._kinds import table_of
 from napari_scicompty.simulation.pictures import Picture, Range, complex_picture
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.core.settings import Settings, setting
+from napari_scicompty.optics.grids import coordinates
 from napari_scicompty.simulation._grid import generator
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ class Detector(Settings):
 
     def blind(self, seed: int) -> NDArray[np.bool_]:
         """Pixels (h, w) that no light reaches or that count nothing."""
-        y, x = (np.arange(n) - n // 2 for n in self.shape)
-        stopped = np.hypot(y[:, None], x[None, :]) < self.beam_stop_px
+        stopped = np.hypot(*coordinates(self.shape)) < self.beam_stop_px
         dead = generator(seed, "dead").random(self.shape) < self.dead_share
         return np.asarray(stopped | dead)
 

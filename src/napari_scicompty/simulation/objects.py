@@ -15,6 +15,7 @@ from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.files.reading import expanded, read_npy
 from napari_scicompty.formats.choices import FilePath
+from napari_scicompty.optics import grids
 from napari_scicompty.simulation._grid import Shape, clouds
 from napari_scicompty.simulation._kinds import table_of
 from napari_scicompty.simulation.pictures import Picture, Range, complex_picture
@@ -157,9 +158,9 @@ OBJECTS = table_of(AnyObject)
 def _star(shape: Shape, spokes: int) -> NDArray[np.float64]:
     """Siemens star with a ring, values 0 to 1, shape (H, W)."""
     pixel = 2 / min(shape)
-    y, x = ((np.arange(n) - (n - 1) / 2) * pixel for n in shape)
-    radius = np.hypot(y[:, None], x[None, :])
-    wave = np.sin(spokes * np.arctan2(y[:, None], x[None, :]))
+    y, x = grids.column_and_row(*(grids.from_middle(n) * pixel for n in shape))
+    radius = np.hypot(y, x)
+    wave = np.sin(spokes * np.arctan2(y, x))
     star = np.clip(wave * radius / (spokes * pixel) + 0.5, 0, 1)
     disc = np.clip((0.92 - radius) / pixel, 0, 1)
     ring = np.clip((0.025 - np.abs(radius - 0.5)) / pixel, 0, 1)

@@ -10,6 +10,7 @@ from pydantic import Field
 from scipy.stats import qmc
 
 from napari_scicompty.core.settings import Settings, setting
+from napari_scicompty.core.units import size
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.formats import positions as position_files
 from napari_scicompty.formats.choices import FilePath, OpenChoices
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST_OVERLAP = 0.98
-_METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9}
 
 
 class SteppedPath(Settings):
@@ -164,7 +164,7 @@ class MeasuredPath(Settings):
         order = found.order if self.order == "auto" else self.order
         unit = found.unit if self.unit == "auto" else self.unit
         columns = found.columns[:, ::-1] if order == "xy" else found.columns
-        return columns * (pixel_m if unit == "px" else _METRES[unit])
+        return columns * (pixel_m if unit == "px" else size(unit))
 
 
 AnyPath = Annotated[

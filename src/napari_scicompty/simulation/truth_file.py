@@ -40,7 +40,7 @@ def open_truth(path: str | os.PathLike[str]) -> Truth:
     except TypeError as error:
         raise InputError(
             f"{path}: its truth is of another version ({error}); simulate it again"
-        ) from None
+        ) from error
     for name, (kinds, ndim) in _SCHEMA.items():
         value = np.asarray(getattr(truth, name))
         if value.dtype.kind not in kinds or value.ndim != ndim or not value.size:

@@ -9,6 +9,7 @@ runs with one name do not take each other's.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.files.writing import StrPath
     from napari_scicompty.results import AsToml
+
+log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
 """How often a run is kept; SCICOMPTY_AUTOSAVE_S in the environment changes it."""
@@ -183,7 +186,9 @@ class Autosave:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             save_result(self.path, snapshot, recipe, plan=plan, keep_as=older)
             self._written = min(self._written + 1, 2)
+            log.debug("epoch %d is kept in %s", snapshot.epoch, self.path)
         except Exception as error:  # whatever it is, the run must go on and say so
+            log.warning("the run is not kept on disk: %s", error, exc_info=True)
             self._failed(error)
 
 
@@ -238,6 +243,7 @@ def set_aside(path: Path) -> list[Path]:
         if os.path.lexists(file):
             places.append(beside(path, f".{stamp}{older}"))
             os.replace(file, places[-1])
+            log.info("%s of an earlier run is now %s", file, places[-1])
     return places
 
 
@@ -257,7 +263,9 @@ def rescue(snapshot: Snapshot, recipe: AsToml | None) -> Path | None:
                 place.mkdir(parents=True, exist_ok=True)
                 save_result(place / name, snapshot, made_by)
             except Exception:  # the next place may take it
+                log.warning("%s did not take the result", place, exc_info=True)
                 continue
+            log.warning("the result is kept in %s", place / name)
             return place / name
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     Stages = Sequence[tuple[Algorithm, RunSettings]]
     Pair = tuple[Snapshot, Snapshot]
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 0.05
 """How often the halves say how far they are."""
@@ -167,6 +170,7 @@ def run_halves(
             "'auto' or a start such as DiscProbe(radius_m)"
         )
     parts = split(scan, stages[0][1])
+    log.info("half scans of %d patterns, %d epochs", len(scan), planned)
     if isinstance(start, AutoStart):
         start = yield from _searched(scan, start, stages[0][1], controls)
     current: list[Any] = [start, start]
@@ -188,7 +192,9 @@ def run_halves(
         current = list(pair)
     if pair is None:
         raise InputError("the half scans were stopped before their first epoch")
-    return Resolution(*pair, agreement(*pair))
+    found = Resolution(*pair, agreement(*pair))
+    log.info("half scans: %s", found.sentence)
+    return found
 
 
 def split(scan: Scan, settings: RunSettings) -> tuple[Scan, Scan]:

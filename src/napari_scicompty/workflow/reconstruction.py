@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms.base import as_algorithm
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from napari_scicompty.algorithms.base import Algorithm
     from napari_scicompty.engine.controls import Controls
     from napari_scicompty.refine import Refiner
+
+log = logging.getLogger(__name__)
 
 
 def reconstruct(
@@ -121,6 +124,7 @@ def prepare(
         start = AutoStart()
     if isinstance(start, Snapshot):
         first = resume(scan, start, settings.modes, settings.seed)
+        log.info("goes on from epoch %d of %s", start.epoch, start.source.path)
         scan = scan.reading_also(start.source.files)
         odd = [finding.as_note for finding in differences(scan, first, settings)]
         told = [*_other_source(scan, first), *odd, *_waiting(refine, first, settings)]
@@ -138,6 +142,7 @@ def prepare(
         if not tried:
             raise InputError("start: the search was stopped before anything was tried")
         notes.append(explain(tried))
+        log.info("%s", notes[-1])
         start = ranked(tried)[0].start
     if isinstance(start, ProbeFile):
         probe = expanded(start.path).absolute()

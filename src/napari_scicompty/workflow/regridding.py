@@ -21,6 +21,7 @@ import numpy as np
 
 from napari_scicompty.analysis.focus import probe_focus
 from napari_scicompty.data.canvas import WHOLE, Canvas
+from napari_scicompty.optics.grids import from_middle, middle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,8 +105,8 @@ def _object(snapshot: Snapshot, canvas: Canvas) -> NDArray[np.complex64]:
         _interpolation(
             had,
             (start - was) / pixel
-            + (np.arange(size) - (view - 1) / 2) * step / pixel
-            + (view - 1) / 2,
+            + (np.arange(size) - middle(view)) * step / pixel
+            + middle(view),
             step / pixel,
         )
         for had, size, view, pixel, step, was, start in by
@@ -130,7 +131,7 @@ def _probe(
     )
     ratios = [new / old for new, old in zip(pixel, snapshot.pixel_size_m, strict=True)]
     maps = [
-        _interpolation(n, (n - 1) / 2 + ratio * (np.arange(n) - (n - 1) / 2), ratio)
+        _interpolation(n, middle(n) + ratio * from_middle(n), ratio)
         for n, ratio in zip(shape, ratios, strict=True)
     ]
     left = (residual[0] + change, residual[1] + change)
@@ -144,7 +145,7 @@ def _wavefront(
 ) -> NDArray[np.complex128]:
     """exp(i pi / lambda (kappa_y y^2 + kappa_x x^2)) from the middle of a view."""
     y, x = (
-        curvature * ((np.arange(n) - (n - 1) / 2) * step) ** 2
+        curvature * (from_middle(n) * step) ** 2
         for n, step, curvature in zip(shape, pixel, curvature_per_m, strict=True)
     )
     return np.exp(1j * math.pi / wavelength_m * (y[:, None] + x))

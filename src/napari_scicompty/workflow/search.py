@@ -11,6 +11,7 @@ the beam's own shadow says where its focus is.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from napari_scicompty.algorithms.pie import RPIE
 from napari_scicompty.core.errors import EngineError
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.optics import grids
 from napari_scicompty.optics.propagators import propagator_for
 from napari_scicompty.workflow.start import (
     AutoStart,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.engine.controls import Controls
+
+log = logging.getLogger(__name__)
 
 DISCS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 """Radii that are tried, as shares of the smaller side of the view."""
@@ -136,6 +140,7 @@ def search(
             if controls is not None and controls.stopped:
                 return
             tried.append(Candidate(start, error))
+            log.info("tried %d of %d: %s", len(tried), planned, tried[-1])
             yield len(tried), planned, tried[-1]
         queue = _beside(scan, ranked(tried)[0].start, auto, 0.5**halving)
 
@@ -168,9 +173,8 @@ def _side_m(scan: Scan) -> float:
 def largest_k(scan: Scan) -> float:
     """|k| in square pixels at which the pupil's rim is smeared over half the view."""
     h, w = scan.frame_shape
-    fy = (np.arange(h) - h // 2)[:, None] / h
-    fx = (np.arange(w) - w // 2)[None, :] / w
-    radius = np.hypot(fy, fx).ravel()
+    fy, fx = grids.coordinates((h, w))
+    radius = np.hypot(fy / h, fx / w).ravel()
     order = np.argsort(radius)
     light = np.cumsum(scan.mean_pattern.ravel()[order])
     rim = radius[order][np.searchsorted(light, 0.8 * light[-1])]
@@ -214,6 +218,12 @@ def _pupil(scan: Scan, k: float) -> PupilProbe:
     return PupilProbe(defocus_m=-k * _metres_per_k(scan))
 
 
+class _ShortRun(Run):
+    """One of many: its candidate is in the log, its epochs are for those who look."""
+
+    log_level = logging.DEBUG
+
+
 def _short_run(
     scan: Scan,
     start: Tried,
@@ -222,7 +232,7 @@ def _short_run(
 ) -> float:
     """Return the error after a few bold epochs; infinite if they diverge."""
     first = begin(scan, start, modes=settings.modes, seed=settings.seed)
-    run = Run(scan, BOLD, first, settings)
+    run = _ShortRun(scan, BOLD, first, settings)
     try:
         while not run.done:
             if controls is not None:
@@ -230,7 +240,8 @@ def _short_run(
                 if controls.stopped:
                     return math.inf
             run.advance(0.1)
-    except EngineError:
+    except EngineError as error:
+        log.info("a start could not be tried: %s", error)
         return math.inf
     return run.full_error()[0]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_scicompty.core.findings import Finding, numbered
+from napari_scicompty.core.robust import spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,8 +82,7 @@ def sums_apart(scan: Scan) -> Finding | None:
     """Ask whether some patterns hold far less or more light than the others."""
     logs = np.log(scan.pattern_sum[scan.included])
     away = logs - np.median(logs)
-    spread = 1.4826 * float(np.median(np.abs(away)))
-    off = np.abs(away) > max(np.log(_FACTOR), _SPREADS * spread)
+    off = np.abs(away) > max(np.log(_FACTOR), _SPREADS * spread(logs))
     if not off.any():
         return None
     numbers = scan.included[off]

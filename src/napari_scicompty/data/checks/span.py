@@ -9,6 +9,7 @@ import numpy as np
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.findings import numbered
 from napari_scicompty.core.geometry import pixel_sentence
+from napari_scicompty.core.units import OF_POSITIONS, size
 from napari_scicompty.data.checks import spread
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 LARGEST_OBJECT = 16_384
 """Pixels along one axis above which positions are taken to be in the wrong unit."""
-METRES = {"m": 1.0, "mm": 1e-3, "um": 1e-6, "nm": 1e-9, "angstrom": 1e-10}
-"""Units of positions beside pixels of the object."""
 _SMALLEST_STEP = 0.3
 """Pixels below which a step is no scan."""
 
@@ -94,8 +93,8 @@ def _better_unit(
     unit: str,
 ) -> str:
     """Name the units in which the positions would make a scan."""
-    numbers = points if unit == "px" else points * pixel / METRES[unit]
-    tried = {name: numbers * metres / pixel for name, metres in METRES.items()}
+    numbers = points if unit == "px" else points * pixel / size(unit)
+    tried = {name: numbers * size(name) / pixel for name in OF_POSITIONS}
     fitting = {
         name: there
         for name, there in (tried | {"px": numbers}).items()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_scicompty.analysis.positions import displacements, outliers
+from napari_scicompty.optics.grids import middle
 from napari_scicompty.ui.layers.live_layer import (
     PER_METRE,
     UNIT,
@@ -39,7 +40,8 @@ def view_centres(
     snapshot: Snapshot, positions_m: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Centres of the views in layer units, shape (n, 2)."""
-    half = (np.array(snapshot.probe.shape[-2:]) - 1) / 2 * snapshot.pixel_size_m
+    half = np.array([middle(n) for n in snapshot.probe.shape[-2:]])
+    half = half * snapshot.pixel_size_m
     return (positions_m + half) * PER_METRE
 
 

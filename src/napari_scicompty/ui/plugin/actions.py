@@ -54,6 +54,11 @@ def _show_section(title: str) -> None:
     QTimer.singleShot(0, lambda: dock.scroll.ensureWidgetVisible(section))
 
 
+def copy_report() -> None:
+    """Copy a report of versions, devices, settings and log."""
+    _dock().result.copy_report()
+
+
 def _dock() -> Reconstruction:
     import napari
 

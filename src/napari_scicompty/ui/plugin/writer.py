@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
+from napari_scicompty.core.units import UNITS, named
 from napari_scicompty.files.writing import replacing
 from napari_scicompty.ui.session.controller import inputs_of_all
 
@@ -72,7 +73,7 @@ def _ome(data: Any, attributes: dict[str, Any]) -> dict[str, Any]:
     }
     unit = _unit(attributes)
     if unit != "pixel":
-        shown = {"um": "µm", "angstrom": "Å"}.get(unit, unit)
+        shown = UNITS[unit].symbol if unit in UNITS else unit
         metadata |= {
             "PhysicalSizeY": float(scale[-2]),
             "PhysicalSizeX": float(scale[-1]),
@@ -85,4 +86,8 @@ def _ome(data: Any, attributes: dict[str, Any]) -> dict[str, Any]:
 def _unit(attributes: dict[str, Any]) -> str:
     """Short name of the layer's length unit."""
     units = attributes.get("units")
-    return f"{units[-1]:~}".replace("µm", "um") if units is not None else "pixel"
+    if units is None:
+        return "pixel"
+    written = f"{units[-1]:~}"
+    known = named(written)
+    return written if known is None or known.kind == "pixels" else known.name

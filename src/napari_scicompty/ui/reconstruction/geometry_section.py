@@ -13,8 +13,7 @@ from napari_scicompty.formats import GEOMETRY_CHOICES, OVERRIDES, OpenChoices
 from napari_scicompty.formats.choices import BEAM_CHOICES
 from napari_scicompty.ui.reconstruction.focus_line import FocusLine
 from napari_scicompty.ui.widgets.forms import settings_form
-from napari_scicompty.ui.widgets.labels import plain_label
-from napari_scicompty.ui.widgets.plots import WARM
+from napari_scicompty.ui.widgets.labels import colour_by_level, plain_label
 from napari_scicompty.ui.widgets.sections import WrappedLabel
 
 if TYPE_CHECKING:
@@ -42,7 +41,6 @@ class GeometrySection(QWidget):
         self.focus = FocusLine(prefix, controller)
         self.focus.taken.connect(lambda m: self.set_values({"focus_sample_m": m}))
         self.overridden = plain_label(name=f"{prefix}.overridden", wrap=True)
-        self.overridden.setStyleSheet(f"color: {WARM};")
         self.take_file = QPushButton("Use the file's")
         self.take_file.setObjectName(f"{prefix}.use_file")
         self.take_file.setToolTip(
@@ -98,6 +96,7 @@ class GeometrySection(QWidget):
             [] if scan is None else [f for f in scan.findings if f.code == OVERRIDES]
         )
         self._overridden = tuple(finding.field for finding in found)
+        colour_by_level(self.overridden, "warning")
         self.overridden.setText("\n".join(finding.sentence for finding in found))
         for widget in (self.overridden, self.take_file):
             widget.setVisible(bool(found))

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.log import keep_log
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.ui.reconstruction.data_section import DataSection
@@ -27,7 +28,6 @@ from napari_scicompty.ui.reconstruction.result_section import ResultSection
 from napari_scicompty.ui.reconstruction.run_bar import BASIC, RunBar
 from napari_scicompty.ui.reconstruction.scan_input import ScanInput
 from napari_scicompty.ui.reconstruction.start_section import StartSection
-from napari_scicompty.ui.session import log_file as journal
 from napari_scicompty.ui.session import window_state as memory
 from napari_scicompty.ui.session.controller import RunController
 from napari_scicompty.ui.session.docks import DockPanel, register, registered
@@ -57,7 +57,7 @@ class Reconstruction(DockPanel):
         self._viewer = weakref.ref(viewer)
         self.controller = RunController.for_viewer(viewer)
         register(viewer, self)
-        journal.keep_log()
+        keep_log()
         self.data = DataSection(f"{PREFIX}.data")
         self.geometry = GeometrySection(f"{PREFIX}.geometry", self.controller)
         self.start = StartSection(f"{PREFIX}.start")

@@ -14,6 +14,7 @@ from napari_scicompty.analysis.positions import (
     position_error,
 )
 from napari_scicompty.core.affine import FEWEST
+from napari_scicompty.core.units import fitting, number_in_si
 from napari_scicompty.ui.layers.position_layers import (
     fitting_exaggeration,
     nominal_positions,
@@ -170,8 +171,9 @@ def described(snapshot: Snapshot) -> str:
 
 
 def _metres(length: float) -> str:
-    small = length < 1e-6
-    return f"{length * 1e9:.1f} nm" if small else f"{length * 1e6:.3g} µm"
+    unit = fitting(length, ("um", "nm"), least=1)
+    digits = ".1f" if unit.name == "nm" else ".3g"
+    return f"{length * number_in_si(unit.name):{digits}} {unit.symbol}"
 
 
 def _ratio(length: float) -> str:

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.report import report
 from napari_scicompty.core.settings import Settings
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.results import open_result, save_result
@@ -63,6 +64,7 @@ class ResultSection(QWidget):
             ("copy", "Copy as Python", self.copy_as_python),
             ("save_recipe", "Save recipe …", self.save_recipe),
             ("open_recipe", "Open recipe …", self.open_recipe),
+            ("copy_report", "Copy report", self.copy_report),
         )
         grid = QGridLayout()
         self.buttons = {}
@@ -202,6 +204,18 @@ class ResultSection(QWidget):
             lambda: QGuiApplication.clipboard().setText(self._recipe().to_python()),
             "copied as Python: paste it into a script",
         )
+
+    def copy_report(self) -> None:
+        """Put a report for those who help on the clipboard."""
+        snapshot = self.controller.snapshot
+        notes = () if snapshot is None else snapshot.history.notes
+        try:
+            made = self.controller.made_by() or self._recipe()
+            settings = made.to_toml_without_folders()
+        except InputError as error:
+            settings = f"the fields cannot be read: {error}"
+        QGuiApplication.clipboard().setText(report(settings, notes))
+        self.controller.say("info", "report copied: look it over, then paste it")
 
     def _attempt(self, act: Callable[[], Any], done: str) -> bool:
         """Do something that bad input may prevent; say so instead of raising."""

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.ui.layers.result_layers import VIEWS
 from napari_scicompty.ui.widgets.forms import settings_form
-from napari_scicompty.ui.widgets.labels import BAR, COLOURS, plain_label
+from napari_scicompty.ui.widgets.labels import BAR, colour_by_level, plain_label
 from napari_scicompty.ui.widgets.plots import ErrorPlot
 
 if TYPE_CHECKING:
@@ -206,9 +206,7 @@ class RunBar(QWidget):
     def show_message(self, level: str, sentence: str) -> None:
         """Show the last thing that was said."""
         self.message.setText(sentence)
-        self.message.setStyleSheet(
-            f"color: {COLOURS[level]};" if COLOURS.get(level) else ""
-        )
+        colour_by_level(self.message, level)
 
 
 def _running_line(job: Job, number: int, run: Progress) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.log import log_fault
 from napari_scicompty.simulation import VirtualExperiment, simulate
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.simulation import Truth
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -40,6 +44,7 @@ class Opening:
             else:
                 self.scan = self.recipe.scan()
         except Exception as error:
+            log_fault(log, error)
             self.error = error
 
     def _went_on(self, done: int, planned: int) -> None:

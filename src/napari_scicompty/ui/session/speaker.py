@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.findings import level_of
+from napari_scicompty.core.log import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ T = TypeVar("T")
 _LEVELS = {"note": "info", "warning": "warning"}
 """How loud the window says a finding."""
 
-log = logging.getLogger("napari_scicompty")
+log = logging.getLogger(__name__)
 
 
 class Speaker(QObject):
@@ -38,7 +39,7 @@ class Speaker(QObject):
     def say(self, level: str, sentence: str) -> None:
         """Tell the user, and the log."""
         number = {"error": logging.ERROR, "warning": logging.WARNING}
-        log.log(number.get(level, logging.INFO), sentence)
+        log.log(number.get(level, logging.INFO), "%s", sentence)
         self.said.emit(level, sentence)
 
     def warn(self, sentence: str) -> None:
@@ -55,7 +56,7 @@ class Speaker(QObject):
 
     def say_failure(self, error: Exception) -> None:
         """Say what went wrong."""
-        self.say("error", str(error) or type(error).__name__)
+        self.say("error", told(error))
 
     def say_scan(self, scan: Scan) -> None:
         """Say what was assumed of a scan, and what is odd about it."""

@@ -8,6 +8,7 @@ engine keeps three quarters of its headless speed in a thread: no process is nee
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_scicompty.core.device import Switch
 from napari_scicompty.core.errors import EngineError, InputError
+from napari_scicompty.core.log import log_fault
 from napari_scicompty.engine.controls import Controls
 from napari_scicompty.ui.session.preferences import with_preferences
 from napari_scicompty.workflow.corrections import as_refined
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from napari_scicompty.workflow.half_sets import HalvesProgress, Resolution
     from napari_scicompty.workflow.search import Candidate
     from napari_scicompty.workflow.start import Start
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 0.05
 """The engine looks at the window's wishes this often."""
@@ -253,6 +257,18 @@ def _with_standby(recipe: Recipe, standby: Sequence[Refiner]) -> Recipe:
     return recipe.replace(stages=tuple(stages))
 
 
+def _let_go(error: BaseException) -> None:
+    """Forget the frames of an error: they hold the run, whose tensors would stay.
+
+    The log has told them by then. Whoever keeps its records has empty frames.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+
+
 def drive(jobs: list[Job] | list[HalvesJob]) -> Iterator[None]:
     """Carry out the job in the list; return when it is done, stopped or has failed.
 
@@ -265,12 +281,15 @@ def drive(jobs: list[Job] | list[HalvesJob]) -> Iterator[None]:
         with _SWITCH_INTERVAL.to(SWITCH_INTERVAL_S):
             yield from job.carry_out()
     except (InputError, EngineError) as error:
-        # Frames of the traceback hold the run: its tensors would outlive it.
-        error.__traceback__ = error.__context__ = None
+        log_fault(log, error)
+        _let_go(error)
         job.fail(error)
     except Exception as error:
-        traceback.clear_frames(error.__traceback__)
-        job.fail(EngineError(f"The engine failed: {type(error).__name__}: {error}"))
+        fault = EngineError(f"The engine failed: {type(error).__name__}: {error}")
+        fault.__cause__ = error
+        log_fault(log, fault)
+        _let_go(fault)
+        job.fail(fault)
     finally:
         if job.abandoned:
             job.release()

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_scicompty.ui.widgets.labels import BAR, COLOURS, plain_label
+from napari_scicompty.ui.widgets.labels import BAR, colour_by_level, plain_label
 
 BUTTONS = {
     "simulate": (
@@ -90,9 +90,7 @@ class VirtualBar(QWidget):
     def show_message(self, level: str, sentence: str) -> None:
         """Show the last thing that was said."""
         self.message.setText(sentence)
-        self.message.setStyleSheet(
-            f"color: {COLOURS[level]};" if COLOURS.get(level) else ""
-        )
+        colour_by_level(self.message, level)
 
     def show_progress(self, busy: bool, done: int, planned: int) -> None:
         """Show how far it is, if it is under way for long; planned 0 is not known."""

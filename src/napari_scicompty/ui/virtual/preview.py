@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_scicompty.analysis.complex_colours import complex_colours
 from napari_scicompty.analysis.preflight import sampling
+from napari_scicompty.core.units import fitting, size
 from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
 from napari_scicompty.simulation import Layout, VirtualExperiment, lay_out
 from napari_scicompty.simulation.detector import NOISELESS_PHOTONS
@@ -132,9 +133,9 @@ def _count(number: float) -> str:
 
 def _length(*metres: float) -> str:
     """Write lengths in one unit that suits them."""
-    units = (("mm", 1e-3), ("µm", 1e-6), ("nm", 1e-9))
-    name, factor = next((u for u in units if max(metres) >= u[1]), units[-1])
-    return " x ".join(f"{length / factor:.4g}" for length in metres) + f" {name}"
+    unit = fitting(max(metres), ("mm", "um", "nm"), least=1)
+    numbers = (f"{length / size(unit.name):.4g}" for length in metres)
+    return f"{' x '.join(numbers)} {unit.symbol}"
 
 
 def _size(count: float) -> str:

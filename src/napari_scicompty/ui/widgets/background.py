@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.log import log_fault, told
 from napari_scicompty.ui.widgets.threads import start, worker_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 
 class Background(QObject):
@@ -71,5 +75,6 @@ def _carry_out(work: list[Callable[[], Any]], outcome: dict[str, Any]) -> None:
     except InputError as error:
         outcome["failure"] = str(error)
     except Exception as error:
+        log_fault(log, error)
+        outcome["failure"] = f"{type(error).__name__}: {told(error)}"
         traceback.clear_frames(error.__traceback__)
-        outcome["failure"] = f"{type(error).__name__}: {error}"

@@ -20,6 +20,7 @@ from napari_scicompty.formats.cxi import recognises
 from napari_scicompty.results import is_result
 from napari_scicompty.ui.widgets.dataset_box import DatasetBox, DatasetEdit
 from napari_scicompty.ui.widgets.form_rows import label_of, row_of
+from napari_scicompty.ui.widgets.labels import colour_by_level
 from napari_scicompty.ui.widgets.sections import WrappedLabel
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ NEEDED = (
 """Choices of which a scan needs one of each line."""
 AUTO = "auto"
 """The unit that the file says."""
-MISSING = "color: #ff6b6b;"
 _CHOICE = re.compile(rf"\b({'|'.join(HDF5_CHOICES)})\b")
 
 
@@ -184,7 +184,7 @@ class DatasetChooser(QWidget):
         for key, box in self._boxes.items():
             shown, named = self._is_shown(key), box.name is not None
             self._notes[key].setText(self._note(key))
-            self._notes[key].setStyleSheet("" if box.dataset else MISSING)
+            colour_by_level(self._notes[key], "info" if box.dataset else "error")
             self._notes[key].setVisible(shown and named)
             unit = [self._units[key].native] if key in self._units else []
             for widget in (self._labels[key], box, *unit):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel
+from qtpy.QtGui import QPalette
+from qtpy.QtWidgets import QLabel, QWidget
 
-COLOURS = {"error": "#ff6b6b", "warning": "#ffb454", "info": ""}
-"""Level of a message -> colour of its text; none is the theme's own."""
+ON_DARK = {"error": "#ff6b6b", "warning": "#ffb454"}
+ON_LIGHT = {"error": "#b3261e", "warning": "#8a5200"}
+"""Level of a message -> colour of its text; "info" has the theme's own."""
 
 BAR = "QProgressBar::chunk { background: #4aa3ff; }"
 """Style of a progress bar: napari's is as grey when full as when empty."""
@@ -31,6 +33,16 @@ def plain_label(text: str = "", name: str = "", *, wrap: bool = False) -> QLabel
     if name:
         label.setObjectName(name)
     return label
+
+
+def colour_by_level(widget: QWidget, level: str) -> None:
+    """Colour the text of a widget, so that it can be read in the present theme."""
+    widget.setStyleSheet("")
+    widget.ensurePolished()
+    text = widget.palette().color(QPalette.ColorRole.WindowText)
+    colours = ON_DARK if text.lightness() > 127 else ON_LIGHT
+    if level in colours:
+        widget.setStyleSheet(f"color: {colours[level]};")
 
 
 def plain_tip(text: str) -> str:

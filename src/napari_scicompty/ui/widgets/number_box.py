@@ -11,26 +11,23 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QAbstractSpinBox, QComboBox, QHBoxLayout, QWidget
 
+from napari_scicompty.core import units
+
 if TYPE_CHECKING:
     from qtpy.QtGui import QWheelEvent
 
+_EDITED_IN = {
+    "m": ("pm", "angstrom", "nm", "um", "mm", "m"),
+    "V": ("V", "kV"),
+    "eV": ("eV", "keV", "MeV"),
+    "rad": ("mrad", "rad", "deg"),
+}
 UNITS: dict[str, dict[str, float]] = {
-    "m": {"pm": 1e-12, "Å": 1e-10, "nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "m": 1.0},
-    "V": {"V": 1.0, "kV": 1e3},
-    "eV": {"eV": 1.0, "keV": 1e3, "MeV": 1e6},
-    "rad": {"mrad": 1e-3, "rad": 1.0, "°": math.pi / 180},
+    stored: {units.UNITS[name].symbol: units.size(name, stored) for name in names}
+    for stored, names in _EDITED_IN.items()
 }
-"""SI unit of the stored value -> units it can be edited in."""
+"""Unit of the stored value -> units it can be edited in, as shown, and their sizes."""
 
-SPELLINGS = {
-    "um": "µm",
-    "μm": "µm",
-    "A": "Å",
-    "deg": "°",
-    "kev": "keV",
-    "ev": "eV",
-    "kv": "kV",
-}
 _NUMBER = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S*)\s*$")
 
 
@@ -118,8 +115,9 @@ class NumberBox(QAbstractSpinBox):
             self._take(None)
             return
         match = _NUMBER.match(text.replace(",", "."))
-        unit = SPELLINGS.get(match[2], match[2]) if match else ""
-        if match is None or (unit and unit not in self.names):
+        known = units.named(match[2]) if match and match[2] else None
+        unit = known.symbol if known else ""
+        if match is None or (match[2] and unit not in self.names):
             self._show()  # a unit of something else must not pass for this one
             return
         if unit:

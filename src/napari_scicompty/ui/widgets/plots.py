@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_scicompty.ui.widgets.labels import plain_label, plain_tip
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from qtpy.QtGui import QShowEvent
 
 GREY = "#909090"
 ACCENT = "#4aa3ff"
 WARM = "#ffb454"
+PALE = 170
+"""Opacity of the text of axes, of 255."""
 RED = "#ff6b6b"
 MOST_MARKS = 10
 """Changes of settings that are drawn with a label."""
@@ -41,17 +45,37 @@ def _leads(number: str) -> bool:
     return f"{float(number):e}"[0] in "125"
 
 
+class _Plot(pg.PlotWidget):
+    """A plot whose axes are written in the colour of the theme's text, a bit paler."""
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Take the colour of the theme, which is known by now."""
+        super().showEvent(event)
+        self._write_anew()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Take the colour of another theme."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.StyleChange:
+            self._write_anew()
+
+    def _write_anew(self) -> None:
+        colour = self.palette().color(QPalette.ColorRole.WindowText)
+        colour.setAlpha(PALE)
+        for side in ("left", "bottom"):
+            self.getAxis(side).setTextPen(colour)
+
+
 def empty_plot(*, log: bool = False) -> pg.PlotWidget:
     """Return an empty plot that suits dark and light themes."""
     axes = {"left": _DecadeAxis("left")} if log else {}
-    plot = pg.PlotWidget(background=None, axisItems=axes)
+    plot = _Plot(background=None, axisItems=axes)
     plot.setLogMode(y=log)
     plot.setMenuEnabled(False)
     plot.hideButtons()
     for side in ("left", "bottom"):
         axis = plot.getAxis(side)
         axis.setPen(GREY)
-        axis.setTextPen(GREY)
         axis.enableAutoSIPrefix(False)
     plot.getAxis("bottom").setHeight(34)  # else its label is cut off below
     plot.showGrid(x=True, y=True, alpha=0.15)
