@@ -533,3 +533,14 @@ def test_recipes_are_saved_opened_and_copied_as_python(
     assert window.dock.recipe() != recipe
     window.click(f"{R}.open_recipe")
     assert window.dock.recipe() == recipe
+
+
+def test_the_end_of_a_run_is_shown_whole(open_window: OpenWindow, folder: Path) -> None:
+    window = open_window()
+    window.open(folder)
+    result = window.run_to_the_end("7")
+    epochs, _ = window.dock.bar.plot.curve.getOriginalDataset()
+    assert epochs[-1] == 7
+    line = window.text(f"{R}.numbers")
+    assert line.startswith(f"epoch 7 · error {result.error:.4g} · ")
+    assert window.dock.bar.progress.value() == window.dock.bar.progress.maximum()

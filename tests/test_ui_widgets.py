@@ -27,6 +27,7 @@ from napari_scicompty.formats import OpenChoices
 from napari_scicompty.refine import REFINERS, LeastSquaresShift
 from napari_scicompty.simulation import Detector, Mistakes
 from napari_scicompty.ui.widgets.forms import NO_SETTINGS, settings_form
+from napari_scicompty.ui.widgets.labels import colour_by_level
 from napari_scicompty.ui.widgets.number_box import UnitSpinBox
 from napari_scicompty.ui.widgets.plots import (
     ErrorPlot,
@@ -407,6 +408,20 @@ def _is_row(widget: QWidget, dock: QWidget) -> bool:
             return True
         part = part.parentWidget()
     return False
+
+
+@pytest.mark.parametrize(("text", "warning"), [("white", "#ffb454"), ("black", "#8a5")])
+def test_a_warning_can_be_read_in_both_themes(
+    shown: Callable[..., Any], text: str, warning: str
+) -> None:
+    parent = QWidget()
+    parent.setStyleSheet(f"QWidget {{ color: {text}; }}")
+    label = QLabel("careful", parent)
+    shown(parent)
+    colour_by_level(label, "warning")
+    assert f"color: {warning}" in label.styleSheet()
+    colour_by_level(label, "info")
+    assert label.styleSheet() == ""
 
 
 # -- plots ----------------------------------------------------------------------------

@@ -64,6 +64,7 @@ class _Plot(pg.PlotWidget):
         colour.setAlpha(PALE)
         for side in ("left", "bottom"):
             self.getAxis(side).setTextPen(colour)
+        self.resetCachedContent()  # the background of the theme before
 
 
 def empty_plot(*, log: bool = False) -> pg.PlotWidget:
