@@ -7,6 +7,7 @@ these models, so that a setting is described once.
 from __future__ import annotations
 
 import difflib
+import warnings
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -97,7 +98,7 @@ def setting(
 class Settings(BaseModel):
     """Base of all settings: frozen, no unknown fields, errors as sentences.
 
-    Values may be given by name, or by place in the order of the fields.
+    Values are given by name; the first field's may be given by place.
     """
 
     model_config = ConfigDict(
@@ -108,12 +109,37 @@ class Settings(BaseModel):
     )
 
     def __init__(self, *args: Any, **values: Any) -> None:
-        named = dict(zip(type(self).model_fields, args, strict=False))
+        named = self._by_place(args, values)
         try:
             self._refuse_what_is_no_number(named | values)
             super().__init__(**named, **values)
         except ValidationError as error:
             raise InputError(_sentence(type(self), error)) from error
+
+    @classmethod
+    def _by_place(cls, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+        """Name what was given by place; more than one value that way is deprecated."""
+        names = list(cls.model_fields)
+        if len(args) > len(names):
+            raise InputError(
+                f"{cls.__name__}: {len(args)} values are given, and it has "
+                f"{len(names)} settings ({', '.join(names)}); give each by its name"
+            )
+        named = dict(zip(names, args, strict=False))
+        for name in named.keys() & values.keys():
+            raise InputError(
+                f"{cls.__name__}.{name}: is given twice, by place and by name; leave "
+                "out one of the two"
+            )
+        if len(args) > 1:
+            by_name = ", ".join(f"{name}={value!r}" for name, value in named.items())
+            warnings.warn(
+                f"{cls.__name__}: give settings by name, {cls.__name__}({by_name}); "
+                "by place will be refused from version 0.3 on",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+        return named
 
     def _refuse_what_is_no_number(self, values: dict[str, Any]) -> None:
         """Refuse ``"3"`` and True for 3, which pydantic takes, and counts out of reach.

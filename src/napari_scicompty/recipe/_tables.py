@@ -103,7 +103,7 @@ def _refiner(data: Any, where: str) -> str | Refiner:
 def stage_dict(stage: Stage) -> dict[str, Any]:
     """Return the table of a stage."""
     kind = type(stage.algorithm)
-    name = next(key for key, value in ALGORITHMS.items() if value is kind)
+    name = ALGORITHMS.name_of(kind)
     own = {k: v for k, v in plain(stage).items() if k in STAGE_FIELDS}
     own.pop("refine")
     table = {"algorithm": name} | own | plain(stage.algorithm)
@@ -113,7 +113,7 @@ def stage_dict(stage: Stage) -> dict[str, Any]:
 
 
 def _refiner_dict(refiner: Refiner) -> dict[str, Any]:
-    name = next(k for k, kind in REFINERS.items() if type(refiner) is kind)
+    name = REFINERS.name_of(type(refiner))
     return {"name": name} | plain(refiner)
 
 

@@ -6,17 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.registry import Registry
 from napari_scicompty.core.settings import described_as
 from napari_scicompty.refine.base import Refiner
 from napari_scicompty.refine.distance import ValleyDistance
 from napari_scicompty.refine.positions import PositionRefiner
 from napari_scicompty.refine.shifts import CrossCorrelationShift, LeastSquaresShift
 
-REFINERS: dict[str, type[Refiner]] = {
-    "least-squares-shift": LeastSquaresShift,
-    "cross-correlation-shift": CrossCorrelationShift,
-    "valley-distance": ValleyDistance,
-}
+REFINERS: Registry[type[Refiner]] = Registry(
+    "napari_scicompty.refiners",
+    {
+        "least-squares-shift": LeastSquaresShift,
+        "cross-correlation-shift": CrossCorrelationShift,
+        "valley-distance": ValleyDistance,
+    },
+    lambda kind: isinstance(kind, type) and issubclass(kind, Refiner),
+)
 """Name in recipes and on the command line -> class; the first of a quantity is its
 default."""
 
@@ -89,3 +94,6 @@ def _named(name: object) -> Refiner:
             "LeastSquaresShift()"
         )
     return kind()
+
+
+REFINERS.load_plugins()

@@ -255,7 +255,8 @@ def from_description(description: dict[str, Any] | None) -> Start | None:
 
 
 def _described(start: Start) -> dict[str, Any]:
-    name = next(key for key, kind in STARTS.items() if isinstance(start, kind))
+    known = (key for key, kind in STARTS.items() if isinstance(start, kind))
+    name = next(known, type(start).__name__)
     return {"name": name} | start.model_dump(mode="json")
 
 
