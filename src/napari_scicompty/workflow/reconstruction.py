@@ -115,8 +115,10 @@ def prepare(
     if isinstance(start, str):
         if start != "auto":
             raise InputError(
-                f"start: {start!r} is not known; give 'auto', a start such as "
-                "DiscProbe(radius_m) or PupilProbe(defocus_m), or a Snapshot"
+                field="start",
+                problem=f"{start!r} is not known",
+                remedy="give 'auto', a start such as DiscProbe(radius_m) or "
+                "PupilProbe(defocus_m), or a Snapshot",
             )
         start = AutoStart()
     if isinstance(start, Snapshot):
@@ -136,7 +138,10 @@ def prepare(
             if progress is not None:
                 progress(number, planned, candidate)
         if not tried:
-            raise InputError("start: the search was stopped before anything was tried")
+            raise InputError(
+                field="start",
+                problem="the search was stopped before anything was tried",
+            )
         notes.append(explain(tried))
         start = ranked(tried)[0].start
     if isinstance(start, ProbeFile):
