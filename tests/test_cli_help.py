@@ -15,6 +15,7 @@ from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.cli import _help, app
 from napari_scicompty.cli._options import FLAGS
 from napari_scicompty.cli._usual import USUAL
+from napari_scicompty.figures import FigureOptions
 from napari_scicompty.formats import OpenChoices
 from napari_scicompty.refine import REFINERS
 from napari_scicompty.simulation import PRESETS
@@ -27,7 +28,9 @@ RUN = [sys.executable, "-c", "from napari_scicompty.cli import main; main()"]
 
 def _help_of(name: str, flag: str = "--help", columns: int = 80) -> list[str]:
     arguments = [name, flag] if name else ["--help"]
-    done = CliRunner().invoke(app, arguments, env={"COLUMNS": str(columns)})
+    done = CliRunner().invoke(
+        app, arguments, prog_name="scicompty", env={"COLUMNS": str(columns)}
+    )
     assert done.exit_code == 0, done.output
     return done.output.splitlines()
 
@@ -43,7 +46,8 @@ def test_nothing_is_cut_at_80_columns(name: str, flag: str) -> None:
 
 def test_no_word_of_a_description_is_lost() -> None:
     said = " ".join(" ".join(_help_of("reconstruct", "--help-all")).split())
-    for kind in (*ALGORITHMS.values(), *STARTS.values()):
+    kinds = (*ALGORITHMS.values(), *STARTS.values(), *REFINERS.values(), FigureOptions)
+    for kind in kinds:
         for field in kind.model_fields.values():
             assert (field.description or "").rstrip(".") in said
     for path, flag in FLAGS.items():
@@ -72,9 +76,9 @@ def test_options_stand_in_groups() -> None:
     groups = [t.partition(" (")[0].partition(":")[0] for t in titles]
     assert list(dict.fromkeys(groups)) == [
         "Input", "Geometry", "Start", "Algorithm", "Refinement", "Run", "Saving",
-        "Help", "Examples",
+        "Help", "Other settings, by --set NAME=VALUE", "Examples",
     ]  # fmt: skip
-    assert set(groups[:-2]) <= {panel.partition(":")[0] for panel in _help.PANELS}
+    assert set(groups[:-3]) <= {panel.partition(":")[0] for panel in _help.PANELS}
 
 
 def test_reconstruct_and_resolution_have_one_list() -> None:

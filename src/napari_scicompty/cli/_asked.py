@@ -15,6 +15,8 @@ from napari_scicompty.cli._options import (
     FLAGS,
     QUANTITIES,
     completing,
+    described,
+    metavar,
     read_sets,
     with_options,
 )
@@ -24,7 +26,9 @@ from napari_scicompty.refine import REFINERS
 from napari_scicompty.workflow.start import STARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from napari_scicompty.core.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,24 @@ _SETTABLE = dict.fromkeys(
     ]
 )
 """What ``--set`` takes."""
+
+
+def by_set(*, figure: bool) -> Iterator[tuple[str, str]]:
+    """Yield what only ``--set`` reaches, as it is written, and what it is."""
+    kinds: list[tuple[str, type[Settings]]] = [
+        *(("start", kind) for kind in STARTS.values()),
+        *((kind.quantity, kind) for kind in REFINERS.values()),
+        *([("figure", FigureOptions)] if figure else []),
+    ]
+    told = set(FLAGS)
+    for part, kind in kinds:
+        for name, field in kind.model_fields.items():
+            path = f"{part}.{name}"
+            if path not in told:
+                told.add(path)
+                value = metavar(path, field) or "true"
+                yield f"{path}={value}", described(field)
+
 
 File = Annotated[
     Path | None,

@@ -122,6 +122,13 @@ def help_text(command: Any, context: Any, *, everything: bool = False) -> str:
             if row.panel == panel:
                 lines += _entry(row.name, row.text, width)
         lines.append("")
+    if everything and "--set" in {row.flag for row in shown}:
+        from napari_scicompty.cli._asked import by_set
+
+        lines += _titled("Other settings, by --set NAME=VALUE", width)
+        for name, text in by_set(figure=command.name == "reconstruct"):
+            lines += _entry(name, text, width)
+        lines.append("")
     if short is not None:
         lines += [*_titled("Examples", width), *(f"  {e}" for e in short.examples), ""]
         if everything:

@@ -82,14 +82,14 @@ def _option(path: str, field: FieldInfo) -> inspect.Parameter:
     name = _NAMES.get(path, path.partition(".")[2])
     flag = "--" + name.replace("_", "-")
     kind: type = str
-    names, metavar = flag, _metavar(path, field)
+    names, shown = flag, metavar(path, field)
     if field.annotation is bool:
-        kind, names, metavar = bool, f"{flag}/--no-{flag[2:]}", None
+        kind, names, shown = bool, f"{flag}/--no-{flag[2:]}", None
     words = choices_of(field.annotation)
     option = typer.Option(
         names,
-        help=_help(field, flag),
-        metavar=metavar,
+        help=described(field, flag),
+        metavar=shown,
         rich_help_panel=_panel(path),
         autocompletion=completing(words) if words else None,
     )
@@ -115,9 +115,11 @@ def _panel(path: str) -> str:
     return f"{'Refinement' if refines else part.capitalize()} ({owners})"
 
 
-def _metavar(path: str, field: FieldInfo) -> str | None:
+def metavar(path: str, field: FieldInfo) -> str | None:
     """Name the kind of a value: a word, a file, a number or two."""
     kind = field.annotation
+    if kind is bool:
+        return None
     if choices_of(kind) or path.endswith("_key"):
         return "NAME"
     if path in _PATHS:
@@ -130,7 +132,7 @@ def _metavar(path: str, field: FieldInfo) -> str | None:
     return "NUMBERS" if tuple in {get_origin(k) for k in kinds} else "TEXT"
 
 
-def _help(field: FieldInfo, flag: str) -> str:
+def described(field: FieldInfo, flag: str = "") -> str:
     """Say what a setting is, its choices, its unit, and what it is by default."""
     text, default = _with_flags((field.description or "").rstrip(".")), field.default
     words = choices_of(field.annotation)
@@ -140,12 +142,20 @@ def _help(field: FieldInfo, flag: str) -> str:
     unit = str(extra.get("unit") or "") if isinstance(extra, dict) else ""
     if unit:
         text += f" [{unit}]"
-    if default is True:
+    if default is True and flag:
         return f"{text} (on; --no-{flag[2:]} switches it off)."
     if field.is_required() or default in (None, (), False):
         return f"{text}."
-    shown = f"{default:.6g}" if isinstance(default, float) else default
-    return f"{text} (default {shown})."
+    return f"{text} (default {_written(default)})."
+
+
+def _written(value: Any) -> str:
+    """Write a value as it is given on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(_written, value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "true" if value is True else str(value)
 
 
 def _with_flags(text: str) -> str:

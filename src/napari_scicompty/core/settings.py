@@ -163,7 +163,9 @@ def described_as(
 
 def nearest(word: object, words: Iterable[str]) -> str:
     """Ask for the nearest of some words, as the end of a sentence; empty: none is."""
-    near = difflib.get_close_matches(str(word).lower(), [*words], 1)
+    known, given = [*words], str(word).lower()
+    near = difflib.get_close_matches(given, known, 1)
+    near += [each for each in known if len(given) > 1 and each.startswith(given)]
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
