@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.core.settings import Settings
+from napari_scicompty.core.settings import Settings, nearest
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage, path_fields
 from napari_scicompty.refine import REFINERS, refiners
@@ -33,16 +33,23 @@ def check_parts(data: Mapping[str, Any]) -> None:
     """Refuse parts that no recipe has, and none or two inputs."""
     for key in data:
         if key not in PARTS:
-            raise InputError(f"{key}: no such part; a recipe has {listed(PARTS)}")
+            raise InputError(
+                field=key,
+                problem="no such part",
+                remedy=f"a recipe has {listed(PARTS)}{nearest(key, PARTS)}",
+            )
     if ("input" in data) == ("virtual_experiment" in data):
         raise InputError("give either [input] or [virtual_experiment], and not both")
     stages = data.get("stage", [{}])
     if not isinstance(stages, list) or not stages:
-        raise InputError("stage: write [[stage]], in double brackets, once or more")
+        raise InputError(
+            field="stage", problem="write [[stage]], in double brackets, once or more"
+        )
     if len(stages) > _MOST_STAGES:
         raise InputError(
-            f"stage: there are {len(stages)}, and a recipe has at most {_MOST_STAGES}; "
-            "one stage may have any number of epochs"
+            field="stage",
+            problem=f"there are {len(stages)}, and a recipe has at most {_MOST_STAGES}",
+            remedy="one stage may have any number of epochs",
         )
     _check_depth(data)
 
@@ -60,7 +67,11 @@ def _check_depth(data: Any) -> None:
 def named(table: Mapping[str, type[Settings]], name: Any, where: str) -> type[Any]:
     """Look a kind up by its name."""
     if not isinstance(name, str) or name not in table:
-        raise InputError(f"{where} is {name!r}; choose one of {listed(table)}")
+        problem, near = f"is {name!r}", nearest(name, table)
+        remedy = f"choose one of {listed(table)}{near}"
+        raise InputError(
+            f"{where} {problem}; {remedy}", field=where, problem=problem, remedy=remedy
+        )
     return table[name]
 
 
@@ -68,7 +79,7 @@ def table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """Take a table of the file; empty when it is not there."""
     value = data.get(key, {})
     if not isinstance(value, dict):
-        raise InputError(f"{key}: write [{key}] and its keys below it")
+        raise InputError(field=key, problem=f"write [{key}] and its keys below it")
     return value
 
 
@@ -76,7 +87,7 @@ def stage(data: Any, number: int) -> Stage:
     """Make a stage of its table: algorithm, its settings and the stage's own."""
     where = "stage" if number == 1 else f"stage {number}"
     if not isinstance(data, dict):
-        raise InputError(f"{where}: write [[stage]] and its keys below it")
+        raise InputError(field=where, problem="write [[stage]] and its keys below it")
     own = {name: value for name, value in data.items() if name in STAGE_FIELDS}
     rest = {k: v for k, v in data.items() if k not in own and k != "algorithm"}
     default = next(iter(ALGORITHMS))
@@ -124,9 +135,7 @@ def parsed(
     try:
         made: Settings = kind(**_without_none(data))
     except InputError as error:
-        raise InputError(
-            str(error).replace(f"{kind.__name__}.", f"{where}.")
-        ) from error
+        raise error.moved(kind.__name__, where) from error
     if folder is None:
         return made
     return _with_paths(made, lambda path: str(folder / expanded(path)))

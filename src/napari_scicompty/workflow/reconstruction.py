@@ -189,8 +189,10 @@ def _start(start: str | Start | Snapshot) -> Start | Snapshot:
         return start
     what = start.__name__ if isinstance(start, type) else repr(start)
     raise InputError(
-        f"start: {what} is not known; give 'auto', a start such as "
-        "DiscProbe(radius_m) or PupilProbe(defocus_m), or a Snapshot"
+        field="start",
+        problem=f"{what} is not known",
+        remedy="give 'auto', a start such as DiscProbe(radius_m) or "
+        "PupilProbe(defocus_m), or a Snapshot",
     )
 
 
@@ -231,7 +233,10 @@ def prepare(
             if progress is not None:
                 progress(number, planned, candidate)
         if not tried:
-            raise InputError("start: the search was stopped before anything was tried")
+            raise InputError(
+                field="start",
+                problem="the search was stopped before anything was tried",
+            )
         notes.append(explain(tried))
         log.info("%s", notes[-1])
         start = ranked(tried)[0].start
