@@ -212,9 +212,8 @@ def test_folder_is_in_natural_order_and_skips_the_rest(tmp_path, truth):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_table_names_readers(name):
-    from importlib import import_module
 
-    module = import_module(f"napari_scicompty.formats.{FORMATS[name].module}")
+    module = FORMATS[name].reader
     assert callable(module.read) and FORMATS[name].suffixes
 
 

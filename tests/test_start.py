@@ -52,7 +52,9 @@ def probe_file(tmp_path: Path) -> Path:
         DiscProbe(4e-7),
         PupilProbe(1e-5),
         PupilProbe(-2e-5),
-        ZonePlateProbe(1e-4, 1.2e-7, 3e-5, 1e-5),
+        ZonePlateProbe(
+            diameter_m=1e-4, outer_zone_m=1.2e-7, stop_m=3e-5, focus_sample_m=1e-5
+        ),
         "file",
     ],
     ids=lambda kind: type(kind).__name__,
@@ -151,7 +153,7 @@ def test_bad_probe_files_give_a_sentence(kind: str, tmp_path: Path) -> None:
 
 def test_a_zone_plate_that_sends_no_light_is_refused() -> None:
     with pytest.raises(InputError, match="ZonePlateProbe"):
-        begin(SCAN, ZonePlateProbe(1e-4, 1.2e-7, 1e-4))
+        begin(SCAN, ZonePlateProbe(1e-4, outer_zone_m=1.2e-7, stop_m=1e-4))
 
 
 # -- refusals -------------------------------------------------------------------------
@@ -169,7 +171,7 @@ def test_starts_of_the_other_geometry_are_refused() -> None:
     near = small_scan((24, 24), (3, 3), near=True).scan
     for scan, start in (
         (near, PupilProbe(1e-3)),
-        (near, ZonePlateProbe(1e-4, 1e-7)),
+        (near, ZonePlateProbe(1e-4, outer_zone_m=1e-7)),
         (SCAN, BackPropagatedProbe()),
     ):
         with pytest.raises(InputError, match=r"-field scans.*automatic"):

@@ -17,7 +17,7 @@ from .results import open_result, save_result
 from .simulation import Preset, Truth, VirtualExperiment, simulate
 from .simulation.truth_file import open_truth
 from .workflow.half_sets import Resolution, half_scans
-from .workflow.reconstruction import reconstruct
+from .workflow.reconstruction import reconstruct, run
 from .workflow.refocusing import with_focus
 from .workflow.search import find_start
 from .workflow.start import (
@@ -63,6 +63,7 @@ __all__ = [
     "open_scan",
     "open_truth",
     "reconstruct",
+    "run",
     "save_result",
     "save_scan",
     "simulate",

@@ -5,18 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from napari_scicompty.algorithms.autodiff import AutoDiff
-from napari_scicompty.algorithms.base import Algorithm
+from napari_scicompty.algorithms.base import (
+    Algorithm,
+    AlgorithmState,
+    StepContext,
+)
 from napari_scicompty.algorithms.pie import EPIE, RPIE
+from napari_scicompty.core.registry import Registry
 from napari_scicompty.core.settings import described_as
 
-ALGORITHMS: dict[str, type[Algorithm]] = {
-    "rpie": RPIE,
-    "epie": EPIE,
-    "autodiff": AutoDiff,
-}
+ALGORITHMS: Registry[type[Algorithm]] = Registry(
+    "napari_scicompty.algorithms",
+    {"rpie": RPIE, "epie": EPIE, "autodiff": AutoDiff},
+    lambda kind: isinstance(kind, type) and issubclass(kind, Algorithm),
+)
 """Name in recipes and on the command line -> class; the first is the default."""
 
-__all__ = ["ALGORITHMS", "EPIE", "RPIE", "Algorithm", "AutoDiff", "from_description"]
+__all__ = [
+    "ALGORITHMS",
+    "EPIE",
+    "RPIE",
+    "Algorithm",
+    "AlgorithmState",
+    "AutoDiff",
+    "StepContext",
+    "from_description",
+]
 
 
 def from_description(description: dict[str, Any]) -> Algorithm:
@@ -28,3 +42,6 @@ def from_description(description: dict[str, Any]) -> Algorithm:
         An algorithm or a setting that is not known here.
     """
     return described_as(ALGORITHMS.values(), description, "algorithm")
+
+
+ALGORITHMS.load_plugins()

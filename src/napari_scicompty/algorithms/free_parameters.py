@@ -252,10 +252,11 @@ class _Focus(FreeParameter):
     def check(self, geometry: Geometry, *, probe_is_known: bool) -> None:
         if not probe_is_known:
             raise InputError(
-                "algorithm.free_focus: a free probe takes up any curvature of its "
-                "wavefront, and no pattern can tell the focus; freeze a calibrated "
-                "probe (run.freeze_probe), or look for the focus in the probe that is "
-                "found (metrics.probe_focus)"
+                field="algorithm.free_focus",
+                problem="a free probe takes up any curvature of its wavefront, and no "
+                "pattern can tell the focus",
+                remedy="freeze a calibrated probe (run.freeze_probe), or look for the "
+                "focus in the probe that is found (metrics.probe_focus)",
             )
 
     def step(self, descent: Descent, gradient: Tensor) -> None:

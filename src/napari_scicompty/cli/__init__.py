@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_scicompty.cli import _show
+from napari_scicompty.cli._asked import Positions  # noqa: TC001 - typer reads it
 from napari_scicompty.cli._compare import compare_with_truth
 from napari_scicompty.cli._focus import focus
+from napari_scicompty.cli._help import App, Group
 from napari_scicompty.cli._options import with_options
 from napari_scicompty.cli._reconstruct import reconstruct
 from napari_scicompty.cli._report import report_trouble
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-app = typer.Typer(
+app = App(
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     help="Ptychography: open a scan, reconstruct it, keep the result.",
@@ -103,13 +106,11 @@ def _root(
 @with_options("input")
 def info(
     file: Annotated[Path, typer.Argument(help="Diffraction patterns, or a result.")],
-    positions: Annotated[
-        Path | None, typer.Option(help="One position a pattern.")
-    ] = None,
+    positions: Positions = None,
     *,
     given: dict[str, Any],
 ) -> None:
-    """Say what a scan or a result holds, and what was assumed about it."""
+    """Say what a scan or a result holds, and what was assumed."""
     choices = {path.partition(".")[2]: value for path, value in given.items()}
     if is_result(file):
         damaged = bool(choices.get("damaged"))
@@ -139,7 +140,9 @@ app.command("report")(_sentences(report_trouble))
 def demo(
     output: Annotated[
         Path | None,
-        typer.Option(help="Leave screenshot, figure and result here, and close."),
+        typer.Option(
+            metavar="PATH", help="Leave screenshot, figure and result here, and close."
+        ),
     ] = None,
 ) -> None:
     """Open napari and reconstruct a virtual experiment with a known truth."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_scicompty.analysis.metrics import compare
-from napari_scicompty.cli._outputs import Overwrite, check_outputs
+from napari_scicompty.cli._outputs import Overwrite, check_outputs, door_of
 from napari_scicompty.cli._resolution import tell_crossings
 from napari_scicompty.cli._show import length, refined_distance
 from napari_scicompty.cli._terminal import say
@@ -30,11 +30,17 @@ def compare_with_truth(
     truth: Annotated[
         Path, typer.Argument(help="The simulated scan, saved with its truth.")
     ],
-    save: Annotated[Path | None, typer.Option(help="The same numbers, JSON.")] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="The same numbers: .json.", rich_help_panel="Saving"
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Judge a result against what the virtual experiment was made of."""
-    check_outputs((save, (".json",)), inputs=(result, truth), overwrite=overwrite)
+    door = door_of(result, truth, overwrite=overwrite)
+    check_outputs((save, (".json",)), **door)
     snapshot, known = open_result(result), open_truth(truth)
     judged = compare(snapshot, known)
     rings = judged.ring_correlation()
@@ -48,7 +54,7 @@ def compare_with_truth(
             "true_m": known.distance_m,
         }
         text = json.dumps(numbers | {"made_by": MARK}, indent=1)
-        write_bytes(save, text.encode(), inputs=(result, truth), overwrite=overwrite)
+        write_bytes(save, text.encode(), **door)
         say(f"numbers saved: {save}")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from napari_scicompty.analysis.focus import probe_focus, probe_is_found
-from napari_scicompty.cli._outputs import Overwrite, check_outputs, tell_saved
+from napari_scicompty.cli._outputs import Overwrite, check_outputs, door_of, tell_saved
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.cli._words import load_recipe
 from napari_scicompty.core.errors import InputError
@@ -21,16 +21,25 @@ def focus(
     result: Annotated[Path, typer.Argument(help="A saved result.")],
     save: Annotated[
         Path | None,
-        typer.Option(help="The result told that focus, to continue by --from; HDF5."),
+        typer.Option(
+            metavar="PATH",
+            help="The result told that focus, to continue by --from: .h5.",
+            rich_help_panel="Saving",
+        ),
     ] = None,
     focus_sample_m: Annotated[
         float | None,
-        typer.Option(metavar="m", help="Take this focus instead of the one found."),
+        typer.Option(
+            metavar="NUMBER",
+            help="Take this focus instead of the one found.",
+            rich_help_panel="Geometry",
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Find the focus of the beam in the phase of a result's probe."""
-    check_outputs((save, (".h5", ".hdf5")), inputs=(result,), overwrite=overwrite)
+    door = door_of(result, overwrite=overwrite)
+    check_outputs((save, (".h5", ".hdf5")), **door)
     snapshot = open_result(result)
     if not probe_is_found(snapshot):
         raise InputError(
@@ -55,9 +64,7 @@ def focus(
     told = found.focus_sample_m if focus_sample_m is None else focus_sample_m
     _, taken = with_focus(recipe.scan(), snapshot, told)
     retold = recipe.input.replace(focus_sample_m=told)
-    older = save_result(
-        save, taken, recipe.replace(input=retold), overwrite=overwrite, inputs=(result,)
-    )
+    older = save_result(save, taken, recipe.replace(input=retold), **door)
     for note in taken.history.notes[len(snapshot.history.notes) :]:
         say(note)
     tell_saved(save, older)

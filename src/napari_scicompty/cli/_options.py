@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 
 from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.cli._help import DATASETS, PREPARATION, HelpAll
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.settings import choices_of
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import GEOMETRY_CHOICES, HDF5_CHOICES, OpenChoices
 from napari_scicompty.formats.choices import BEAM_CHOICES
@@ -20,7 +22,7 @@ from napari_scicompty.refine import REFINERS
 from napari_scicompty.workflow.start import STARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pydantic.fields import FieldInfo
@@ -31,14 +33,11 @@ _NAMES = {"start.path": "probe_file"}
 """Options whose name would say too little."""
 QUANTITIES = tuple(dict.fromkeys(kind.quantity for kind in REFINERS.values()))
 """What can be refined: ``--set positions.rate_px=1``."""
-_PANELS = {
-    "input": "Preparation",
-    "run": "Run",
-    "algorithm": "Algorithm",
-    "start": "Start",
-}
-_GROUPS = {"Geometry": GEOMETRY_CHOICES, "Plain HDF5": HDF5_CHOICES}
-"""Panels of `--help` for some fields of the input."""
+_PANELS = {"input": PREPARATION, "run": "Run"}
+_GROUPS = {"Geometry": GEOMETRY_CHOICES, DATASETS: HDF5_CHOICES}
+"""Panels of the help for some fields of the input."""
+_REFINES = ("free_", "rate_", "start_", "position_")
+"""How settings of an algorithm begin that are about refining more than the object."""
 
 
 # -- settings -> options ------------------------------------------------------------
@@ -48,6 +47,9 @@ def with_options(*parts: str) -> Callable[[Callable[..., None]], Callable[..., N
     The command gets those that were given as `given`, ``{"run.modes": 3}``.
     """
     table = {path: option for path, option in _TABLE.items() if _part(path) in parts}
+    more = inspect.Parameter(
+        "help_all", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=HelpAll
+    )
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hints = inspect.signature(command, eval_str=True).parameters
@@ -61,9 +63,10 @@ def with_options(*parts: str) -> Callable[[Callable[..., None]], Callable[..., N
                 for path, value in named.items()
                 if value is not None
             }
+            values.pop(more.name)
             command(**values, given=given)
 
-        parameters = [*own, *table.values()]
+        parameters = [*own, *table.values(), more]
         wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
         return wrapped
@@ -76,18 +79,19 @@ def _part(path: str) -> str:
 
 
 def _option(path: str, field: FieldInfo) -> inspect.Parameter:
-    part, _, name = path.partition(".")
-    name = _NAMES.get(path, name)
-    panel = _PANELS[part]
-    if part == "input":
-        panel = next((p for p, names in _GROUPS.items() if name in names), panel)
+    name = _NAMES.get(path, path.partition(".")[2])
     flag = "--" + name.replace("_", "-")
-    kind: Any = str
-    metavar: str | None = _metavar(field)
+    kind: type = str
+    names, shown = flag, metavar(path, field)
     if field.annotation is bool:
-        kind, flag, metavar = bool, f"{flag}/--no-{flag[2:]}", None
+        kind, names, shown = bool, f"{flag}/--no-{flag[2:]}", None
+    words = choices_of(field.annotation)
     option = typer.Option(
-        flag, help=_help(field), metavar=metavar, rich_help_panel=panel
+        names,
+        help=described(field, flag),
+        metavar=shown,
+        rich_help_panel=_panel(path),
+        autocompletion=completing(words) if words else None,
     )
     return inspect.Parameter(
         name,
@@ -97,41 +101,111 @@ def _option(path: str, field: FieldInfo) -> inspect.Parameter:
     )
 
 
-def _metavar(field: FieldInfo) -> str:
-    for kind in (field.annotation, *get_args(field.annotation)):
-        if get_origin(kind) is Literal:
-            return "|".join(get_args(kind))
+def _panel(path: str) -> str:
+    """Return the group of an option; it names whose setting it is."""
+    part, _, name = path.partition(".")
+    if part == "input":
+        groups = (group for group, names in _GROUPS.items() if name in names)
+        return next(groups, _PANELS[part])
+    if part in _PANELS:
+        return _PANELS[part]
+    kinds: dict[str, Any] = dict(ALGORITHMS if part == "algorithm" else STARTS)
+    owners = ", ".join(k for k, kind in kinds.items() if name in kind.model_fields)
+    refines = part == "algorithm" and name.startswith(_REFINES)
+    return f"{'Refinement' if refines else part.capitalize()} ({owners})"
+
+
+def metavar(path: str, field: FieldInfo) -> str | None:
+    """Name the kind of a value: a word, a file, a number or two."""
+    kind = field.annotation
+    if kind is bool:
+        return None
+    if choices_of(kind) or path.endswith("_key"):
+        return "NAME"
+    if path in _PATHS:
+        return "PATH"
+    kinds = {kind, *get_args(kind)}
+    if ... in kinds:
+        return "NUMBERS"
+    if kinds & {int, float}:
+        return "NUMBER"
+    return "NUMBERS" if tuple in {get_origin(k) for k in kinds} else "TEXT"
+
+
+def described(field: FieldInfo, flag: str = "") -> str:
+    """Say what a setting is, its choices, its unit, and what it is by default."""
+    text, default = _with_flags((field.description or "").rstrip(".")), field.default
+    words = choices_of(field.annotation)
+    if words:
+        text += f". One of: {', '.join(words)}"
     extra = field.json_schema_extra
-    unit = extra.get("unit") if isinstance(extra, dict) else None
-    return str(unit or "VALUE")
+    unit = str(extra.get("unit") or "") if isinstance(extra, dict) else ""
+    if unit:
+        text += f" [{unit}]"
+    if default is True and flag:
+        return f"{text} (on; --no-{flag[2:]} switches it off)."
+    if field.is_required() or default in (None, (), False):
+        return f"{text}."
+    return f"{text} (default {_written(default)})."
 
 
-def _help(field: FieldInfo) -> str:
-    text = (field.description or "").rstrip(".")
-    if field.is_required() or field.default in (None, (), False):
-        return text + "."
-    return f"{text} (default {field.default})."
+def _written(value: Any) -> str:
+    """Write a value as it is given on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(_written, value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "true" if value is True else str(value)
+
+
+def _with_flags(text: str) -> str:
+    """Name other settings of the input by their options."""
+    for name in OpenChoices.model_fields:
+        if "_" in name:
+            flag = f"--{name.replace('_', '-')}"
+            text = " ".join(
+                word.replace(name, flag) if word.rstrip(".,;") == name else word
+                for word in text.split(" ")
+            )
+    return text
+
+
+def completing(words: Iterable[str], *, several: bool = False) -> Callable[..., Any]:
+    """Complete one of some words at the Tab key, or several with commas between."""
+    known = list(words)
+
+    def complete(incomplete: str) -> list[str]:
+        done, comma, last = "", "", incomplete
+        if several:
+            done, comma, last = incomplete.rpartition(",")
+        return [f"{done}{comma}{word}" for word in known if word.startswith(last)]
+
+    return complete
+
+
+_MODELS: tuple[tuple[str, type[Settings]], ...] = (
+    ("input", OpenChoices),
+    ("run", RunSettings),
+    *(("algorithm", kind) for kind in ALGORITHMS.values()),
+    *(("start", kind) for kind in STARTS.values()),
+)
+_PATHS = {f"{part}.{name}" for part, kind in _MODELS for name in path_fields(kind)}
+"""Settings that are files."""
 
 
 def _table() -> tuple[dict[str, inspect.Parameter], set[str]]:
     """Options by path; a name that is taken is reached by --set only."""
-    models: list[tuple[str, type[Settings]]] = [
-        ("input", OpenChoices),
-        ("run", RunSettings),
-        *(("algorithm", kind) for kind in ALGORITHMS.values()),
-        *(("start", kind) for kind in STARTS.values()),
-    ]
     table: dict[str, inspect.Parameter] = {}
-    texts = {"input.path", "input.positions"}
+    texts = {"input.path", "input.positions"} | _PATHS
     taken: dict[str, str] = {}
-    for part, model in models:
+    for part, model in _MODELS:
         for name, field in model.model_fields.items():
             option = _option(f"{part}.{name}", field)
             if taken.setdefault(option.name, part) == part:
                 table.setdefault(f"{part}.{name}", option)
         kinds = {n: field.annotation for n, field in model.model_fields.items()}
         names = {n for n, kind in kinds.items() if str in (kind, *get_args(kind))}
-        texts |= {f"{part}.{name}" for name in names | path_fields(model)}
+        texts |= {f"{part}.{name}" for name in names}
     return table, texts
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,7 +15,6 @@ from napari_scicompty.files.writing import checked_target, never
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from napari_scicompty.files.writing import Ours
 
@@ -23,8 +23,23 @@ Overwrite = Annotated[
     typer.Option(
         "--overwrite",
         help="Replace outputs that exist and that this program did not write.",
+        rich_help_panel="Saving",
     ),
 ]
+
+
+def _output(help: str) -> Any:
+    return typer.Option(metavar="PATH", help=help, rich_help_panel="Saving")
+
+
+Saved = Annotated[Path | None, _output("Result: .h5 or .hdf5.")]
+SavedRecipe = Annotated[Path | None, _output("Recipe: .toml.")]
+Figure = Annotated[Path | None, _output("Picture: .png, .svg or .pdf.")]
+
+
+def door_of(*inputs: Path | str | None, overwrite: bool) -> dict[str, Any]:
+    """Return the options of all that writes: what is never written over, and leave."""
+    return {"inputs": [path for path in inputs if path], "overwrite": overwrite}
 
 
 def tell_saved(path: Path, older: Path | None) -> None:

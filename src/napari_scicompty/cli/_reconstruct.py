@@ -7,99 +7,79 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.cli import _show
+from napari_scicompty.cli._asked import Asked, with_asked
 from napari_scicompty.cli._follow import Follower
 from napari_scicompty.cli._job import Job, begun_anew, continued_from, repeated, resumed
-from napari_scicompty.cli._options import QUANTITIES, assemble, read_sets, with_options
-from napari_scicompty.cli._outputs import Overwrite, check_outputs
+from napari_scicompty.cli._options import assemble
+from napari_scicompty.cli._outputs import (
+    Figure,
+    Overwrite,
+    Saved,
+    SavedRecipe,
+    check_outputs,
+)
 from napari_scicompty.cli._saving import Outputs, save_all
 from napari_scicompty.cli._signals import interruptible
 from napari_scicompty.cli._terminal import say, tell
 from napari_scicompty.cli._words import in_options, load_recipe
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions
-from napari_scicompty.refine import REFINERS
 from napari_scicompty.workflow.repeating import differences
-from napari_scicompty.workflow.start import STARTS
 
 RESULTS = (".h5", ".hdf5")
 """How the name of a result may end."""
 
 
-@with_options("input", "run", "algorithm", "start")
+@with_asked
 def reconstruct(
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="Diffraction patterns; or by --recipe, --from."),
-    ] = None,
-    positions: Annotated[
-        Path | None, typer.Option(help="One position a pattern.")
-    ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="TOML, or a result that carries one.")
-    ] = None,
     continued: Annotated[
-        Path | None, typer.Option("--from", help="Continue from this result.")
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="Go on from this result.",
+            rich_help_panel="Input",
+        ),
     ] = None,
     repeat: Annotated[
         Path | None,
         typer.Option(
+            metavar="PATH",
             help="Make this result once more, with every change that was made under "
-            "way, and say whether it is the same bit for bit."
+            "way, and say whether it is the same bit for bit.",
+            rich_help_panel="Run",
         ),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Take up the run that was cut, beside the file of --save."
+            "--resume",
+            help="Take up the run that was cut, beside the file of --save.",
+            rich_help_panel="Run",
         ),
     ] = False,
-    algorithm: Annotated[
-        str | None,
-        typer.Option(metavar="|".join(ALGORITHMS), rich_help_panel="Algorithm"),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="|".join(STARTS), rich_help_panel="Start")
-    ] = None,
-    refine: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="|".join((*QUANTITIES, *REFINERS)),
-            help="Refine this too, or several: positions,distance. Settings by --set "
-            "positions.NAME=VALUE.",
-            rich_help_panel="Algorithm",
-        ),
-    ] = None,
-    sets: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PART.NAME=VALUE",
-            help="Any setting of a recipe, or figure.NAME.",
-        ),
-    ] = None,
-    save: Annotated[Path | None, typer.Option(help="Result, HDF5.")] = None,
-    save_recipe: Annotated[Path | None, typer.Option(help="Recipe, TOML.")] = None,
-    figure: Annotated[Path | None, typer.Option(help="Figure: PNG, SVG, PDF.")] = None,
+    save: Saved = None,
+    save_recipe: SavedRecipe = None,
+    figure: Figure = None,
     tiff: Annotated[
-        Path | None, typer.Option(help="Phase and magnitude, .ome.tif.")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Phase and magnitude: .ome.tif.",
+            rich_help_panel="Saving",
+        ),
     ] = None,
     overwrite: Overwrite = False,
     *,
-    given: dict[str, Any],
+    asked: Asked,
 ) -> None:
     """Reconstruct a scan; Ctrl-C stops, and what there is is saved.
 
     A run is kept on disk every minute, beside the file of --save; --resume takes it up.
     """
-    named = {
-        "stage.algorithm": algorithm,
-        "stage.refine": _each(refine or []) or None,
-        "start.name": start,
-    }
-    given = {k: v for k, v in named.items() if v is not None} | given
-    given |= read_sets(sets or [])
+    file, positions, recipe = asked.file, asked.positions, asked.recipe
+    given = dict(asked.settings)
     drawn = {k: given.pop(k) for k in list(given) if k.startswith("figure.")}
     options = FigureOptions(**{k.partition(".")[2]: v for k, v in drawn.items()})
     outputs = Outputs(save, tiff, figure, options, overwrite)
@@ -178,8 +158,3 @@ def _say_what_came_out(job: Job, last: Any) -> bool:
     same = "the same as the saved result, bit for bit"
     tell([("repeated", f"not the same: {'; '.join(differ)}" if differ else same)])
     return not differ
-
-
-def _each(texts: list[str]) -> list[str]:
-    """Read ``positions,distance``, once or several times."""
-    return [name.strip() for text in texts for name in text.split(",")]

@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.analysis.metrics import (
     agreement,
     beam_diameter_m,
     ptychographic_resolution_gain,
 )
-from napari_scicompty.cli._options import assemble, read_sets, with_options
-from napari_scicompty.cli._outputs import Overwrite, check_outputs
+from napari_scicompty.cli._asked import Asked, with_asked
+from napari_scicompty.cli._options import assemble
+from napari_scicompty.cli._outputs import Figure, Overwrite, check_outputs, door_of
 from napari_scicompty.cli._show import length
 from napari_scicompty.cli._signals import interruptible
 from napari_scicompty.cli._terminal import quiet, say
@@ -32,7 +32,6 @@ from napari_scicompty.figures.ring_correlation import (
 )
 from napari_scicompty.results import open_result
 from napari_scicompty.workflow.half_sets import run_halves
-from napari_scicompty.workflow.start import STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -43,59 +42,41 @@ if TYPE_CHECKING:
 TABLE = (".csv",)
 """How the name of a saved curve may end."""
 
-Figure = Annotated[Path | None, typer.Option(help="Ring correlation: PNG, SVG, PDF.")]
-Curve = Annotated[Path | None, typer.Option(help="Ring correlation as CSV.")]
+Curve = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Ring correlation: .csv.",
+        rich_help_panel="Saving",
+    ),
+]
 
 
-@with_options("input", "run", "algorithm", "start")
+@with_asked
 def resolution(
-    file: Annotated[
-        Path | None,
-        typer.Argument(help="Diffraction patterns; or by --recipe, --from."),
-    ] = None,
-    positions: Annotated[
-        Path | None, typer.Option(help="One position a pattern.")
-    ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="TOML, or a result that carries one.")
-    ] = None,
     result: Annotated[
         Path | None,
-        typer.Option("--from", help="A result: its recipe is run anew, in halves."),
-    ] = None,
-    algorithm: Annotated[
-        str | None,
-        typer.Option(metavar="|".join(ALGORITHMS), rich_help_panel="Algorithm"),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="|".join(STARTS), rich_help_panel="Start")
-    ] = None,
-    sets: Annotated[
-        list[str] | None,
         typer.Option(
-            "--set", metavar="PART.NAME=VALUE", help="Any setting of a recipe."
+            "--from",
+            metavar="PATH",
+            help="A result: its recipe is run anew, in halves.",
+            rich_help_panel="Input",
         ),
     ] = None,
     figure: Figure = None,
     save: Curve = None,
     overwrite: Overwrite = False,
     *,
-    given: dict[str, Any],
+    asked: Asked,
 ) -> None:
     """Reconstruct two halves of a scan; say up to which detail they agree.
 
     Ctrl-C stops and judges the last epoch that both halves have done.
     """
-    named = {"stage.algorithm": algorithm, "start.name": start}
-    given = {k: v for k, v in named.items() if v is not None} | given
-    given |= read_sets(sets or [])
-    source = recipe or result
+    source = asked.recipe or result
     base = None if source is None else load_recipe(source)
-    chosen = assemble(base, file, positions, given)
-    door: dict[str, Any] = {
-        "inputs": [p for p in (recipe, result, *chosen.input_files) if p],
-        "overwrite": overwrite,
-    }
+    chosen = assemble(base, asked.file, asked.positions, asked.settings)
+    door = door_of(asked.recipe, result, *chosen.input_files, overwrite=overwrite)
     check_outputs((figure, SUFFIXES), (save, TABLE), **door)
     stages = [(stage.algorithm, chosen.settings_of(stage)) for stage in chosen.stages]
     controls = Controls()
@@ -134,7 +115,7 @@ def frc(
     The thresholds are those of two halves of the data: the results must not share any
     pattern, or they agree in their noise too.
     """
-    door: dict[str, Any] = {"inputs": (first, second), "overwrite": overwrite}
+    door = door_of(first, second, overwrite=overwrite)
     check_outputs((figure, SUFFIXES), (save, TABLE), **door)
     found = agreement(open_result(first), open_result(second))
     _tell(found)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from napari_scicompty.cli._outputs import tell_saved
+from napari_scicompty.cli._outputs import door_of, tell_saved
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.cli._words import in_options
 from napari_scicompty.core.errors import InputError
@@ -42,7 +42,7 @@ class Outputs:
     @property
     def door(self) -> dict[str, Any]:
         """Options of all that writes."""
-        return {"inputs": self.inputs, "overwrite": self.overwrite}
+        return door_of(*self.inputs, overwrite=self.overwrite)
 
 
 def save_all(

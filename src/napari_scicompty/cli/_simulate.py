@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_scicompty.cli._options import read_value
-from napari_scicompty.cli._outputs import Overwrite, check_outputs
+from napari_scicompty.cli._options import completing, read_value
+from napari_scicompty.cli._outputs import Overwrite, check_outputs, door_of
 from napari_scicompty.cli._show import report_of
 from napari_scicompty.cli._terminal import say, tell
 from napari_scicompty.core.errors import InputError
@@ -23,7 +23,12 @@ from napari_scicompty.simulation import PRESETS, VirtualExperiment, preset, simu
 def simulate_scan(
     name: Annotated[
         str | None,
-        typer.Option("--preset", metavar="NAME", help="From a paper, see --list."),
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="An experiment of a paper, see --list.",
+            autocompletion=completing(PRESETS),
+        ),
     ] = None,
     listed: Annotated[
         bool, typer.Option("--list", help="List the presets, and end.")
@@ -32,16 +37,25 @@ def simulate_scan(
         list[str] | None,
         typer.Option(
             "--set",
-            metavar="PART.NAME=VALUE",
+            metavar="NAME=VALUE",
             help="Any setting: modes=3, detector.photons=1e5, probe.kind=zernike.",
         ),
     ] = None,
     save: Annotated[
         Path | None,
-        typer.Option(help="Scan with its truth, CXI: .cxi, or .h5 of that layout."),
+        typer.Option(
+            metavar="PATH",
+            help="Scan with its truth, CXI: .cxi, or .h5 of that layout.",
+            rich_help_panel="Saving",
+        ),
     ] = None,
     save_recipe: Annotated[
-        Path | None, typer.Option(help="Recipe that reconstructs it, TOML.")
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Recipe that reconstructs it: .toml.",
+            rich_help_panel="Saving",
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -51,7 +65,7 @@ def simulate_scan(
             say(f"{key:<20} {known.title}\n{'':<20} {known.source}")
         return
     recipe = chosen_recipe(name, sets or [])
-    door: dict[str, Any] = {"inputs": recipe.input_files, "overwrite": overwrite}
+    door = door_of(*recipe.input_files, overwrite=overwrite)
     check_outputs((save, SCANS), (save_recipe, (".toml",)), **door, ours=never)
     assert isinstance(recipe.input, VirtualExperiment)
     scan, truth = simulate(recipe.input)

@@ -1,4 +1,4 @@
-"""Sentences about settings, in the words of the command line."""
+"""Errors and notes, in the words of the command line."""
 
 from __future__ import annotations
 
@@ -27,12 +27,7 @@ _PARTS = {
     "start": "start",
     "algorithm": "algorithm",
 }
-"""Part of a recipe by what owns a setting in our sentences."""
-_OWNED = re.compile(rf"(?<![\w/.'\"])({'|'.join(_PARTS)})\.([a-z]\w*)(?![\w/'\"])")
-_BARE = re.compile(r"(?<![\w/.'\"-])([a-z]\w*)(?![\w/.'\"])(=?)")
-_SWITCH = re.compile(r"\b(overwrite|damaged)=True")
-"""What scripts say where the command line has a switch."""
-_BY_NAME = {flag[2:].replace("-", "_"): flag for flag in FLAGS.values()}
+"""Part of a recipe by what owns a setting."""
 _STAGE = ("stage", "run", "algorithm")
 """What a stage may own."""
 _ANY = {"epochs"} | {
@@ -41,6 +36,11 @@ _ANY = {"epochs"} | {
     for name in kind.model_fields
 }
 """Settings that have no option of their own, and are reached by ``--set``."""
+_ALONE = {"start": "--start", "refine": "--refine", "epochs": "--epochs"}
+"""Fields that are named without an owner."""
+_BY_NAME = {flag[2:].replace("-", "_"): flag for flag in FLAGS.values()}
+_NAME = re.compile(r"(?<![\w/.'\"-])((?:\w+\.)?[a-z]\w*)(?![\w/.'\"])(=True\b|=)?")
+"""A name in a sentence that comes as plain text, and what it is set to."""
 
 
 class RecipeError(InputError):
@@ -57,27 +57,43 @@ def load_recipe(path: Path) -> Recipe:
 
 def in_options(error: Exception) -> str:
     """Tell an error with ``--energy-ev`` where scripts say ``energy_ev``."""
-    return str(error) if isinstance(error, RecipeError) else spoken(str(error))
+    if isinstance(error, RecipeError):
+        return str(error)
+    if isinstance(error, InputError) and error.field:
+        return error.told(option_of)
+    return spoken(str(error))
+
+
+def option_of(field: str) -> str:
+    """Return the option for a field; ``--set`` where it has none of its own."""
+    owner, dot, name = field.rpartition(".")
+    if not dot:
+        return _ALONE.get(field, field)
+    if owner == "stage.refine":
+        kinds = (kind for kind in REFINERS.values() if name in kind.model_fields)
+        owner = next((kind.quantity for kind in kinds), owner)
+    part = _PARTS.get(owner, "")
+    for each in _STAGE if part == "stage" else (part,):
+        if (path := f"{each}.{name}") in FLAGS:
+            return FLAGS[path]
+    known = part and (name in FigureOptions.model_fields or name in _ANY)
+    return f"--set {part}.{name}" if known else field
 
 
 def spoken(text: str) -> str:
-    """Name settings by their options; names of files and datasets stay as they are."""
-    switched = _SWITCH.sub(lambda found: f"--{found[1]}", text)
-    return _BARE.sub(_bare, _OWNED.sub(_owned, switched))
+    """Name settings in a note by their options; files and datasets stay as they are."""
+    return _NAME.sub(_named, text)
 
 
-def _owned(found: re.Match[str]) -> str:
-    """Take ``FileInput.rebin``; what has no option is reached by ``--set``."""
-    part, name = _PARTS[found[1]], found[2]
-    for owner in _STAGE if part == "stage" else (part,):
-        if (path := f"{owner}.{name}") in FLAGS:
-            return FLAGS[path]
-    known = name in FigureOptions.model_fields or name in _ANY
-    return f"--set {part}.{name}" if known else found[0]
+def _named(found: re.Match[str]) -> str:
+    """Take ``FileInput.rebin``, ``energy_ev``, ``propagation=`` and ``overwrite=True``.
 
-
-def _bare(found: re.Match[str]) -> str:
-    """Take ``energy_ev`` and ``propagation=``; a plain word may be just a word."""
-    flag = _BY_NAME.get(found[1])
-    is_name = "_" in found[1] or found[2]
-    return f"{flag}{found[2]}" if flag and is_name else found[0]
+    A plain word may be just a word.
+    """
+    name, value = found[1], found[2] or ""
+    if "." in name:
+        return option_of(name) + value
+    if value == "=True" and name in ("overwrite", "damaged"):
+        return f"--{name}"
+    flag = _BY_NAME.get(name)
+    return f"{flag}{value}" if flag and ("_" in name or value) else found[0]

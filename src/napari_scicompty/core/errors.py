@@ -2,11 +2,79 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 
 class InputError(ValueError):
-    """Input that cannot be used as it is (exit code 2)."""
+    """Input that cannot be used as it is (exit code 2).
+
+    Parameters
+    ----------
+    message : str, optional
+        The whole sentence; made of the parts below when left out.
+    field : str
+        The setting it is about, such as ``"run.excluded"``. Where the sentence begins
+        with it, `told` can put another name in its place.
+    problem, remedy : str
+        What is wrong with it, and what to do.
+    faults : tuple of InputError
+        The single ones, where several settings are wrong; see `of`.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        field: str = "",
+        problem: str = "",
+        remedy: str = "",
+        faults: tuple[InputError, ...] = (),
+    ) -> None:
+        what = ": ".join(part for part in (field, problem) if part)
+        super().__init__(message or "; ".join(p for p in (what, remedy) if p))
+        self.field, self.problem, self.remedy = field, problem, remedy
+        self.faults = faults
+
+    @classmethod
+    def of(cls, faults: Iterable[InputError]) -> InputError:
+        """Join faults to one error; its data are those of the first."""
+        first, *more = faults
+        if not more:
+            return first
+        return cls(
+            "; ".join(str(fault) for fault in (first, *more)),
+            field=first.field,
+            problem=first.problem,
+            remedy=first.remedy,
+            faults=(first, *more),
+        )
+
+    def told(self, name: Callable[[str], str]) -> str:
+        """Tell the sentence with another name for each field that is at fault."""
+        if self.faults:
+            return "; ".join(fault.told(name) for fault in self.faults)
+        text = str(self)
+        if not self.field or not text.startswith(self.field):
+            return text
+        return name(self.field) + text[len(self.field) :]
+
+    def moved(self, owner: str, where: str) -> InputError:
+        """Return the same error with ``owner.name`` called ``where.name``."""
+        if self.faults:
+            return InputError.of(fault.moved(owner, where) for fault in self.faults)
+        first, dot, rest = self.field.partition(".")
+        if first != owner or not dot:
+            return self
+        field = f"{where}.{rest}"
+        return InputError(
+            self.told(lambda _: field),
+            field=field,
+            problem=self.problem,
+            remedy=self.remedy,
+        )
 
     is_fault: ClassVar[bool] = False
     """Whether the program is at fault, so that its log is worth a look."""

@@ -65,7 +65,8 @@ class Geometry:
         if len(pixel) not in (1, 2):
             raise InputError(
                 f"Geometry.detector_pixel_m is {detector_pixel_m}; give one number or "
-                "(y, x), in metres"
+                "(y, x), in metres",
+                field="Geometry.detector_pixel_m",
             )
         fs = focus_sample_m
         values = {
@@ -108,25 +109,29 @@ class Geometry:
             if not (np.isfinite(numbers).all() and (numbers > 0).all()):
                 raise InputError(
                     f"Geometry.{name} is {getattr(self, name)}; give it in metres, "
-                    "larger than zero"
+                    "larger than zero",
+                    field=f"Geometry.{name}",
                 )
         fs = self.focus_sample_m
         if fs is not None and (not math.isfinite(fs) or fs == 0):
             raise InputError(
                 f"Geometry.focus_sample_m is {fs}; give the distance from focus to "
-                "sample in metres (negative for a focus downstream), or leave it out"
+                "sample in metres (negative for a focus downstream), or leave it out",
+                field="Geometry.focus_sample_m",
             )
         if not isinstance(self.propagation, str) or (
             self.propagation not in get_args(Propagation)
         ):
             raise InputError(
                 f"Geometry.propagation is {self.propagation!r}; choose 'far-field' or "
-                "'near-field'"
+                "'near-field'",
+                field="Geometry.propagation",
             )
         if abs(self.magnification) < 1e-6:
             raise InputError(
                 f"Geometry.focus_sample_m is {fs}: the focus lies on the detector, and "
-                "nothing is magnified; check the sign and the distance"
+                "nothing is magnified; check the sign and the distance",
+                field="Geometry.focus_sample_m",
             )
 
     @classmethod
@@ -255,5 +260,6 @@ def _number(name: str, value: Any, unit: str = "metres") -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"Geometry.{name} is {value!r}; give a number, in {unit}"
+            f"Geometry.{name} is {value!r}; give a number, in {unit}",
+            field=f"Geometry.{name}",
         ) from error

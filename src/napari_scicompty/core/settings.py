@@ -7,6 +7,7 @@ these models, so that a setting is described once.
 from __future__ import annotations
 
 import difflib
+import warnings
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -97,7 +98,7 @@ def setting(
 class Settings(BaseModel):
     """Base of all settings: frozen, no unknown fields, errors as sentences.
 
-    Values may be given by name, or by place in the order of the fields.
+    Values are given by name; the first field's may be given by place.
     """
 
     model_config = ConfigDict(
@@ -108,12 +109,37 @@ class Settings(BaseModel):
     )
 
     def __init__(self, *args: Any, **values: Any) -> None:
-        named = dict(zip(type(self).model_fields, args, strict=False))
+        named = self._by_place(args, values)
         try:
             self._refuse_what_is_no_number(named | values)
             super().__init__(**named, **values)
         except ValidationError as error:
-            raise InputError(_sentence(type(self), error)) from error
+            raise _refusal(type(self), error) from error
+
+    @classmethod
+    def _by_place(cls, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+        """Name what was given by place; more than one value that way is deprecated."""
+        names = list(cls.model_fields)
+        if len(args) > len(names):
+            raise InputError(
+                f"{cls.__name__}: {len(args)} values are given, and it has "
+                f"{len(names)} settings ({', '.join(names)}); give each by its name"
+            )
+        named = dict(zip(names, args, strict=False))
+        for name in named.keys() & values.keys():
+            raise InputError(
+                f"{cls.__name__}.{name}: is given twice, by place and by name; leave "
+                "out one of the two"
+            )
+        if len(args) > 1:
+            by_name = ", ".join(f"{name}={value!r}" for name, value in named.items())
+            warnings.warn(
+                f"{cls.__name__}: give settings by name, {cls.__name__}({by_name}); "
+                "by place will be refused from version 0.3 on",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+        return named
 
     def _refuse_what_is_no_number(self, values: dict[str, Any]) -> None:
         """Refuse ``"3"`` and True for 3, which pydantic takes, and counts out of reach.
@@ -161,13 +187,21 @@ def described_as(
     return named[name](**values)
 
 
-def _sentence(owner: type[Settings], error: ValidationError) -> str:
+def nearest(word: object, words: Iterable[str]) -> str:
+    """Ask for the nearest of some words, as the end of a sentence; empty: none is."""
+    known, given = [*words], str(word).lower()
+    near = difflib.get_close_matches(given, known, 1)
+    near += [each for each in known if len(given) > 1 and each.startswith(given)]
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _refusal(owner: type[Settings], error: ValidationError) -> InputError:
     """Turn pydantic's report into one sentence a field."""
     faults = {str(fault["loc"][:1]): fault for fault in reversed(error.errors())}
-    return "; ".join(_told(owner, fault) for fault in reversed(faults.values()))
+    return InputError.of(_told(owner, fault) for fault in reversed(faults.values()))
 
 
-def _told(owner: type[Settings], fault: Any) -> str:
+def _told(owner: type[Settings], fault: Any) -> InputError:
     """Tell one fault: where, what, what was given, and why not."""
     loc, cause = fault["loc"], fault.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
@@ -175,16 +209,36 @@ def _told(owner: type[Settings], fault: Any) -> str:
     name = str(loc[0]) if loc else "value"
     where = f"{owner.__name__}.{name}"
     if fault["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting here; {_known(owner, name)}"
+        return InputError(
+            field=where,
+            problem="there is no such setting here",
+            remedy=_known(owner, name),
+        )
     field = owner.model_fields.get(name)
     extra = field.json_schema_extra if field is not None else None
     described = extra if isinstance(extra, dict) else {}
     if fault["type"] == "missing":
         unit = described.get("unit")
-        return f"{where}: is missing; give it{f', in {unit}' if unit else ''}"
+        remedy = f"give it{f', in {unit}' if unit else ''}"
+        return InputError(field=where, problem="is missing", remedy=remedy)
     reason = described.get("reason")
-    said = f"{where}: {_said(fault, str(described.get('unit') or ''))}"
-    return f"{said} (got {fault['input']!r})" + (f": {reason}" if reason else "")
+    said = _said(fault, str(described.get("unit") or ""))
+    near = ""
+    if fault["type"] == "literal_error" and field is not None:
+        near = nearest(fault["input"], choices_of(field.annotation))
+    return InputError(
+        field=where,
+        problem=f"{said} (got {fault['input']!r})" + (f": {reason}" if reason else ""),
+        remedy=near.removeprefix("; "),
+    )
+
+
+def choices_of(annotation: Any) -> tuple[str, ...]:
+    """Return the words that a field takes, empty where it takes others too."""
+    for kind in (annotation, *get_args(annotation)):
+        if get_origin(kind) is Literal:
+            return tuple(str(word) for word in get_args(kind))
+    return ()
 
 
 def _known(owner: type[Settings], name: str) -> str:
@@ -238,13 +292,15 @@ def _kinds(annotation: Any) -> set[Any]:
     return set().union(*(_kinds(kind) for kind in kinds if kind is not ...))
 
 
-def _told_inside(owner: type[Settings], loc: tuple[Any, ...], cause: InputError) -> str:
+def _told_inside(
+    owner: type[Settings], loc: tuple[Any, ...], cause: InputError
+) -> InputError:
     """Tell a fault of settings in settings, or of one of our own rules."""
     inner = cause.__context__
     if not isinstance(inner, ValidationError):
-        return str(cause)
+        return cause
     field = owner.model_fields.get(str(loc[0]))
     if field is not None and field.discriminator is not None:
         loc = loc[:1]  # pydantic adds which of the alternatives it took
     where = ".".join([owner.__name__, *(str(part) for part in loc)])
-    return str(cause).replace(f"{inner.title}.", f"{where}.")
+    return cause.moved(inner.title, where)

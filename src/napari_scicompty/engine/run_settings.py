@@ -118,10 +118,15 @@ def included(scan: Scan, settings: RunSettings) -> NDArray[np.bool_]:
     wrong = [j for j in settings.excluded if not 0 <= j < len(scan)]
     if wrong:
         raise InputError(
-            f"run.excluded: there is no pattern {wrong[0]}; they are numbered 0 to "
-            f"{len(scan) - 1}"
+            field="run.excluded",
+            problem=f"there is no pattern {wrong[0]}",
+            remedy=f"they are numbered 0 to {len(scan) - 1}",
         )
     taking_part[list(settings.excluded)] = False
     if not taking_part.any():
-        raise InputError("run.excluded: every pattern is excluded; include some")
+        raise InputError(
+            field="run.excluded",
+            problem="every pattern is excluded",
+            remedy="include some",
+        )
     return taking_part

@@ -86,6 +86,7 @@ def _check_pixels(figure: Figure, dpi: int) -> None:
     if wide * high > _MOST_PIXELS:
         fitting = int(dpi * math.sqrt(_MOST_PIXELS / (wide * high)))
         raise InputError(
-            f"FigureOptions.dpi: at {dpi} the figure would have {wide:.0f} x {high:.0f}"
-            f" pixels; take at most {fitting} dots per inch, or a smaller width_mm"
+            field="FigureOptions.dpi",
+            problem=f"at {dpi} the figure would have {wide:.0f} x {high:.0f} pixels",
+            remedy=f"take at most {fitting} dots per inch, or a smaller width_mm",
         )

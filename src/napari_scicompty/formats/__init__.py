@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import h5py
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.registry import Registry
 from napari_scicompty.files.hdf5_writing import refuse_damaged
 from napari_scicompty.files.reading import check_file, expanded, reading
 from napari_scicompty.formats._assemble import OVERRIDES, assemble, read_placed
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
-from napari_scicompty.formats._raw import MissingChoice
+from napari_scicompty.formats._raw import MissingChoice, Positions, Raw
 from napari_scicompty.formats.choices import (
     GEOMETRY_CHOICES,
     HDF5_CHOICES,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.data.scan import Scan
-    from napari_scicompty.formats._raw import Raw
 
 log = logging.getLogger(__name__)
 
@@ -46,19 +46,36 @@ class Format(NamedTuple):
     title: str
     suffixes: tuple[str, ...]
     module: str
-    """Module in this folder with ``read(path, choices) -> Raw``, imported when needed.
-    Where several formats share a suffix, all but the last have ``recognises(path)``.
+    """Module with ``read(path, choices) -> Raw``, imported when needed. Where several
+    formats share a suffix, all but one have ``recognises(path) -> bool``.
     """
     by_key: bool = False
     """Whether the user names datasets."""
 
+    @property
+    def reader(self) -> Any:
+        """The module."""
+        return import_module(self.module)
 
-FORMATS = {
-    "tiff": Format("TIFF stack, or folder of TIFFs", (".tif", ".tiff", ".btf"), "tiff"),
-    "cxi": Format("CXI", HDF5_SUFFIXES, "cxi"),
-    "hdf5": Format("Any other HDF5, MATLAB v7.3", HDF5_SUFFIXES, "hdf5", by_key=True),
-    "npy": Format("NumPy array", (".npy",), "npy"),
-}
+
+def _own(name: str) -> str:
+    return f"{__name__}.{name}"
+
+
+FORMATS: Registry[Format] = Registry(
+    "napari_scicompty.formats",
+    {
+        "tiff": Format(
+            "TIFF stack, or folder of TIFFs", (".tif", ".tiff", ".btf"), _own("tiff")
+        ),
+        "cxi": Format("CXI", HDF5_SUFFIXES, _own("cxi")),
+        "hdf5": Format(
+            "Any other HDF5, MATLAB v7.3", HDF5_SUFFIXES, _own("hdf5"), by_key=True
+        ),
+        "npy": Format("NumPy array", (".npy",), _own("npy")),
+    },
+    lambda kind: isinstance(kind, Format),
+)
 """Formats of diffraction patterns by name; a folder is read as ``"tiff"``."""
 
 __all__ = [
@@ -70,6 +87,8 @@ __all__ = [
     "Format",
     "MissingChoice",
     "OpenChoices",
+    "Positions",
+    "Raw",
     "geometry_choices",
     "list_datasets",
     "open_positions",
@@ -181,10 +200,15 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
                 f"{path}: {next(iter(keys))} names a dataset of an HDF5 file, and this "
                 "is none; leave it out"
             )
-    *first, last = (import_module(f"{__name__}.{f.module}") for f in fitting)
-    module = next((m for m in first if m.recognises(path)), last)
+    readers = [form.reader for form in fitting]
+    asked = [r for r in readers if hasattr(r, "recognises")]
+    others = [r for r in readers if r not in asked] or asked[-1:]
+    module = next((r for r in asked if r.recognises(path)), others[0])
     log.debug("%s is read by %s", path, module.__name__)
     raw: Raw = module.read(path, chosen)
     if not chosen.damaged and not path.is_dir():
         refuse_damaged(path)
     return raw
+
+
+FORMATS.load_plugins()

@@ -221,7 +221,7 @@ class Recipe(Settings):
             stay as they are.
         """
         is_file = isinstance(self.input, FileInput)
-        name = _tables.name_of(STARTS, self.start, "start")
+        name = _tables.start_name(self.start)
         key = "input" if is_file else "virtual_experiment"
         return {
             key: _tables.plain(self.input, folder),

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.core.settings import Settings
+from napari_scicompty.core.settings import Settings, nearest
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage, path_fields
 from napari_scicompty.refine import REFINERS, refiners
 from napari_scicompty.simulation.pictures import is_file
+from napari_scicompty.workflow.start import STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from napari_scicompty.refine import Refiner
+    from napari_scicompty.workflow.start import Start
 
 NONE = "none"
 """How a recipe says that something is switched off: TOML has no word for it."""
@@ -33,16 +35,23 @@ def check_parts(data: Mapping[str, Any]) -> None:
     """Refuse parts that no recipe has, and none or two inputs."""
     for key in data:
         if key not in PARTS:
-            raise InputError(f"{key}: no such part; a recipe has {listed(PARTS)}")
+            raise InputError(
+                field=key,
+                problem="no such part",
+                remedy=f"a recipe has {listed(PARTS)}{nearest(key, PARTS)}",
+            )
     if ("input" in data) == ("virtual_experiment" in data):
         raise InputError("give either [input] or [virtual_experiment], and not both")
     stages = data.get("stage", [{}])
     if not isinstance(stages, list) or not stages:
-        raise InputError("stage: write [[stage]], in double brackets, once or more")
+        raise InputError(
+            field="stage", problem="write [[stage]], in double brackets, once or more"
+        )
     if len(stages) > _MOST_STAGES:
         raise InputError(
-            f"stage: there are {len(stages)}, and a recipe has at most {_MOST_STAGES}; "
-            "one stage may have any number of epochs"
+            field="stage",
+            problem=f"there are {len(stages)}, and a recipe has at most {_MOST_STAGES}",
+            remedy="one stage may have any number of epochs",
         )
     _check_depth(data)
 
@@ -60,7 +69,11 @@ def _check_depth(data: Any) -> None:
 def named(table: Mapping[str, type[Settings]], name: Any, where: str) -> type[Any]:
     """Look a kind up by its name."""
     if not isinstance(name, str) or name not in table:
-        raise InputError(f"{where} is {name!r}; choose one of {listed(table)}")
+        problem, near = f"is {name!r}", nearest(name, table)
+        remedy = f"choose one of {listed(table)}{near}"
+        raise InputError(
+            f"{where} {problem}; {remedy}", field=where, problem=problem, remedy=remedy
+        )
     return table[name]
 
 
@@ -68,7 +81,7 @@ def table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """Take a table of the file; empty when it is not there."""
     value = data.get(key, {})
     if not isinstance(value, dict):
-        raise InputError(f"{key}: write [{key}] and its keys below it")
+        raise InputError(field=key, problem=f"write [{key}] and its keys below it")
     return value
 
 
@@ -76,7 +89,7 @@ def stage(data: Any, number: int) -> Stage:
     """Make a stage of its table: algorithm, its settings and the stage's own."""
     where = "stage" if number == 1 else f"stage {number}"
     if not isinstance(data, dict):
-        raise InputError(f"{where}: write [[stage]] and its keys below it")
+        raise InputError(field=where, problem="write [[stage]] and its keys below it")
     own = {name: value for name, value in data.items() if name in STAGE_FIELDS}
     rest = {k: v for k, v in data.items() if k not in own and k != "algorithm"}
     default = next(iter(ALGORITHMS))
@@ -102,7 +115,7 @@ def _refiner(data: Any, where: str) -> str | Refiner:
 
 def stage_dict(stage: Stage) -> dict[str, Any]:
     """Return the table of a stage."""
-    name = name_of(ALGORITHMS, stage.algorithm, "stage.algorithm")
+    name = ALGORITHMS.name_of(type(stage.algorithm))
     own = {k: v for k, v in plain(stage).items() if k in STAGE_FIELDS}
     own.pop("refine")
     table = {"algorithm": name} | own | plain(stage.algorithm)
@@ -112,24 +125,18 @@ def stage_dict(stage: Stage) -> dict[str, Any]:
 
 
 def _refiner_dict(refiner: Refiner) -> dict[str, Any]:
-    name = name_of(REFINERS, refiner, "stage.refine")
+    name = REFINERS.name_of(type(refiner))
     return {"name": name} | plain(refiner)
 
 
-def name_of(table: Mapping[str, type[Settings]], settings: Settings, where: str) -> str:
-    """Look up what a table calls the kind of some settings.
-
-    Raises
-    ------
-    InputError
-        A kind that is not in the table: no file could be read back.
-    """
-    for name, kind in table.items():
-        if type(settings) is kind:
+def start_name(start: Start) -> str:
+    """Look up what recipes call a start; InputError where it is in no table."""
+    for name, kind in STARTS.items():
+        if type(start) is kind:
             return name
     raise InputError(
-        f"{where} is a {type(settings).__name__}, which no recipe can name; add it to "
-        f"the table, which has {listed(table)}"
+        f"{type(start).__name__} is not a known start, so that no recipe can name it; "
+        f"choose one of {listed(STARTS)}"
     )
 
 
@@ -140,9 +147,7 @@ def parsed(
     try:
         made: Settings = kind(**_without_none(data))
     except InputError as error:
-        raise InputError(
-            str(error).replace(f"{kind.__name__}.", f"{where}.")
-        ) from error
+        raise error.moved(kind.__name__, where) from error
     if folder is None:
         return made
     return _with_paths(made, lambda path: str(folder / expanded(path)))

@@ -6,17 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.core.settings import described_as
+from napari_scicompty.core.registry import Registry
+from napari_scicompty.core.settings import described_as, nearest
 from napari_scicompty.refine.base import Refiner
 from napari_scicompty.refine.distance import ValleyDistance
 from napari_scicompty.refine.positions import PositionRefiner
 from napari_scicompty.refine.shifts import CrossCorrelationShift, LeastSquaresShift
 
-REFINERS: dict[str, type[Refiner]] = {
-    "least-squares-shift": LeastSquaresShift,
-    "cross-correlation-shift": CrossCorrelationShift,
-    "valley-distance": ValleyDistance,
-}
+REFINERS: Registry[type[Refiner]] = Registry(
+    "napari_scicompty.refiners",
+    {
+        "least-squares-shift": LeastSquaresShift,
+        "cross-correlation-shift": CrossCorrelationShift,
+        "valley-distance": ValleyDistance,
+    },
+    lambda kind: isinstance(kind, type) and issubclass(kind, Refiner),
+)
 """Name in recipes and on the command line -> class; the first of a quantity is its
 default."""
 
@@ -47,7 +52,9 @@ def refiners(
         refiner = item if isinstance(item, Refiner) else _named(item)
         if refiner.quantity in found:
             raise InputError(
-                f"refine: {refiner.quantity} are refined twice; give one refiner each"
+                field="refine",
+                problem=f"{refiner.quantity} are refined twice",
+                remedy="give one refiner each",
             )
         found[refiner.quantity] = refiner
     return tuple(found.values())
@@ -75,17 +82,24 @@ def _listed(chosen: object) -> Iterable[object]:
 def _named(name: object) -> Refiner:
     if isinstance(name, type) and issubclass(name, Refiner):
         raise InputError(
-            f"refine: {name.__name__} is a class; give an object of it, such as "
-            f"{name.__name__}()"
+            field="refine",
+            problem=f"{name.__name__} is a class",
+            remedy=f"give an object of it, such as {name.__name__}()",
         )
     kind = REFINERS.get(name) if isinstance(name, str) else None
     kinds = REFINERS.values()
     kind = kind or next((k for k in kinds if k.quantity == name), None)
     if kind is None:
         quantities = dict.fromkeys(k.quantity for k in REFINERS.values())
-        known = ", ".join(repr(n) for n in (*quantities, *REFINERS))
+        names = (*quantities, *REFINERS)
+        known = ", ".join(repr(n) for n in names)
         raise InputError(
-            f"refine: {name!r} is not known; give {known}, or a refiner such as "
-            "LeastSquaresShift()"
+            field="refine",
+            problem=f"{name!r} is not known",
+            remedy=f"give {known}, or a refiner such as LeastSquaresShift()"
+            + nearest(name, names),
         )
     return kind()
+
+
+REFINERS.load_plugins()

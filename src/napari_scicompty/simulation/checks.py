@@ -52,7 +52,8 @@ def check_span(experiment: VirtualExperiment, positions: NDArray[np.float64]) ->
         raise InputError(
             f"VirtualExperiment.path: {len(positions)} patterns of {grid.shape[0]} x "
             f"{grid.shape[1]} pixels do not fit memory; the nearest that works is "
-            f"{most} positions, or fewer pixels (detector.frame)"
+            f"{most} positions, or fewer pixels (detector.frame)",
+            field="VirtualExperiment.path",
         )
     span = float(np.ptp(positions, axis=0).max()) / grid.pixel_m
     room = LARGEST_OBJECT - max(grid.shape) - 64
@@ -60,7 +61,8 @@ def check_span(experiment: VirtualExperiment, positions: NDArray[np.float64]) ->
         raise InputError(
             f"VirtualExperiment.path: the scan spans {span:.0f} object pixels, over "
             f"the limit of {room}; take steps of at most {room / span:.3g} times the "
-            "present ones, or fewer positions"
+            "present ones, or fewer positions",
+            field="VirtualExperiment.path",
         )
 
 
@@ -81,7 +83,8 @@ def _check_modes(experiment: VirtualExperiment) -> None:
         raise InputError(
             f"VirtualExperiment.mode_weights: {len(weights)} given for "
             f"{experiment.modes} modes; give one number above zero for each mode "
-            f"(modes = {len(weights)} would fit), or none"
+            f"(modes = {len(weights)} would fit), or none",
+            field="VirtualExperiment.mode_weights",
         )
 
 
@@ -91,7 +94,8 @@ def _check_beam_fits(experiment: VirtualExperiment) -> None:
     if isinstance(beam, SphericalBeam) and experiment.focus_sample_m is None:
         raise InputError(
             "VirtualExperiment.focus_sample_m is empty: a spherical wave needs the "
-            "distance of its focus; give it, or take probe.kind = 'disc'"
+            "distance of its focus; give it, or take probe.kind = 'disc'",
+            field="VirtualExperiment.focus_sample_m",
         )
     if not isinstance(beam, ZonePlateBeam) or 2 * beam.radius_m(grid) <= grid.side_m:
         return
@@ -100,7 +104,8 @@ def _check_beam_fits(experiment: VirtualExperiment) -> None:
     raise InputError(
         f"VirtualExperiment.focus_sample_m is {experiment.focus_sample_m}: the beam of "
         f"this zone plate is {2e6 * beam.radius_m(grid):.3g} um wide there, the view "
-        f"{1e6 * grid.side_m:.3g} um; the nearest that works is {nearest:.3g} m"
+        f"{1e6 * grid.side_m:.3g} um; the nearest that works is {nearest:.3g} m",
+        field="VirtualExperiment.focus_sample_m",
     )
 
 
@@ -119,7 +124,8 @@ def _check_wavefront(experiment: VirtualExperiment) -> None:
         f"VirtualExperiment.focus_sample_m is {focus:g}: at the rim of the beam the "
         f"spherical wave turns by {step:.3g} rad a pixel, and from pi on the view "
         f"cannot sample it; the nearest that works is {far:.3g} m, or probe.radius "
-        f"{small:.3g}"
+        f"{small:.3g}",
+        field="VirtualExperiment.focus_sample_m",
     )
 
 
@@ -134,7 +140,8 @@ def _check_step(experiment: VirtualExperiment) -> None:
         raise InputError(
             f"VirtualExperiment.path.step_px is {step:g}: the beam lights {widest:.3g} "
             "pixels, and neighbours would share no light; the nearest that works is "
-            f"{widest / _ROUND:.3g}, a good one {widest * 0.3:.3g}"
+            f"{widest / _ROUND:.3g}, a good one {widest * 0.3:.3g}",
+            field="VirtualExperiment.path.step_px",
         )
 
 
@@ -144,5 +151,6 @@ def _check_beam_stop(experiment: VirtualExperiment) -> None:
         raise InputError(
             f"VirtualExperiment.detector.beam_stop_px is {detector.beam_stop_px:g}: it "
             f"covers the detector of {detector.frame} pixels; the nearest that works "
-            f"is {detector.frame / 2 - 1:g}, a usual one {detector.frame / 32:g}"
+            f"is {detector.frame / 2 - 1:g}, a usual one {detector.frame / 32:g}",
+            field="VirtualExperiment.detector.beam_stop_px",
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.settings import nearest
 from napari_scicompty.simulation.experiment import VirtualExperiment
 from napari_scicompty.simulation.mistakes import Mistakes
 
@@ -54,7 +55,10 @@ def preset(name: str) -> Preset:
         There is none of this name.
     """
     if name not in PRESETS:
-        raise InputError(f"preset {name!r}: choose one of {', '.join(PRESETS)}")
+        raise InputError(
+            f"preset {name!r}: choose one of {', '.join(PRESETS)}"
+            + nearest(name, PRESETS)
+        )
     return PRESETS[name]
 
 

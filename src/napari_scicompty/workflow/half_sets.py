@@ -163,11 +163,16 @@ def run_halves(
     controls.bind(refusing.check)
     planned = sum(settings.epochs for _, settings in stages)
     if planned < 1:
-        raise InputError("epochs: half scans need at least one epoch; give more")
+        raise InputError(
+            field="epochs",
+            problem="half scans need at least one epoch",
+            remedy="give more",
+        )
     if isinstance(start, str | Snapshot):
         raise InputError(
-            "start: half scans begin anew, because a result knows both halves; give "
-            "'auto' or a start such as DiscProbe(radius_m)"
+            field="start",
+            problem="half scans begin anew, because a result knows both halves",
+            remedy="give 'auto' or a start such as DiscProbe(radius_m)",
         )
     parts = split(scan, stages[0][1])
     log.info("half scans of %d patterns, %d epochs", len(scan), planned)

@@ -72,11 +72,12 @@ def reconstruct(
         Other fields of `RunSettings`: ``hold_probe``, ``freeze_probe``, ``excluded``,
         ``positions_of``, ``threads``.
 
-    Yields
-    ------
-    Snapshot
+    Returns
+    -------
+    iterator of Snapshot
         The error of the first and the last is by a full pass, the others' is taken as
-        the patterns were visited.
+        the patterns were visited. Only one that is kept takes memory; see `run` for
+        the last one alone.
 
     Raises
     ------
@@ -87,14 +88,112 @@ def reconstruct(
     EngineError
         Out of memory, or another fault of the device.
     """
-    chosen = RunSettings(
-        epochs=epochs, modes=modes, batch=batch, device=device, seed=seed, **settings
+    started = _begun(
+        scan,
+        algorithm,
+        refine=refine,
+        start=start,
+        controls=controls,
+        settings=RunSettings(
+            epochs=epochs,
+            modes=modes,
+            batch=batch,
+            device=device,
+            seed=seed,
+            **settings,
+        ),
     )
-    run = prepare(scan, algorithm, chosen, start, controls, refine=refiners(refine))
-    yield run.snapshot(exact=run.epoch == 0)
-    while not run.done:
-        run.advance()
-        yield run.snapshot(exact=run.done)
+    return _snapshots(started)
+
+
+def run(
+    scan: Scan,
+    algorithm: Algorithm,
+    *,
+    epochs: int,
+    progress: Callable[[Snapshot], None] | None = None,
+    **options: Any,
+) -> Snapshot:
+    """Reconstruct a scan to the end; only the last snapshot is kept.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        ``RPIE()``, ``EPIE()``, ``AutoDiff()``.
+    epochs : int
+        Passes over all patterns; additional ones when the start is a snapshot.
+    progress : callable, optional
+        Is given each epoch's snapshot.
+    **options
+        As of `reconstruct`.
+
+    Returns
+    -------
+    Snapshot
+        With its error by a full pass.
+
+    Raises
+    ------
+    InputError
+        Settings or a start that do not fit the scan.
+    DivergedError
+        With the last good snapshot.
+    EngineError
+        Out of memory, or another fault of the device or the algorithm.
+    """
+    last: Snapshot | None = None
+    for last in reconstruct(scan, algorithm, epochs=epochs, **options):
+        if progress is not None:
+            progress(last)
+    assert last is not None
+    return last
+
+
+def _begun(
+    scan: Scan,
+    algorithm: Algorithm,
+    *,
+    refine: str | Refiner | Sequence[str | Refiner] | None,
+    start: str | Start | Snapshot,
+    controls: Controls | None,
+    settings: RunSettings,
+) -> Callable[[], Run]:
+    """Check what can be checked at once; return what makes the run."""
+    _check_kinds(scan, algorithm)
+    start = _start(start)
+    chosen = refiners(refine)
+    if controls is not None and controls.stopped:
+        raise InputError(
+            "controls: these were told to stop already; give new Controls()"
+        )
+    return lambda: prepare(scan, algorithm, settings, start, controls, refine=chosen)
+
+
+def _snapshots(begun: Callable[[], Run]) -> Iterator[Snapshot]:
+    under_way = begun()
+    yield under_way.snapshot(exact=under_way.epoch == 0)
+    while not under_way.done:
+        under_way.advance()
+        yield under_way.snapshot(exact=under_way.done)
+
+
+def _start(start: str | Start | Snapshot) -> Start | Snapshot:
+    """Return a start; InputError for a text or a thing that is none."""
+    if start == "auto":
+        return AutoStart()
+    if isinstance(start, AutoStart | Snapshot):
+        return start
+    if not isinstance(start, str | type) and hasattr(start, "first_mode"):
+        return start
+    what = start.__name__ if isinstance(start, type) else repr(start)
+    raise InputError(
+        field="start",
+        problem=f"{what} is not known",
+        remedy="give 'auto', a start such as DiscProbe(radius_m) or "
+        "PupilProbe(defocus_m), or a Snapshot",
+    )
 
 
 def prepare(
@@ -115,13 +214,7 @@ def prepare(
         Makes the run.
     """
     _check_kinds(scan, algorithm)
-    if isinstance(start, str):
-        if start != "auto":
-            raise InputError(
-                f"start: {start!r} is not known; give 'auto', a start such as "
-                "DiscProbe(radius_m) or PupilProbe(defocus_m), or a Snapshot"
-            )
-        start = AutoStart()
+    start = _start(start)
     if isinstance(start, Snapshot):
         first = resume(scan, start, settings.modes, settings.seed)
         log.info("goes on from epoch %d of %s", start.epoch, start.source.path)
@@ -129,9 +222,9 @@ def prepare(
         odd = [finding.as_note for finding in differences(scan, first, settings)]
         told = [*_other_source(scan, first), *odd, *_waiting(refine, first, settings)]
         first = as_chosen(scan, _noted(first, told), settings)
-        run = make(scan, algorithm, first, settings, controls, refine)
-        run.note(misfit(run, first))
-        return run
+        made = make(scan, algorithm, first, settings, controls, refine)
+        made.note(misfit(made, first))
+        return made
     notes: list[str] = []
     if isinstance(start, AutoStart):
         tried: list[Candidate] = []
@@ -140,7 +233,10 @@ def prepare(
             if progress is not None:
                 progress(number, planned, candidate)
         if not tried:
-            raise InputError("start: the search was stopped before anything was tried")
+            raise InputError(
+                field="start",
+                problem="the search was stopped before anything was tried",
+            )
         notes.append(explain(tried))
         log.info("%s", notes[-1])
         start = ranked(tried)[0].start

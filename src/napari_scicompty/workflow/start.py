@@ -50,9 +50,10 @@ class DiscProbe(Settings):
         side = min(np.multiply(scan.frame_shape, scan.pixel_size_m))
         if 2 * self.radius_m > side:
             raise InputError(
-                f"DiscProbe: a radius of {self.radius_m:.4g} m does not fit into the "
-                f"view, which is {side:.4g} m wide; give at most {side / 2:.4g}, or "
-                "check the geometry"
+                field="DiscProbe.radius_m",
+                problem=f"a radius of {self.radius_m:.4g} m does not fit into the "
+                f"view, which is {side:.4g} m wide",
+                remedy=f"give at most {side / 2:.4g}, or check the geometry",
             )
         return probes.disc_probe(
             scan.frame_shape,
@@ -231,7 +232,10 @@ def _with_measured_power(probe: NDArray[np.complex64], scan: Scan) -> NDArray[An
     light = scan_order(intensity(wave).sum(0).numpy(), scan.geometry)
     power = float(light[scan.good].sum())
     if power <= 0:
-        raise InputError("start: the probe sends no light to the good detector pixels")
+        raise InputError(
+            field="start",
+            problem="the probe sends no light to the good detector pixels",
+        )
     target = float(scan.pattern_sum[scan.included].mean())
     return (probe * math.sqrt(target / power)).astype(np.complex64)
 
@@ -240,9 +244,10 @@ def _only(start: Settings, propagation: str, geometry: Geometry) -> None:
     """Refuse a start that means nothing in the other geometry."""
     if geometry.propagation != propagation:
         raise InputError(
-            f"start: {type(start).__name__} is for {propagation} scans, and this one "
-            f"is {geometry.propagation}; take the automatic start, a disc or a probe "
-            "file"
+            field="start",
+            problem=f"{type(start).__name__} is for {propagation} scans, and this one "
+            f"is {geometry.propagation}",
+            remedy="take the automatic start, a disc or a probe file",
         )
 
 
@@ -255,7 +260,8 @@ def from_description(description: dict[str, Any] | None) -> Start | None:
 
 
 def _described(start: Start) -> dict[str, Any]:
-    name = next(key for key, kind in STARTS.items() if isinstance(start, kind))
+    known = (key for key, kind in STARTS.items() if isinstance(start, kind))
+    name = next(known, type(start).__name__)
     return {"name": name} | start.model_dump(mode="json")
 
 

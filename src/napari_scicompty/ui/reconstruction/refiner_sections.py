@@ -105,5 +105,5 @@ class RefinerSections:
 def _unknown(refiner: Refiner) -> str:
     return (
         f"refine: this window has no section for {type(refiner).__name__} "
-        f"({refiner.quantity}); add it to the table REFINERS before the dock is opened"
+        f"({refiner.quantity}); add it by REFINERS.register before the dock is opened"
     )

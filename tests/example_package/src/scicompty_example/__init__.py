@@ -1,0 +1,1 @@
+"""An algorithm, a refiner and a file format of another package."""
