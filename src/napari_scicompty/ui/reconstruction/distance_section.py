@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_scicompty.analysis.positions import measured_scale
-from napari_scicompty.refine import ValleyDistance
+from napari_scicompty.refine import DefocusCoupledDistance
 from napari_scicompty.ui.widgets.forms import settings_form
 from napari_scicompty.ui.widgets.plots import ACCENT, GREY, WARM, empty_plot
 from napari_scicompty.ui.widgets.sections import WrappedLabel
@@ -41,7 +41,9 @@ class DistanceSection(QWidget):
         self.refine.setObjectName(f"{prefix}.refine")
         self.refine.setToolTip(WHAT)
         self.refine.clicked.connect(lambda on: self.changed.emit("enabled", on))
-        self.form = settings_form(ValleyDistance, None, prefix, leave_out=("enabled",))
+        self.form = settings_form(
+            DefocusCoupledDistance, None, prefix, leave_out=("enabled",)
+        )
         self.form.changed.connect(self.changed.emit)
         self.text = WrappedLabel()
         self.text.setObjectName(f"{prefix}.text")
@@ -55,19 +57,19 @@ class DistanceSection(QWidget):
         self.show_progress()
 
     @property
-    def refiner(self) -> ValleyDistance:
+    def refiner(self) -> DefocusCoupledDistance:
         """The refiner as set, switched on or off; InputError where it is not valid."""
-        made: ValleyDistance = self.form.value
+        made: DefocusCoupledDistance = self.form.value
         return made.replace(enabled=self.refine.isChecked())
 
     @property
-    def chosen(self) -> tuple[ValleyDistance, ...]:
+    def chosen(self) -> tuple[DefocusCoupledDistance, ...]:
         """What a recipe says: the refiner where the box is ticked, else nothing."""
         return (self.refiner,) if self.refine.isChecked() else ()
 
     def set_chosen(self, refine: Sequence[Refiner]) -> None:
         """Show what a recipe says."""
-        own = [item for item in refine if isinstance(item, ValleyDistance)]
+        own = [item for item in refine if isinstance(item, DefocusCoupledDistance)]
         self.refine.setChecked(any(item.enabled for item in own))
         for item in own:
             self.form.set_values(item)
@@ -147,7 +149,7 @@ def _scale_words(snapshot: Snapshot) -> str:
 def _words(found: float, start: float, true: float | None) -> str:
     text = (
         f"Distance {found * 1e3:.5g} mm, {100 * (found / start - 1):+.2f} % from the "
-        f"{start * 1e3:.5g} mm the scan was told (grey)."
+        f"{start * 1e3:.5g} mm nominal (grey)."
     )
     if true is None:
         return text

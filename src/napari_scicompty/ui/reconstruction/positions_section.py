@@ -31,7 +31,7 @@ class PositionsSection(QWidget):
         self.refine.setObjectName(f"{prefix}.refine")
         self.refine.setToolTip(
             "Move each view to where its pattern fits best, while a run is under way; "
-            "half scans (Resolution) take the positions that were found"
+            "half sets (Resolution) take the positions that were found"
         )
         self.refine.clicked.connect(lambda on: self.changed.emit("enabled", on))
         kinds = {

@@ -1,4 +1,4 @@
-"""The Resolution section: half scans in one click, and their ring correlation."""
+"""The Resolution section: half sets in one click, and their ring correlation."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ CURVES = (
     "Figure (*.png *.svg *.pdf);;Table (*.csv)",
 )
 WHAT = (
-    "Odd and even positions are reconstructed apart, with the settings of the result "
-    "and at its positions, refined ones too, and compared ring by ring. It takes "
+    "Odd and even positions are reconstructed separately, with the settings of the "
+    "result and at its positions, refined ones too, and compared ring by ring. It takes "
     "about as long as the run did."
 )
 
@@ -48,7 +48,7 @@ class ResolutionSection(QWidget):
         self.controller = controller
         self._recipe = recipe
         self._shown: Resolution | None = None
-        self.measure = QPushButton("Measure by half scans")
+        self.measure = QPushButton("Measure by half sets")
         self.measure.setObjectName(f"{prefix}.measure")
         self.measure.setToolTip(WHAT)
         self.measure.clicked.connect(lambda: self._measure())

@@ -192,7 +192,7 @@ class RunBar(QWidget):
 
     def _show_halves(self, halves: HalvesJob | None) -> None:
         if halves is None or halves.progress is None:
-            self._show_numbers("preparing the half scans")
+            self._show_numbers("preparing the half sets")
             return
         progress = halves.progress
         self.progress.setRange(0, 1000)

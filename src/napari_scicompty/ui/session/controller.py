@@ -87,7 +87,7 @@ class RunController(QObject):
         self.snapshot: Snapshot | None = None
         self.job: Job | None = None
         self.halves: HalvesJob | None = None
-        """The half scans under way, or the last ones."""
+        """The half sets under way, or the last ones."""
         self.failure: Exception | None = None
         self.saved = True
         """Whether the present result is in a file of the user's."""
@@ -248,7 +248,7 @@ class RunController(QObject):
             self._enter("running")
 
     def stop(self) -> None:
-        """End the run, the half scans or a simulation; the result is kept."""
+        """End the run, the half sets or a simulation; the result is kept."""
         if self._opening is not None:
             self._opening.stopped = True
         job = self.halves if self.state == "measuring" else self.job
@@ -259,7 +259,7 @@ class RunController(QObject):
 
     # -- the resolution ---------------------------------------------------------------
     def measure_resolution(self, recipe: Recipe) -> None:
-        """Reconstruct two half scans as the result was made, or by the recipe.
+        """Reconstruct two half sets as the result was made, or by the recipe.
 
         They have the positions of the result, as they are: halves that each refine
         their own would not lie on each other.
