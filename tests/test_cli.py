@@ -158,7 +158,7 @@ def test_info_tells_of_a_refined_distance(folder: Path) -> None:
     sc.save_result(folder / "r.h5", further)
     (line,) = [s for s in _call("info", "r.h5").splitlines() if "refined dist" in s]
     told = GEOMETRY["distance_m"] * 1e3
-    assert line.endswith(f" {told:g} mm told -> {1.1 * told:g} mm (+10.00%)")
+    assert line.endswith(f" {told:g} mm nominal -> {1.1 * told:g} mm (+10.00%)")
 
 
 def test_info_says_what_a_scan_still_needs() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 import napari_scicompty as sc
 from napari_scicompty.cli import app
-from napari_scicompty.workflow.half_sets import half_scans
+from napari_scicompty.workflow.half_sets import split_half_frc
 
 EXPERIMENT = sc.VirtualExperiment(
     path={"rows": 6, "columns": 7, "step_px": 4},
@@ -44,7 +44,7 @@ def _call(*arguments: str, code: int = 0) -> str:
 def test_half_scans_say_what_a_script_says_and_leave_figure_and_curve() -> None:
     said = _call("resolution", "--recipe=r.toml", "--figure=f.png", "--save=f.csv")
     scan, _ = sc.simulate(EXPERIMENT)
-    found = half_scans(scan, sc.RPIE(), epochs=6, start=DISC)
+    found = split_half_frc(scan, sc.RPIE(), epochs=6, start=DISC)
     assert found.sentence in said
     assert Path("f.png").read_bytes().startswith(b"\x89PNG")
     curve = np.genfromtxt("f.csv", delimiter=",", names=True)

@@ -11,7 +11,7 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.engine.run import Run
 from napari_scicompty.model.defocus import defocus_coupled
 from napari_scicompty.optics import propagators
-from napari_scicompty.refine.distance import valley_slope
+from napari_scicompty.refine.distance import coupled_slope
 from small_scans import NEAR, SmallScan, settings, small_scan
 
 
@@ -54,8 +54,8 @@ def test_the_valley_is_flat_and_a_plain_change_of_distance_is_not() -> None:
 @pytest.mark.parametrize(
     ("algorithm", "refine"),
     [
-        (sc.RPIE(), [sc.ValleyDistance(start_epoch=0, rate=0.2)]),
-        (sc.RPIE(), [sc.ValleyDistance(start_epoch=0, rate=0.2, survey=False)]),
+        (sc.RPIE(), [sc.DefocusCoupledDistance(start_epoch=0, rate=0.2)]),
+        (sc.RPIE(), [sc.DefocusCoupledDistance(start_epoch=0, rate=0.2, survey=False)]),
         (sc.AutoDiff(free_distance=True, start_distance=0, rate_distance=0.2), []),
     ],
 )
@@ -80,7 +80,7 @@ def test_the_slope_points_to_the_true_distance(factor: float) -> None:
     small = small_scan((40, 40), (6, 6), step=4, near=True)
     *_, begun = sc.reconstruct(told(small, factor), sc.RPIE(), epochs=10, device="cpu")
     run = Run(told(small, factor), sc.RPIE(), begun, settings())
-    slope = valley_slope(run.estimate, run.measured, range(36))
+    slope = coupled_slope(run.estimate, run.measured, range(36))
     assert np.sign(slope) == np.sign(factor - 1)
 
 

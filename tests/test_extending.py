@@ -184,7 +184,7 @@ def test_bad_input_is_refused_before_the_first_snapshot_is_asked_for() -> None:
         ({"epochs": 2, "start": "soon"}, "start: 'soon'"),
         ({"epochs": 2, "start": sc.DiscProbe}, "start: DiscProbe"),
         ({"epochs": 2, "refine": "focus"}, "refine: 'focus'"),
-        ({"epochs": 2, "controls": stopped}, "told to stop already"),
+        ({"epochs": 2, "controls": stopped}, "are stopped already"),
     ):
         with pytest.raises(sc.InputError, match=says):
             sc.reconstruct(scan, sc.RPIE(), **wrong)

@@ -76,7 +76,7 @@ def runs(small: SmallScan, algorithm: Any = None, **chosen: Any) -> tuple[Run, R
             small.scan,
             algorithm or sc.RPIE(),
             small.start(),
-            settings(epochs=4, recorded=on, **chosen),
+            settings(epochs=4, cuda_graphs=on, **chosen),
         )
         for on in (False, True)
     )
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "modes": ({"modes": 3}, {}),
     "near field": ({"near": True}, {}),
     "batches": ({"modes": 2}, {"batch": 4}),
-    "batches apart": ({"step": 20}, {"batch": 4, "apart": True}),
+    "batches apart": ({"step": 20}, {"batch": 4, "non_overlapping": True}),
     "held-out pixels": ({}, {"held_out": 0.1}),
     "patterns left out": ({}, {"excluded": (2, 11)}),
     "a frozen probe": ({}, {"freeze_probe": True}),
@@ -182,7 +182,7 @@ def test_counts_are_unpacked_in_recorded_steps(taped: type[Tape]) -> None:
     whole = plan(scan, sc.RPIE(), settings()).needed
     room = {"memory_gb": (whole - 1) / 1e9, "epochs": 3}
     runs = [
-        Run(scan, sc.RPIE(), small.start(), settings(recorded=on, **room))
+        Run(scan, sc.RPIE(), small.start(), settings(cuda_graphs=on, **room))
         for on in (False, True)
     ]
     for run in runs:
@@ -203,7 +203,7 @@ def test_positions_that_moved_are_recorded_anew(taped: type[Tape]) -> None:
             small.scan,
             sc.RPIE(),
             small.start(),
-            settings(epochs=6, recorded=on),
+            settings(epochs=6, cuda_graphs=on),
             refiners=[refiner],
         )
         while not run.done:
@@ -233,7 +233,7 @@ def test_a_device_that_cannot_record_goes_on_plainly(
             run.advance()
     assert_same(plain, tried)
     (note,) = set(tried.history.notes) - set(plain.history.notes)
-    assert "go on plainly" in note and "capturing" in note
+    assert "steps go on without" in note and "capturing" in note
 
 
 def test_only_steps_that_would_be_the_same_are_replayed(taped: type[Tape]) -> None:

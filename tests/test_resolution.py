@@ -1,4 +1,4 @@
-"""Resolution: ring correlations of known signal and noise, and half scans."""
+"""Resolution: ring correlations of known signal and noise, and half sets."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.workflow.half_sets import (
     HalvesProgress,
     Resolution,
-    half_scans,
     run_halves,
+    split_half_frc,
 )
 from napari_scicompty.workflow.start import AutoStart, DiscProbe
 from small_scans import small_scan
@@ -155,7 +155,7 @@ def test_too_small_a_region_is_refused() -> None:
         )
 
 
-# -- half scans -----------------------------------------------------------------------
+# -- half sets -----------------------------------------------------------------------
 def noisy_scan(photons: float = 3e3, seed: int = 0) -> tuple[Scan, DiscProbe]:
     small = small_scan(view=(32, 32), grid=(9, 9), step=4.0, seed=seed)
     share = photons / small.scan.pattern_sum.mean()
@@ -167,7 +167,9 @@ def noisy_scan(photons: float = 3e3, seed: int = 0) -> tuple[Scan, DiscProbe]:
 def test_each_half_sees_its_own_positions_only() -> None:
     scan, start = noisy_scan()
     scan = scan.exclude([3])
-    found = half_scans(scan, RPIE(), epochs=2, start=start, device="cpu", excluded=(8,))
+    found = split_half_frc(
+        scan, RPIE(), epochs=2, start=start, device="cpu", excluded=(8,)
+    )
     used = [np.isfinite(s.pattern_error) for s in (found.first, found.second)]
     assert not (used[0] & used[1]).any()
     taking_part = np.setdiff1d(np.arange(81), [3, 8])
@@ -182,7 +184,7 @@ def test_more_photons_resolve_more_and_the_sentence_says_so() -> None:
     crossings = []
     for photons in (300, 3e3):
         scan, start = noisy_scan(photons)
-        found = half_scans(scan, RPIE(), epochs=30, start=start, device="cpu")
+        found = split_half_frc(scan, RPIE(), epochs=30, start=start, device="cpu")
         crossings.append(found.frc.one_bit_crossing.frequency)
         assert f"1-bit {found.frc.one_bit_crossing} " in found.sentence
     assert 0 < crossings[0] < 0.8 * crossings[1]
@@ -191,7 +193,10 @@ def test_more_photons_resolve_more_and_the_sentence_says_so() -> None:
 @pytest.mark.parametrize(
     ("correlation", "says"),
     [
-        ((0, 0, 0, 0), "nothing resolved after 3 epochs: two halves .* in no detail"),
+        (
+            (0, 0, 0, 0),
+            "nothing resolved after 3 epochs: two half sets .* in no detail",
+        ),
         (
             (0.3, 0.3, 0.3, 0),
             r"half-bit \S+ nm \(half period\), 1-bit nothing resolved after 3 epochs",
@@ -235,7 +240,7 @@ def test_progress_runs_to_the_end_of_all_stages() -> None:
 def test_a_start_is_searched_once_and_both_take_it() -> None:
     scan, _ = noisy_scan(1e5)
     said: list[str] = []
-    found = half_scans(
+    found = split_half_frc(
         scan,
         RPIE(),
         epochs=1,
@@ -254,29 +259,29 @@ def test_a_stop_judges_the_last_epoch_that_both_have_done() -> None:
         if step.done > 4.2:
             controls.stop()
 
-    found = half_scans(
+    found = split_half_frc(
         scan, RPIE(), epochs=50, start=start, progress=stop, controls=controls
     )
     assert found.first.epoch == found.second.epoch
     assert 2 <= found.first.epoch <= 4
     with pytest.raises(InputError, match="before their first epoch"):
-        half_scans(scan, RPIE(), epochs=5, start=start, controls=controls)
+        split_half_frc(scan, RPIE(), epochs=5, start=start, controls=controls)
 
 
 def test_half_scans_refuse() -> None:
     scan, start = noisy_scan()
-    result = half_scans(scan, RPIE(), epochs=1, start=start).first
-    with pytest.raises(InputError, match="knows both halves"):
-        half_scans(scan, RPIE(), epochs=1, start=result)
+    result = split_half_frc(scan, RPIE(), epochs=1, start=start).first
+    with pytest.raises(InputError, match="knows both half sets"):
+        split_half_frc(scan, RPIE(), epochs=1, start=result)
     with pytest.raises(InputError, match="at least one epoch"):
-        half_scans(scan, RPIE(), epochs=0, start=start)
+        split_half_frc(scan, RPIE(), epochs=0, start=start)
     with pytest.raises(InputError, match="only 3"):
-        half_scans(scan.exclude(range(3, 81)), RPIE(), epochs=1, start=start)
+        split_half_frc(scan.exclude(range(3, 81)), RPIE(), epochs=1, start=start)
 
 
 def test_results_on_canvases_of_their_own_are_compared_where_both_are() -> None:
     scan, start = noisy_scan()
-    result = half_scans(scan, RPIE(), epochs=3, start=start).first
+    result = split_half_frc(scan, RPIE(), epochs=3, start=start).first
     origin = np.subtract(result.origin_m, np.multiply((4, 7), result.pixel_size_m))
     larger = result.replace(
         object=np.pad(result.object, ((4, 0), (7, 2)), constant_values=1),
@@ -288,7 +293,7 @@ def test_results_on_canvases_of_their_own_are_compared_where_both_are() -> None:
 
 def test_results_of_different_pixels_cannot_be_compared() -> None:
     scan, start = noisy_scan()
-    result = half_scans(scan, RPIE(), epochs=1, start=start).first
+    result = split_half_frc(scan, RPIE(), epochs=1, start=start).first
     with pytest.raises(InputError, match="object pixels differ"):
         metrics.agreement(result, result.replace(pixel_size_m=(1e-9, 1e-9)))
 
@@ -305,7 +310,7 @@ def test_half_scans_agree_with_the_whole_scan_against_the_truth(seed: int) -> No
     )
     scan, truth = sc.simulate(experiment)
     start = DiscProbe(radius_m=experiment.probe_radius_m)
-    halves = half_scans(scan, EPIE(), epochs=60, start=start, seed=seed)
+    halves = split_half_frc(scan, EPIE(), epochs=60, start=start, seed=seed)
     *_, whole = sc.reconstruct(scan, EPIE(), epochs=60, start=start, seed=seed)
     known = metrics.compare(whole, truth).ring_correlation()
     found = halves.frc.one_bit_crossing.half_period_m

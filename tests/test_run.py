@@ -22,7 +22,7 @@ from napari_scicompty.engine.run import Run
 from napari_scicompty.optics import registration
 from napari_scicompty.refine import CrossCorrelationShift, LeastSquaresShift
 from napari_scicompty.results import open_result, save_result
-from napari_scicompty.workflow.half_sets import half_scans
+from napari_scicompty.workflow.half_sets import split_half_frc
 from napari_scicompty.workflow.reconstruction import reconstruct
 from napari_scicompty.workflow.start import DiscProbe
 from patience import patient
@@ -687,7 +687,7 @@ def test_a_change_between_taking_and_applying_waits_for_its_turn(
 
 def test_half_scans_refuse_changes_under_way(small: SmallScan) -> None:
     controls = Controls()
-    found = half_scans(
+    found = split_half_frc(
         small.scan,
         RPIE(),
         epochs=2,
@@ -699,7 +699,7 @@ def test_half_scans_refuse_changes_under_way(small: SmallScan) -> None:
 
 
 def _refused(controls: Controls) -> None:
-    with pytest.raises(InputError, match="half scans are under way"):
+    with pytest.raises(InputError, match="half sets are under way"):
         controls.set("algorithm.gamma", 0.3)
 
 

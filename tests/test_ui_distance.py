@@ -53,7 +53,7 @@ def test_the_distance_is_refined_and_held_on_the_way(open_window: OpenWindow) ->
     assert len(xs) == len(curve)
     assert ys[-1] == pytest.approx(1e3 * snapshot.distance_m)
     recipe = window.controller.made_by()
-    assert [type(r) for r in recipe.stages[0].refine] == [sc.ValleyDistance]
+    assert [type(r) for r in recipe.stages[0].refine] == [sc.DefocusCoupledDistance]
 
 
 def test_a_far_field_run_says_that_no_pattern_can_tell(

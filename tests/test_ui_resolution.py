@@ -1,4 +1,4 @@
-"""The Resolution section: half scans in one click."""
+"""The Resolution section: half sets in one click."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from qtpy.QtWidgets import QFileDialog
 
-from napari_scicompty.workflow.half_sets import half_scans
+from napari_scicompty.workflow.half_sets import split_half_frc
 from window import ENDLESS, RADIUS_M
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def test_the_resolution_is_measured_as_the_result_was_made(
     assert window.text(f"{R}.resolution.text") == found.sentence
     # A script that does the same finds the same.
     algorithm = window.dock.algorithm.form.value
-    again = half_scans(
+    again = split_half_frc(
         window.controller.scan,
         algorithm,
         epochs=6,

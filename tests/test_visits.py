@@ -89,7 +89,7 @@ def test_groups_apart_step_the_object_as_one_position_after_the_other() -> None:
     errors = {}
     for name, chosen in {
         "one": {"batch": 1},
-        "apart": {"batch": 6, "apart": True},
+        "apart": {"batch": 6, "non_overlapping": True},
         "by chance": {"batch": 6},
     }.items():
         how = settings(epochs=4, freeze_probe=True, **chosen)
@@ -103,7 +103,7 @@ def test_groups_apart_step_the_object_as_one_position_after_the_other() -> None:
 
 def test_a_run_in_groups_continues_exactly() -> None:
     small = small_scan((24, 24), (8, 8), step=8)
-    chosen = {"batch": 4, "apart": True}
+    chosen = {"batch": 4, "non_overlapping": True}
     whole = Run(small.scan, sc.RPIE(), small.start(), settings(epochs=3, **chosen))
     part = Run(small.scan, sc.RPIE(), small.start(), settings(epochs=2, **chosen))
     while not whole.done:

@@ -12,11 +12,11 @@ from .data.snapshot import Snapshot
 from .engine.controls import Controls
 from .formats import open_scan, save_scan
 from .recipe import Recipe
-from .refine import CrossCorrelationShift, LeastSquaresShift, ValleyDistance
+from .refine import CrossCorrelationShift, DefocusCoupledDistance, LeastSquaresShift
 from .results import open_result, save_result
 from .simulation import Preset, Truth, VirtualExperiment, simulate
 from .simulation.truth_file import open_truth
-from .workflow.half_sets import Resolution, half_scans
+from .workflow.half_sets import Resolution, split_half_frc
 from .workflow.reconstruction import reconstruct, run
 from .workflow.refocusing import with_focus
 from .workflow.search import find_start
@@ -37,6 +37,7 @@ __all__ = [
     "BackPropagatedProbe",
     "Controls",
     "CrossCorrelationShift",
+    "DefocusCoupledDistance",
     "DiscProbe",
     "DivergedError",
     "EngineError",
@@ -52,12 +53,10 @@ __all__ = [
     "Scan",
     "Snapshot",
     "Truth",
-    "ValleyDistance",
     "VirtualExperiment",
     "ZonePlateProbe",
     "__version__",
     "find_start",
-    "half_scans",
     "metrics",
     "open_result",
     "open_scan",
@@ -67,5 +66,6 @@ __all__ = [
     "save_result",
     "save_scan",
     "simulate",
+    "split_half_frc",
     "with_focus",
 ]

@@ -148,7 +148,10 @@ def distance() -> None:
     ways: dict[str, tuple[Any, list[Any]]] = {
         "AutoDiff, free distance": (free, []),
         "the same, intensity": (free.replace(loss="intensity"), []),
-        "M-rPIE, along the valley": (sc.RPIE(), [sc.ValleyDistance(start_epoch=0)]),
+        "M-rPIE, along the valley": (
+            sc.RPIE(),
+            [sc.DefocusCoupledDistance(start_epoch=0)],
+        ),
     }
     for off_mm in (15, -15):
         off: dict[str, list[list[float]]] = {name: [] for name in ways}

@@ -48,7 +48,7 @@ ALIKE: dict[str, tuple[sc.RPIE | sc.EPIE | sc.AutoDiff, dict[str, Any]]] = {
     "rpie": (sc.RPIE(), {}),
     "rpie, 3 modes": (sc.RPIE(), {"modes": 3}),
     "rpie, batches of 8": (sc.RPIE(), {"batch": 8}),
-    "rpie, batches apart": (sc.RPIE(), {"batch": 8, "apart": True}),
+    "rpie, batches apart": (sc.RPIE(), {"batch": 8, "non_overlapping": True}),
     "rpie, held-out pixels": (sc.RPIE(), {"held_out": 0.02}),
     "epie": (sc.EPIE(), {}),
     "epie, frozen probe": (sc.EPIE(), {"freeze_probe": True}),
@@ -76,7 +76,10 @@ ALIKE: dict[str, tuple[sc.RPIE | sc.EPIE | sc.AutoDiff, dict[str, Any]]] = {
         sc.RPIE(),
         {"refine": [sc.CrossCorrelationShift(start_epoch=1)]},
     ),
-    "near: distance": (sc.RPIE(), {"refine": [sc.ValleyDistance(start_epoch=1)]}),
+    "near: distance": (
+        sc.RPIE(),
+        {"refine": [sc.DefocusCoupledDistance(start_epoch=1)]},
+    ),
 }
 
 
@@ -106,7 +109,7 @@ def _alike(scan: sc.Scan, name: str, algorithm: Any, chosen: Row) -> Iterator[Ro
 
     def done(device: str, recorded: bool) -> sc.Snapshot:
         *_, last = sc.reconstruct(
-            scan, algorithm, start=start, device=device, recorded=recorded, **chosen
+            scan, algorithm, start=start, device=device, cuda_graphs=recorded, **chosen
         )
         return last
 
@@ -190,7 +193,7 @@ def _steps(case: Case, batch: int | None, seconds: float) -> Iterator[Row]:
     bare = floor(case.side, case.positions, case.modes, size, seconds / 4) * per
     row: Row = {"case": vars(case), "batch": size, "transforms_us": bare}
     for name, recorded in (("plain", False), ("recorded", True)):
-        run = case.run(device="cuda", recorded=recorded, batch=batch)
+        run = case.run(device="cuda", cuda_graphs=recorded, batch=batch)
         for _ in range(2):
             run.advance()
         row[f"{name}_us"] = timed(run.advance, seconds) * per

@@ -1,4 +1,4 @@
-"""Whether half scans tell the truth: ``python tests/benchmarks/resolution.py [PLAN]``.
+"""Whether half sets tell the truth: ``python tests/benchmarks/resolution.py [PLAN]``.
 
 Simulated scans with few photons are reconstructed in two halves and as a whole; the
 crossings of the halves stand beside those of the whole against the truth, in object
@@ -27,7 +27,7 @@ PLANS = {
 
 
 def measure(target: str, photons: float, seed: int, plan: str) -> dict[str, Any]:
-    """Half scans and the whole of one experiment, from a disc."""
+    """Half sets and the whole of one experiment, from a disc."""
     experiment = sc.VirtualExperiment(
         object={"kind": target},
         path={"step_px": 10},

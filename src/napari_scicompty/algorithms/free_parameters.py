@@ -42,7 +42,7 @@ class FreeSettings(Settings):
     free_distance: bool = setting(
         False,
         "Refine the distance as a plain parameter: with a known, frozen probe. With a "
-        "free probe it stalls; refine it along the valley instead",
+        "free probe it stalls; use the refiner of the distance instead",
     )
     free_focus: bool = setting(
         False,

@@ -90,7 +90,7 @@ class ProbeFocus:
         if self.told_m is None:
             return text
         off = 100 * (focus / self.told_m - 1)
-        return f"{text}; told were {self.told_m * 1e3:.4g} mm, {off:+.1f} %"
+        return f"{text}; given were {self.told_m * 1e3:.4g} mm, {off:+.1f} %"
 
 
 def probe_is_found(snapshot: Snapshot) -> bool:

@@ -23,7 +23,7 @@ def focus(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The result told that focus, to continue by --from: .h5.",
+            help="The result with that focus, to continue by --from: .h5.",
             rich_help_panel="Saving",
         ),
     ] = None,
@@ -59,7 +59,7 @@ def focus(
     if not isinstance(recipe.input, FileInput):
         raise InputError(
             f"{result} is of a virtual experiment, which has its focus from its "
-            "settings; only a scan from a file can be told another"
+            "settings; only a scan from a file can be given another"
         )
     told = found.focus_sample_m if focus_sample_m is None else focus_sample_m
     _, taken = with_focus(recipe.scan(), snapshot, told)

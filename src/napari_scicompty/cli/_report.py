@@ -16,7 +16,7 @@ from napari_scicompty.results import is_result, open_result
 def report_trouble(
     file: Annotated[
         Path | None,
-        typer.Argument(help="Recipe or result, whose settings are told too."),
+        typer.Argument(help="Recipe or result, whose settings are listed too."),
     ] = None,
 ) -> None:
     """Tell versions, devices and the end of the log, to paste where you ask for help.

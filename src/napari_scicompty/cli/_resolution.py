@@ -59,7 +59,7 @@ def resolution(
         typer.Option(
             "--from",
             metavar="PATH",
-            help="A result: its recipe is run anew, in halves.",
+            help="A result: its recipe is run anew, with half sets.",
             rich_help_panel="Input",
         ),
     ] = None,
@@ -90,7 +90,7 @@ def resolution(
 
 
 def _tell_all(found: Resolution) -> None:
-    """Say what the half scans found."""
+    """Say what the half sets found."""
     _tell(found.frc)
     beam = beam_diameter_m(found.first)
     resolved = found.frc.one_bit_crossing.half_period_m
@@ -137,7 +137,7 @@ def tell_crossings(found: FourierRingCorrelation) -> Iterator[tuple[str, str]]:
 
 
 def _followed(halves: Generator[HalvesProgress, None, Resolution]) -> Resolution:
-    """Drive the half scans and show how far they are."""
+    """Drive the half sets and show how far they are."""
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -145,7 +145,7 @@ def _followed(halves: Generator[HalvesProgress, None, Resolution]) -> Resolution
         console=Console(file=quiet(sys.stderr)),
     )
     with bar:
-        task = bar.add_task("half scans")
+        task = bar.add_task("half sets")
         while True:
             try:
                 step = next(halves)

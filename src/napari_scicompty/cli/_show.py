@@ -116,7 +116,7 @@ def refined_distance(snapshot: Snapshot) -> Iterator[Line]:
     """Say what was found for the distance, where it was refined."""
     told, found = snapshot.nominal_geometry.distance_m, snapshot.distance_m
     if found != told:
-        change = f"{told * 1e3:.5g} mm told -> {found * 1e3:.5g} mm"
+        change = f"{told * 1e3:.5g} mm nominal -> {found * 1e3:.5g} mm"
         yield "refined distance", f"{change} ({found / told - 1:+.2%})"
 
 

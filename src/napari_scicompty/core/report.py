@@ -52,7 +52,7 @@ def report(settings: str = "", notes: Sequence[str] = ()) -> str:
     parts = {
         "Versions": _versions(),
         "Devices": _devices(),
-        "Settings": settings.splitlines() or ["not told"],
+        "Settings": settings.splitlines() or ["not known"],
         "Notes": notes[-_NOTES:] or ["none"],
         f"Log, last {_LINES} lines": _end_of(log_file(), _LINES) or ["empty"],
     }

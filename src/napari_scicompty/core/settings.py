@@ -29,6 +29,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from napari_scicompty.core import renamed
 from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,12 +110,24 @@ class Settings(BaseModel):
     )
 
     def __init__(self, *args: Any, **values: Any) -> None:
+        values = self._by_today_s_names(values)
         named = self._by_place(args, values)
         try:
             self._refuse_what_is_no_number(named | values)
             super().__init__(**named, **values)
         except ValidationError as error:
             raise _refusal(type(self), error) from error
+
+    @classmethod
+    def _by_today_s_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take old names of settings for the new ones, with a warning."""
+        fields = cls.model_fields
+        old = {n for n in renamed.SETTINGS.keys() & values.keys() if n not in fields}
+        for name in old & {n for n in old if renamed.SETTINGS[n] in fields}:
+            new = renamed.SETTINGS[name]
+            renamed.warn(f"{cls.__name__}.{name}", new, level=4)
+            values = {new if key == name else key: v for key, v in values.items()}
+        return values
 
     @classmethod
     def _by_place(cls, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +191,7 @@ def described_as(
         A kind or a setting that is not known here.
     """
     named = {kind.__name__.lower(): kind for kind in kinds}
-    values = dict(description)
+    values = renamed.migrated(dict(description))
     name = values.pop("name", None)
     if name not in named:
         raise InputError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms.base import as_algorithm
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.renamed import migrated_path
 from napari_scicompty.data.snapshot import Change
 
 if TYPE_CHECKING:
@@ -137,7 +138,8 @@ def changed(
         No such setting, a value out of range, or a setting that is not live.
     """
     after = dict(groups)
-    for path, value in changes:
+    for given, value in changes:
+        path = migrated_path(given)
         if path in WHOLE:
             after[path] = WHOLE[path](value)
             continue
@@ -162,7 +164,7 @@ def changed(
 
 def value_of(groups: Mapping[str, Settings], path: str) -> Any:
     """Return what a path names: a setting's value, or all of a group as JSON has it."""
-    group, _, name = path.partition(".")
+    group, _, name = migrated_path(path).partition(".")
     return getattr(groups[group], name) if name else groups[group].described
 
 

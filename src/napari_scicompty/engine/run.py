@@ -197,7 +197,7 @@ class Run:
         self.estimate.probe_is_known = self.settings.freeze_probe
         told = (self.algorithm, context, self._batch_size, self._included)
         if why := self._schedule.expect(*told):
-            note = f"steps are not recorded here, they go on plainly: {why}"
+            note = f"no CUDA graph can be made here, steps go on without: {why}"
             self.history = self.history.add(notes=[note])
             self._log.warning(note)
 

@@ -37,11 +37,11 @@ class RunSettings(Settings):
     batch: int | None = setting(
         None, "Positions per step; empty is the algorithm's own choice", ge=1
     )
-    apart: bool = setting(
+    non_overlapping: bool = setting(
         False,
         "Batches of positions whose beams do not overlap: the object is stepped as by "
         "one after the other, the probe once a batch",
-        title="Batches apart",
+        title="Non-overlapping batches",
         advanced=True,
     )
     hold_probe: int = setting(
@@ -78,11 +78,11 @@ class RunSettings(Settings):
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
         "auto", "Where to compute; auto takes a GPU when there is one", live=False
     )
-    recorded: bool = setting(
+    cuda_graphs: bool = setting(
         True,
         "On a GPU, record a step once and replay it: no kernels to launch, the same "
         "numbers",
-        title="Record steps (GPU)",
+        title="CUDA graphs (GPU)",
         live=False,
         advanced=True,
     )

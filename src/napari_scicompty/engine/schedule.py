@@ -36,7 +36,7 @@ class Schedule:
     def __init__(self, live: Live, settings: RunSettings, visited: int) -> None:
         count, device = len(live.estimate.positions_m), live.estimate.object.device
         self._live = live
-        self._graphs = recording(count, device) if settings.recorded else None
+        self._graphs = recording(count, device) if settings.cuda_graphs else None
         self._replayed: GraphedSteps | None = None
         self._algorithm: Algorithm
         self._context: StepContext
@@ -54,7 +54,7 @@ class Schedule:
             Tell whether those of a step must not overlap.
         """
         groups = None
-        if batch > 1 and settings.apart:
+        if batch > 1 and settings.non_overlapping:
             count = len(self._live.estimate.positions_m)
             groups = non_overlapping(self._live.estimate, count, batch)
         self.order.begin(epoch, groups)

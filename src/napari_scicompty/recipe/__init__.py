@@ -37,6 +37,7 @@ from pydantic import PrivateAttr
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.renamed import migrated
 from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.files.reading import as_text, expanded
@@ -161,6 +162,8 @@ class Recipe(Settings):
             Naming the key in the file.
         """
         _tables.check_parts(data)
+        if "format_version" not in data:
+            data = migrated(dict(data))
         source: type[Settings] = FileInput if "input" in data else VirtualExperiment
         key = "input" if "input" in data else "virtual_experiment"
         stages = data.get("stage", [{}])
@@ -224,6 +227,7 @@ class Recipe(Settings):
         name = _tables.start_name(self.start)
         key = "input" if is_file else "virtual_experiment"
         return {
+            "format_version": _tables.FORMAT_VERSION,
             key: _tables.plain(self.input, folder),
             "start": {"name": name} | _tables.plain(self.start, folder),
             "run": _tables.plain(self.shared),

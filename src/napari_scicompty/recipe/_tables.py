@@ -27,12 +27,22 @@ NONE = "none"
 _MOST_STAGES = 1000
 _DEEPEST = 8
 
-PARTS = ("input", "virtual_experiment", "start", "run", "stage")
+FORMAT_VERSION = 2
+"""Of recipes; those without one are of any earlier version, and are migrated."""
+
+PARTS = ("format_version", "input", "virtual_experiment", "start", "run", "stage")
 """What the parts of a recipe are called in TOML."""
 
 
 def check_parts(data: Mapping[str, Any]) -> None:
     """Refuse parts that no recipe has, and none or two inputs."""
+    version = data.get("format_version", FORMAT_VERSION)
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise InputError(
+            field="format_version",
+            problem=f"{version!r} is of a newer napari-scicompty",
+            remedy="update it to read this recipe",
+        )
     for key in data:
         if key not in PARTS:
             raise InputError(

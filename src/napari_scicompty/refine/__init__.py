@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from napari_scicompty.core import renamed
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.registry import Registry
 from napari_scicompty.core.settings import described_as, nearest
 from napari_scicompty.refine.base import Refiner
-from napari_scicompty.refine.distance import ValleyDistance
+from napari_scicompty.refine.distance import DefocusCoupledDistance
 from napari_scicompty.refine.positions import PositionRefiner
 from napari_scicompty.refine.shifts import CrossCorrelationShift, LeastSquaresShift
 
@@ -18,7 +19,7 @@ REFINERS: Registry[type[Refiner]] = Registry(
     {
         "least-squares-shift": LeastSquaresShift,
         "cross-correlation-shift": CrossCorrelationShift,
-        "valley-distance": ValleyDistance,
+        "defocus-coupled-distance": DefocusCoupledDistance,
     },
     lambda kind: isinstance(kind, type) and issubclass(kind, Refiner),
 )
@@ -28,10 +29,10 @@ default."""
 __all__ = [
     "REFINERS",
     "CrossCorrelationShift",
+    "DefocusCoupledDistance",
     "LeastSquaresShift",
     "PositionRefiner",
     "Refiner",
-    "ValleyDistance",
     "from_description",
     "refiners",
 ]
@@ -86,6 +87,7 @@ def _named(name: object) -> Refiner:
             problem=f"{name.__name__} is a class",
             remedy=f"give an object of it, such as {name.__name__}()",
         )
+    name = renamed.KINDS.get(name, name) if isinstance(name, str) else name
     kind = REFINERS.get(name) if isinstance(name, str) else None
     kinds = REFINERS.values()
     kind = kind or next((k for k in kinds if k.quantity == name), None)

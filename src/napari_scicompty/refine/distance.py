@@ -47,7 +47,7 @@ _AT_ONCE = 2**18
 """Wave pixels in one go: a working set that stays in the cache."""
 
 
-class ValleyDistance(FallingRate):
+class DefocusCoupledDistance(FallingRate):
     """Sample to detector, in near field: one step of Adam an epoch along the valley."""
 
     rate: float = setting(
@@ -65,7 +65,7 @@ class ValleyDistance(FallingRate):
         "First try distances of 0.7 to 1.7 times the given one, and begin where "
         "neighbouring patterns agree best on what both show",
     )
-    literal_epochs: int = setting(
+    clipped_epochs: int = setting(
         60,
         "Epochs at most in which light outside the detector counts as none: a low pass "
         "that leads positions and distance through; what comes after is exact",
@@ -79,7 +79,7 @@ class ValleyDistance(FallingRate):
         advanced=True,
     )
 
-    title: ClassVar[str] = "Along the valley"
+    title: ClassVar[str] = "Coupled with defocus"
     quantity: ClassVar[str] = "distance"
 
     def check(self, geometry: Geometry) -> None:
@@ -94,12 +94,12 @@ class ValleyDistance(FallingRate):
 
     def clips_to_detector(self, state: dict[str, Any]) -> bool:
         """Whether light outside the detector should count as none in this epoch."""
-        return state.get("epochs", 0) < self.literal_epochs and not self._led(state)
+        return state.get("epochs", 0) < self.clipped_epochs and not self._led(state)
 
     def _led(self, state: dict[str, Any]) -> bool:
         """Whether the low pass has done its work: the error no longer falls by it."""
         errors = state.get("errors", ())
-        half = state.get("epochs", 0) >= self.literal_epochs / 2
+        half = state.get("epochs", 0) >= self.clipped_epochs / 2
         return half and len(errors) > LOOK_BACK and errors[-1] > FALLS * errors[0]
 
     def before_step(
@@ -155,7 +155,7 @@ class ValleyDistance(FallingRate):
         """Share of the distance by which Adam moves it."""
         step = state["step"] = state.get("step", 0) + 1
         chosen = np.random.default_rng([step, len(seen)]).permutation(seen)
-        slope = valley_slope(estimate, measured, chosen[: self.patterns].tolist())
+        slope = coupled_slope(estimate, measured, chosen[: self.patterns].tolist())
         mean, unbiased, spread = moments(state, slope, step, BETAS)
         rate = self.rate * self.share_of_rate(step)
         share = -rate * mean / unbiased / (spread + 1e-30)
@@ -164,7 +164,7 @@ class ValleyDistance(FallingRate):
         return float(min(share, most / estimate.distance_m - 1))
 
 
-def valley_slope(
+def coupled_slope(
     estimate: Estimate, measured: Measured, chosen: Sequence[int]
 ) -> float:
     """Slope of the squared error of some patterns over the relative distance.

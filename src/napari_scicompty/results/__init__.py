@@ -77,7 +77,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMAT = RESULT
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _TOLD = ("object", "probe", "positions_m")
 _NOMINAL = "nominal_positions_m"

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.core.host_memory import available_bytes
+from napari_scicompty.core.renamed import migrated, migrated_path
 from napari_scicompty.data.scan import Source
 from napari_scicompty.data.snapshot import Change, History, Refined, RunRecord
 from napari_scicompty.files.hdf5_values import check_bomb
@@ -138,7 +139,8 @@ def open_settings(data: h5py.Dataset) -> dict[str, Any]:
     settings: dict[str, Any] = _json(data.parent, "settings", dict)
     if not all(isinstance(group, dict) for group in settings.values()):
         raise ValueError("settings are no groups of settings")
-    return settings
+    migrated_settings: dict[str, Any] = migrated(settings)
+    return migrated_settings
 
 
 def save_source(group: h5py.Group, source: Source) -> None:
@@ -161,8 +163,12 @@ def _run_record(item: dict[str, Any]) -> RunRecord:
     return RunRecord(**item | lists)
 
 
+def _change(item: dict[str, Any]) -> Change:
+    return Change(**item | {"path": migrated_path(str(item["path"]))})
+
+
 _LISTS: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "changes": lambda item: Change(**item),
+    "changes": _change,
     "refined": lambda item: Refined(**item),
     "runs": _run_record,
 }
@@ -189,7 +195,7 @@ def open_history(group: h5py.Group) -> History:
     if epochs.ndim != 1 or epochs.shape != errors.shape:
         raise ValueError("epochs and errors of the history do not belong together")
     lists = {
-        name: tuple(read(item) for item in _json(group, name, list))
+        name: tuple(read(migrated(item)) for item in _json(group, name, list))
         for name, read in _LISTS.items()
     }
     return History(

@@ -32,7 +32,7 @@ class VirtualExperiment(Settings):
     probe: AnyBeam = setting(DiscBeam(), "The beam on the sample")
     path: AnyPath = setting(JitteredRasterPath(), "Where the beam goes")
     detector: Detector = setting(Detector(), "Frames, photons, noise and faults")
-    mistakes: Mistakes = setting(Mistakes(), "What the scan is told wrong")
+    mistakes: Mistakes = setting(Mistakes(), "What is wrong in the scan's file")
     wavelength_m: float = setting(
         1.5e-10,
         "Wavelength",

@@ -1,4 +1,4 @@
-"""Honest resolution: two half scans, reconstructed apart and compared ring by ring."""
+"""Honest resolution: two half sets, reconstructed apart and compared ring by ring."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HEARTBEAT_S = 0.05
 
 @dataclass(frozen=True)
 class HalvesProgress:
-    """How far two half scans are."""
+    """How far two half sets are."""
 
     done: float
     """Epochs of both halves, or starts that were tried."""
@@ -47,7 +47,7 @@ class HalvesProgress:
 
 @dataclass(frozen=True, eq=False)
 class Resolution:
-    """What two half scans say of the resolution."""
+    """What two half sets say of the resolution."""
 
     first: Snapshot
     """Of the 1st, 3rd, 5th ... position that takes part."""
@@ -61,11 +61,11 @@ class Resolution:
         """The two crossings as half periods, and what they are of."""
         found, after = self.frc.resolved, f"after {self.first.epoch} epochs"
         if self.frc.half_bit_crossing.frequency == 0:
-            return f"{found} {after}: two halves of the scan agree in no detail"
-        return f"{found} {after}: up to there two halves of the scan agree"
+            return f"{found} {after}: two half sets of the scan agree in no detail"
+        return f"{found} {after}: up to there two half sets of the scan agree"
 
 
-def half_scans(
+def split_half_frc(
     scan: Scan,
     algorithm: Algorithm,
     *,
@@ -135,7 +135,7 @@ class _NoChanges:
         """Raise InputError where something is to be changed."""
         if changes:
             raise InputError(
-                f"{changes[0][0]}: settings cannot be changed while half scans are "
+                f"{changes[0][0]}: settings cannot be changed while half sets are "
                 "under way; stop, change them and measure again"
             )
 
@@ -146,7 +146,7 @@ def run_halves(
     start: object,
     controls: Controls | None = None,
 ) -> Generator[HalvesProgress, None, Resolution]:
-    """Do what `half_scans` does, as a generator that a worker can drive.
+    """Do what `split_half_frc` does, as a generator that a worker can drive.
 
     Both halves go forward together, epoch by epoch. ``yield from`` it: its value is
     the `Resolution`.
@@ -165,17 +165,17 @@ def run_halves(
     if planned < 1:
         raise InputError(
             field="epochs",
-            problem="half scans need at least one epoch",
+            problem="half sets need at least one epoch",
             remedy="give more",
         )
     if isinstance(start, str | Snapshot):
         raise InputError(
             field="start",
-            problem="half scans begin anew, because a result knows both halves",
+            problem="half sets begin anew, because a result knows both half sets",
             remedy="give 'auto' or a start such as DiscProbe(radius_m)",
         )
     parts = split(scan, stages[0][1])
-    log.info("half scans of %d patterns, %d epochs", len(scan), planned)
+    log.info("half sets of %d patterns, %d epochs", len(scan), planned)
     if isinstance(start, AutoStart):
         start = yield from _searched(scan, start, stages[0][1], controls)
     current: list[Any] = [start, start]
@@ -196,9 +196,9 @@ def run_halves(
         pair = (runs[0].snapshot(exact=True), runs[1].snapshot(exact=True))
         current = list(pair)
     if pair is None:
-        raise InputError("the half scans were stopped before their first epoch")
+        raise InputError("the half sets were stopped before their first epoch")
     found = Resolution(*pair, agreement(*pair))
-    log.info("half scans: %s", found.sentence)
+    log.info("half sets: %s", found.sentence)
     return found
 
 
@@ -213,7 +213,7 @@ def split(scan: Scan, settings: RunSettings) -> tuple[Scan, Scan]:
     taking_part = included(scan, settings).nonzero()[0]
     if len(taking_part) < 4:
         raise InputError(
-            f"half scans: only {len(taking_part)} position(s) take part; at least 4 "
+            f"half sets: only {len(taking_part)} position(s) take part; at least 4 "
             "are needed"
         )
     return scan.exclude(taking_part[1::2]), scan.exclude(taking_part[::2])
@@ -227,7 +227,7 @@ def _searched(
         tried.append(candidate)
         yield HalvesProgress(number, planned, f"start: {candidate}")
     if controls.stopped or not tried:
-        raise InputError("the half scans were stopped while their start was searched")
+        raise InputError("the half sets were stopped while their start was searched")
     return ranked(tried)[0].start
 
 
@@ -248,6 +248,6 @@ def _one_epoch(
         yield HalvesProgress(
             min(shares, 2.0 * planned),
             2 * planned,
-            f"halves: epoch {second.epoch}/{planned}, errors "
+            f"half sets: epoch {second.epoch}/{planned}, errors "
             f"{first.history.errors[-1]:.5f} and {second.history.errors[-1]:.5f}",
         )

@@ -165,9 +165,7 @@ def _begun(
     start = _start(start)
     chosen = refiners(refine)
     if controls is not None and controls.stopped:
-        raise InputError(
-            "controls: these were told to stop already; give new Controls()"
-        )
+        raise InputError("controls: these are stopped already; give new Controls()")
     return lambda: prepare(scan, algorithm, settings, start, controls, refine=chosen)
 
 

@@ -110,7 +110,7 @@ def _scale_words(snapshot: Snapshot) -> str:
 def _words(found: float, start: float, true: float | None) -> str:
     text = (
         f"Distance {found * 1e3:.5g} mm, {100 * (found / start - 1):+.2f} % from the "
-        f"{start * 1e3:.5g} mm the scan was told (grey)."
+        f"{start * 1e3:.5g} mm nominal (grey)."
     )
     if true is None:
         return text

@@ -39,7 +39,7 @@ SHOWN_EVERY_S = 0.8
 
 WHAT = (
     "No position has been moved. Refine them when they are not known to a fraction of "
-    "a pixel; the box can be ticked while a run is under way, too. Half scans (see "
+    "a pixel; the box can be ticked while a run is under way, too. Half sets (see "
     "Resolution) have the positions of the result."
 )
 MOST_NUMBERS = 12

@@ -14,7 +14,7 @@ class PositionsSection(RefinerSection):
 
     tip: ClassVar[str] = (
         "Move each view to where its pattern fits best, while a run is under way; "
-        "half scans (Resolution) take the positions that were found"
+        "half sets (Resolution) take the positions that were found"
     )
 
     def add_parts(self) -> None:

@@ -1,4 +1,4 @@
-"""The Resolution section: half scans in one click, and their ring correlation."""
+"""The Resolution section: half sets in one click, and their ring correlation."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ CURVES = (
     "Figure (*.png *.svg *.pdf);;Table (*.csv)",
 )
 WHAT = (
-    "Odd and even positions are reconstructed apart, with the settings of the result "
-    "and at its positions, refined ones too, and compared ring by ring. It takes "
+    "Odd and even positions are reconstructed separately, with the settings of the "
+    "result and at its positions, refined ones too, and compared ring by ring. It takes "
     "about as long as the run did."
 )
 
@@ -48,7 +48,7 @@ class ResolutionSection(QWidget):
         self.controller = controller
         self._recipe = recipe
         self._shown: Resolution | None = None
-        self.measure = QPushButton("Measure by half scans")
+        self.measure = QPushButton("Measure by half sets")
         self.measure.setObjectName(f"{prefix}.measure")
         self.measure.setToolTip(WHAT)
         self.measure.clicked.connect(lambda: self._measure())
@@ -72,7 +72,7 @@ class ResolutionSection(QWidget):
     @property
     def resolution(self) -> Resolution | None:
         """What was measured last of the scan on show."""
-        halves = self.controller.half_scans.job
+        halves = self.controller.half_sets.job
         return None if halves is None else halves.resolution
 
     def show_state(self) -> None:
@@ -91,7 +91,7 @@ class ResolutionSection(QWidget):
 
     def _measure(self) -> None:
         try:
-            self.controller.half_scans.measure(self._recipe())
+            self.controller.half_sets.measure(self._recipe())
         except InputError as error:
             self.controller.say("error", str(error))
 

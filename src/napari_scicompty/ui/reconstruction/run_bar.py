@@ -144,7 +144,7 @@ class RunBar(QWidget):
         progress = job.progress if job is not None else None
         run = progress.run if progress is not None else None
         if controller.state == "measuring":
-            self._show_halves(controller.half_scans.job)
+            self._show_halves(controller.half_sets.job)
             return
         if progress is not None and run is None and controller.state == "starting":
             tried, planned = len(progress.tried), progress.planned
@@ -196,7 +196,7 @@ class RunBar(QWidget):
 
     def _show_halves(self, halves: HalvesJob | None) -> None:
         if halves is None or halves.progress is None:
-            self._show_numbers("preparing the half scans")
+            self._show_numbers("preparing the half sets")
             return
         progress = halves.progress
         self.progress.setRange(0, 1000)

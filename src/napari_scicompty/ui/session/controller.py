@@ -11,7 +11,7 @@ from napari_scicompty.algorithms import Algorithm
 from napari_scicompty.ui.layers.result_layers import LiveLayers
 from napari_scicompty.ui.session.ending import end_by_signals
 from napari_scicompty.ui.session.follower import Follower
-from napari_scicompty.ui.session.half_scans import HalfScans
+from napari_scicompty.ui.session.half_sets import HalfSets
 from napari_scicompty.ui.session.opener import Opener
 from napari_scicompty.ui.session.preferences import preference
 from napari_scicompty.ui.session.shown_result import ShownResult
@@ -53,7 +53,7 @@ class RunController(QObject):
 
     Closing a dock, deleting a layer or opening a second dock harms nothing: nothing of
     a run lives in a widget. What is said, opened, measured and kept is the affair of
-    its parts: `speaker`, `opener`, `half_scans`, `result`.
+    its parts: `speaker`, `opener`, `half_sets`, `result`.
     """
 
     state_changed = Signal(str)
@@ -82,7 +82,7 @@ class RunController(QObject):
         self.work = ThreadWork(self)
         self.work.ticked.connect(self._poll)
         self.opener = Opener(self)
-        self.half_scans = HalfScans(self)
+        self.half_sets = HalfSets(self)
         self._follower = Follower(self)
         window = viewer.window._qt_window
         window.destroyed.connect(self._stop_silently)
@@ -188,9 +188,9 @@ class RunController(QObject):
             self.enter("running")
 
     def stop(self) -> None:
-        """End the run, the half scans or a simulation; the result is kept."""
+        """End the run, the half sets or a simulation; the result is kept."""
         self.opener.stop()
-        job = self.half_scans.job if self.state == "measuring" else self.job
+        job = self.half_sets.job if self.state == "measuring" else self.job
         stoppable = ("starting", "running", "paused", "measuring")
         if job is not None and self.state in stoppable:
             job.controls.stop()
@@ -226,7 +226,7 @@ class RunController(QObject):
         """
         made = self.made_by()
         self.scan, self.input = scan, given
-        self.half_scans.forget()
+        self.half_sets.forget()
         self.result.made_by.show(made and made.replace(input=given), snapshot)
         self.replace_result(snapshot)
         self.scan_changed.emit()
@@ -244,7 +244,7 @@ class RunController(QObject):
     def forget_result(self) -> None:
         """Forget the result; what is kept of it on disk stays."""
         self.job = None
-        self.half_scans.forget()
+        self.half_sets.forget()
         self.result.forget()
 
     # -- the window's thread ----------------------------------------------------------
@@ -286,7 +286,7 @@ class RunController(QObject):
         """End the run because the window goes; nothing may be shown any more."""
         self.work.look_no_more()
         self.opener.stop()
-        for job in (self.job, self.half_scans.job):
+        for job in (self.job, self.half_sets.job):
             if job is not None:
                 job.abandoned = True
                 job.controls.stop()

@@ -54,7 +54,7 @@ class Opener:
                 self._leave_result_of_another(opening.scan)
             controller.scan, controller.truth = opening.scan, opening.truth
             controller.input = opening.recipe.input
-            controller.half_scans.forget()
+            controller.half_sets.forget()
         controller.enter("empty" if controller.scan is None else "ready")
         if opening.scan is None:
             assert opening.error is not None

@@ -1,6 +1,6 @@
 """The engine in a thread: what is shared with the window, and the loop that runs there.
 
-A `Job` reconstructs; a `HalvesJob` measures the resolution by half scans.
+A `Job` reconstructs; a `HalvesJob` measures the resolution by half sets.
 
 Measured on two cores with software OpenGL (128 px, 3 modes, layers updated at 5 Hz) the
 engine keeps three quarters of its headless speed in a thread: no process is needed.
@@ -194,7 +194,7 @@ class Job:
 
 @dataclass
 class HalvesJob:
-    """Two half scans, shared between the window and the thread that computes."""
+    """Two half sets, shared between the window and the thread that computes."""
 
     scan: Scan
     stages: list[tuple[Algorithm, RunSettings]]

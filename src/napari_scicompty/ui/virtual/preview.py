@@ -117,7 +117,7 @@ def _lines(layout: Layout, counts: NDArray[Any]) -> tuple[str, ...]:
     )
     if mistakes.made:
         made = [f"{name} {getattr(mistakes, name):.4g}" for name in mistakes.made]
-        lines.append(f"the scan is told wrong: {', '.join(made)}")
+        lines.append(f"wrong in the scan's file: {', '.join(made)}")
     return tuple(lines)
 
 

@@ -122,7 +122,7 @@ class LitPathView(ScanPathView):
         _draw(self.view, middle + half * corners)
         self.text.setText(
             "circles: lit by two neighbours · dashed: a view"
-            + (" · red: as told" if moved else "")
+            + (" · red: as the file says" if moved else "")
         )
         self.plot.autoRange()
 

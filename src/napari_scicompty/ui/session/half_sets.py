@@ -1,4 +1,4 @@
-"""The resolution of a window's scan, measured by half scans in a thread."""
+"""The resolution of a window's scan, measured by half sets in a thread."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 LOOK_EVERY_MS = 200
 
 
-class HalfScans:
-    """Measures by two half scans.
+class HalfSets:
+    """Measures by two half sets.
 
     Attributes
     ----------
     job : HalvesJob or None
-        The half scans under way, or the last ones of the scan.
+        The half sets under way, or the last ones of the scan.
     """
 
     def __init__(self, controller: RunController) -> None:
@@ -27,7 +27,7 @@ class HalfScans:
         self.job: HalvesJob | None = None
 
     def measure(self, recipe: Recipe) -> None:
-        """Reconstruct two half scans as the result was made, or by the recipe.
+        """Reconstruct two half sets as the result was made, or by the recipe.
 
         They have the positions of the result, as they are: halves that each refine
         their own would not lie on each other.
