@@ -33,8 +33,8 @@ CURVES = (
 )
 WHAT = (
     "Odd and even positions are reconstructed separately, with the settings of the "
-    "result and at its positions, refined ones too, and compared ring by ring. It takes "
-    "about as long as the run did."
+    "result and at its positions, refined ones too, and compared ring by ring. It "
+    "takes about as long as the run did."
 )
 
 
