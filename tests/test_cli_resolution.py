@@ -90,7 +90,8 @@ def test_compares_a_refined_distance_with_the_true_one() -> None:
     said = _call("compare", "further.h5", "scan.cxi", "--save=judged.json")
     told = f"{result.distance_m * 1e3:g} mm"
     assert (
-        f"{told} told -> {found * 1e3:g} mm (-10.00%); the true one is {told}" in said
+        f"{told} nominal -> {found * 1e3:g} mm (-10.00%); the true one is {told}"
+        in said
     )
     numbers = json.loads(Path("judged.json").read_text(encoding="utf-8"))
     assert numbers["distance"]["found_m"] == pytest.approx(found)

@@ -98,6 +98,13 @@ def test_no_file_and_no_class_is_too_large(path: Path) -> None:
             assert len(methods) <= MOST_METHODS, node.name
 
 
+def test_the_page_shows_the_rows() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for room, may_import in ROOMS.items():
+        row = f"| `{room}` | {' '.join(may_import.split()) or 'nothing of ours'} |"
+        assert row in page, row
+
+
 def test_every_name_of_the_public_face_resolves() -> None:
     for name in sc.__all__:
         assert getattr(sc, name) is not None

@@ -35,6 +35,11 @@ class Finding:
         return f"{_WARNING if self.level == 'warning' else ''}{self}"
 
 
+def as_warning(text: str) -> str:
+    """Return a note of a history that is to be told as a warning."""
+    return f"{_WARNING}{text}"
+
+
 def level_of(note: str) -> tuple[Level, str]:
     """Return how loud a note of a history is, and what it says."""
     if note.startswith(_WARNING):

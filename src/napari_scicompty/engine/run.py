@@ -21,6 +21,7 @@ from napari_scicompty.core.device import (
     is_out_of_memory,
     pick_device,
 )
+from napari_scicompty.core.findings import as_warning
 from napari_scicompty.data.snapshot import Refined, Snapshot
 from napari_scicompty.engine.changes import after
 from napari_scicompty.engine.checkpoint import Live, record_of
@@ -267,9 +268,8 @@ class Run:
             self.algorithm = gentler
         self._log.goes_back(why, good.epoch, gentler)
         self.live.restore(good, gentler)
-        self.history = self.history.add(
-            notes=[f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"]
-        )
+        note = f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"
+        self.history = self.history.add(notes=[as_warning(note)])
         self._begin_epoch()
 
     # -- memory -----------------------------------------------------------------------

@@ -74,7 +74,7 @@ class Speaker(QObject):
         notes = snapshot.history.notes
         for note in notes[self._notes_said :]:
             level, text = level_of(note)
-            self.say("warning" if "diverged" in note else _LEVELS[level], text)
+            self.say(_LEVELS[level], text)
         self._notes_said = len(notes)
 
     def say_end(self, result: Snapshot, *, stopped: bool) -> None:
