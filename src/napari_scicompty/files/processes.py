@@ -63,7 +63,18 @@ def this_process() -> Owner:
 
 
 def owner_of(token: str) -> Owner | None:
-    """Read what `Owner.token` wrote; None where it is something else."""
+    """Read what `Owner.token` wrote; None where it is something else.
+
+    Parameters
+    ----------
+    token : str
+        What was read from a file.
+
+    Returns
+    -------
+    Owner or None
+        Who wrote it.
+    """
     found = re.fullmatch(r"([\w-]+)\.(\d{1,9})\.(\d{1,12})\.(-?\d{1,12})", token)
     if found is None:
         return None
