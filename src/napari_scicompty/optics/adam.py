@@ -36,6 +36,9 @@ class Moments(NamedTuple):
 def moments(memory: dict[str, Any], gradient: T, step: Any, betas: Betas) -> Moments:
     """Take a gradient into the memory, and tell its mean and its usual size.
 
+    Kingma & Ba, Adam, ICLR 2015 (arXiv:1412.6980), algorithm 1, with the corrections of
+    the bias.
+
     Parameters
     ----------
     memory
@@ -46,6 +49,11 @@ def moments(memory: dict[str, Any], gradient: T, step: Any, betas: Betas) -> Mom
         Number of the step from 1 on, or one for each row.
     betas
         Memory of the mean and of the square, 0 to 1.
+
+    Returns
+    -------
+    Moments
+        Mean with the share of it that is known, and root of the mean square.
     """
     b1, b2 = betas
     if isinstance(gradient, Tensor):
@@ -66,6 +74,24 @@ def moments_of_rows(
     """Do the same for some rows of a tensor (count, ...): the others stay as they are.
 
     Each row counts its own steps.
+
+    Parameters
+    ----------
+    memory : dict
+        Has "mean", "square" and "step" afterwards, for all rows.
+    gradient : Tensor (B, ...)
+        For the rows alone.
+    rows : list of int
+        B of them, none twice.
+    count : int
+        Rows of the whole.
+    betas : (float, float)
+        Memory of the mean and of the square, 0 to 1.
+
+    Returns
+    -------
+    Moments
+        Of the rows.
     """
     if "mean" not in memory:
         shape = (count, *gradient.shape[1:])

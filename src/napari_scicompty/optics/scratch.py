@@ -50,7 +50,13 @@ class Scratch:
         return kept
 
     def parts(self, shape: tuple[int, ...]) -> Parts:
-        """Return the memory of a complex field for what is needed at once only."""
+        """Return the memory of a complex field for what is needed at once only.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the field.
+        """
         parts = self._parts.get(shape)
         if parts is None:
             both = torch.empty((*shape, 2), device=self._device)
