@@ -153,12 +153,29 @@ class Scan:
         return np.setdiff1d(np.arange(len(self)), np.asarray(self.excluded, int))
 
     def replace(self, **changes: Any) -> Scan:
-        """Return a checked copy with some fields changed."""
+        """Return a checked copy with some fields changed.
+
+        Parameters
+        ----------
+        **changes : any
+            New values, by the names of the fields.
+        """
         names = [f.name for f in dataclasses.fields(self) if f.init]
         return Scan(**{name: getattr(self, name) for name in names} | changes)
 
     def with_geometry(self, geometry: Geometry) -> Scan:
-        """Return the scan with another geometry, without reading the patterns again."""
+        """Return the scan with another geometry, without reading the patterns again.
+
+        Parameters
+        ----------
+        geometry : Geometry
+            The other one.
+
+        Raises
+        ------
+        InputError
+            Positions that do not fit its object pixel.
+        """
         other = copy.copy(self)
         other._put("geometry", geometry)
         other._check_span()
@@ -169,6 +186,17 @@ class Scan:
         """Return the scan with other positions, refined ones for instance.
 
         The patterns are not read again.
+
+        Parameters
+        ----------
+        positions_m : array (n, 2)
+            (y, x) in metres, in the order of the patterns.
+
+        Raises
+        ------
+        InputError
+            Another number of positions, values that are not finite, or a span that
+            does not fit the object pixel.
         """
         other = copy.copy(self)
         other._put("positions_m", _checked_positions(positions_m, len(self)))
@@ -177,14 +205,26 @@ class Scan:
         return other
 
     def reading_also(self, files: Sequence[str]) -> Scan:
-        """Return the scan with more files that are never written over."""
+        """Return the scan with more files that are never written over.
+
+        Parameters
+        ----------
+        files : sequence of str
+            Paths.
+        """
         more = tuple(dict.fromkeys((*self.source.files, *files)))
         other = copy.copy(self)
         other._put("source", dataclasses.replace(self.source, files=more))
         return other
 
     def exclude(self, patterns: ArrayLike) -> Scan:
-        """Return the scan with these patterns left out of the reconstruction."""
+        """Return the scan with these patterns left out of the reconstruction.
+
+        Parameters
+        ----------
+        patterns : int or sequence of int
+            Numbers of patterns, from 0; added to those that are left out already.
+        """
         return self.replace(
             excluded=(*self.excluded, *np.atleast_1d(patterns).tolist())
         )

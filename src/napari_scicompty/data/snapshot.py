@@ -95,12 +95,24 @@ class History:
     """Epochs at which the result was changed by hand, between two runs."""
 
     def add(self, **more: Any) -> Self:
-        """Return the history with items appended to its fields."""
+        """Return the history with items appended to its fields.
+
+        Parameters
+        ----------
+        **more : sequence
+            Items to append, by the name of the field.
+        """
         joined = {name: (*getattr(self, name), *items) for name, items in more.items()}
         return dataclasses.replace(self, **joined)
 
     def with_end(self, *, finished: bool) -> Self:
-        """Return it with the last run marked as finished by itself, or not."""
+        """Return it with the last run marked as finished by itself, or not.
+
+        Parameters
+        ----------
+        finished : bool
+            Whether the run came to its own end.
+        """
         *earlier, now = self.runs
         now = dataclasses.replace(now, finished=finished)
         return dataclasses.replace(self, runs=(*earlier, now))
@@ -112,6 +124,8 @@ class History:
 
         Parameters
         ----------
+        later : History
+            Of the run as it was before it went back.
         epoch, batch : int
             Where it is: epochs that were completed, patterns visited of the next.
         note : str
@@ -126,13 +140,30 @@ class History:
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """Make a new array read-only, so that a snapshot takes it as it is."""
+    """Make a new array read-only, so that a snapshot takes it as it is.
+
+    Parameters
+    ----------
+    array : array
+        Nobody else may hold it.
+
+    Returns
+    -------
+    array
+        The same one.
+    """
     array.flags.writeable = False
     return array
 
 
 def owned(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array that nobody can write to: a copy, unless it is `frozen`."""
+    """Return an array that nobody can write to: a copy, unless it is `frozen`.
+
+    Parameters
+    ----------
+    array : array
+        Of any shape.
+    """
     array = np.asarray(array)
     if array.flags.writeable or isinstance(array.base, np.ndarray):
         return frozen(array.copy())
@@ -233,6 +264,11 @@ class Snapshot:
         """Return a copy with some fields changed; `distance_m` is one of the geometry.
 
         Another `geometry` is the nominal one, too, unless that is given beside it.
+
+        Parameters
+        ----------
+        **changes : any
+            New values, by the names of the fields.
         """
         if "geometry" in changes:
             changes.setdefault("nominal_geometry", changes["geometry"])
