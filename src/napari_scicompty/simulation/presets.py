@@ -48,6 +48,16 @@ class Preset:
 def preset(name: str) -> Preset:
     """Look a preset up.
 
+    Parameters
+    ----------
+    name : str
+        One of `PRESETS`.
+
+    Returns
+    -------
+    Preset
+        Experiment, algorithm, refiners and epochs.
+
     Raises
     ------
     InputError
