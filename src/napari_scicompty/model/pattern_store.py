@@ -46,7 +46,13 @@ class Packing:
 
     @classmethod
     def smallest(cls, scan: Scan) -> Packing:
-        """Return what is lossless enough for a scan in the fewest bits."""
+        """Return what is lossless enough for a scan in the fewest bits.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+        """
         if scan.largest_count > _MOST_COUNTS:
             return cls()
         if scan.patterns.dtype.kind in "ui":
@@ -63,7 +69,18 @@ class Packing:
         }[self.kind]
 
     def pack(self, counts: NDArray[np.float32]) -> NDArray[Any]:
-        """Write down counts (k, h, w), none of them negative; they are overwritten."""
+        """Write down counts (k, h, w), none of them negative; they are overwritten.
+
+        Parameters
+        ----------
+        counts : array (k, h, w) float32
+            Counts.
+
+        Returns
+        -------
+        array (k, h, w)
+            float32, int16 or float16; see the class.
+        """
         # Patterns that take no part may hold anything.
         with np.errstate(invalid="ignore", over="ignore"):
             if self.kind == "counts":
@@ -74,7 +91,13 @@ class Packing:
             return np.divide(root, self.unit, out=root).astype(np.float16)
 
     def unpack(self, packed: Tensor) -> Tensor:
-        """Return amplitudes, float32."""
+        """Return amplitudes, float32.
+
+        Parameters
+        ----------
+        packed : Tensor (...)
+            What `pack` has made.
+        """
         if self.kind == "float32":
             return packed
         values = packed.to(torch.float32)
@@ -100,7 +123,15 @@ class Storage(Protocol):
         """Amplitudes (B, 1, h, w), float32, on the device; not to be written into."""
 
     def expect(self, order: Sequence[int], batch: int) -> None:
-        """Take note of the order in which patterns will be asked for, by batches."""
+        """Take note of the order in which patterns will be asked for, by batches.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Numbers of the patterns to come.
+        batch : int
+            Patterns that are asked for at a time.
+        """
 
 
 class Kept:
@@ -121,7 +152,15 @@ class Kept:
         return self.packing.unpack(self.packed[rows(batch)].unsqueeze(1))
 
     def expect(self, order: Sequence[int], batch: int) -> None:
-        """Nothing has to be fetched."""
+        """Nothing has to be fetched.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Numbers of the patterns to come.
+        batch : int
+            Patterns that are asked for at a time.
+        """
 
 
 class Fetched:
@@ -168,7 +207,15 @@ class Fetched:
         return self._packing.unpack(packed.unsqueeze(1))
 
     def expect(self, order: Sequence[int], batch: int) -> None:
-        """Begin to fetch in this order, a batch or more at a time."""
+        """Begin to fetch in this order, a batch or more at a time.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Numbers of the patterns to come.
+        batch : int
+            Patterns that are asked for at a time.
+        """
         for future in self._coming.values():
             future.cancel()
         self._size = max(batch, self._fewest)
@@ -204,8 +251,19 @@ def stored(
 
     Parameters
     ----------
+    scan : Scan
+        What was measured.
     good : (h, w)
         In the scan's order; elsewhere amplitudes are zero.
+    keeping : Keeping
+        Where and how.
+    device : torch.device
+        Where the run computes.
+
+    Returns
+    -------
+    Kept or Fetched
+        Gives amplitudes (B, 1, h, w) by a batch.
     """
     packing = keeping.packing
 
