@@ -195,6 +195,11 @@ def fourier_ring_correlation(
     against_truth : bool
         One of the two is free of noise, and the thresholds are those of the whole data.
 
+    Returns
+    -------
+    FourierRingCorrelation
+        Correlation and thresholds by ring, frequencies in cycles per metre.
+
     Raises
     ------
     InputError

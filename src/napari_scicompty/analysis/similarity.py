@@ -54,6 +54,11 @@ def ssim(
     lit : (H, W), optional
         Where to look; everywhere when left out.
 
+    Returns
+    -------
+    Similarity
+        Of magnitude and of phase; 1 where they are the same.
+
     Raises
     ------
     InputError
