@@ -105,6 +105,11 @@ def half_scans(
         To pause or stop from another thread. After a stop the last epoch that both
         halves have done is judged.
 
+    Returns
+    -------
+    Resolution
+        The ring correlation of both halves.
+
     Raises
     ------
     InputError
@@ -153,10 +158,19 @@ def run_halves(
 
     Parameters
     ----------
+    scan : Scan
+        All of it.
     stages : sequence of (Algorithm, RunSettings)
         One after the other, as in a recipe.
     start : start settings
         `AutoStart` is searched first.
+    controls : Controls, optional
+        To pause or stop from another thread.
+
+    Yields
+    ------
+    HalvesProgress
+        About twenty times a second.
     """
     controls = controls or Controls()
     refusing = _NoChanges()
@@ -199,6 +213,13 @@ def run_halves(
 
 def split(scan: Scan, settings: RunSettings) -> tuple[Scan, Scan]:
     """Return the scan with every other position that takes part left out, twice.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    settings : RunSettings
+        Its `excluded` take no part.
 
     Raises
     ------
