@@ -8,7 +8,9 @@ class without one. The rules, of a docstring in the numpy convention:
     every one of them; not a setter, and not a method that a base class of the package
     has already, whose text holds for it;
 (c) a function that gives something back has a section Returns or Yields, or a summary
-    that begins with "Return", "Yield" or "Whether"; properties are read as attributes.
+    that begins with "Return", "Yield" or "Whether"; properties are read as attributes;
+(d) an attribute with a type (of a dataclass or a named tuple) is described below it, or
+    in a section of its class. Fields of settings have their sentence in a call.
 
 Prints the counts as a script: ``python tests/test_docstrings.py [--list]``.
 """
@@ -82,6 +84,13 @@ def sections(text):
     return dict(zip(pieces[1::2], pieces[2::2], strict=True))
 
 
+def described(section):
+    """Names that a section has entries for."""
+    heads = [line for line in section.splitlines() if line and line[0] != " "]
+    words = ",".join(line.split(" : ")[0] for line in heads).split(",")
+    return {word.strip().lstrip("*") for word in words}
+
+
 def excused(node):
     """A setter, an overload, and a check that pydantic calls."""
     return any(
@@ -130,11 +139,7 @@ def without_parameters():
         if owner and inherited(node, owner):
             continue
         section = sections(ast.get_docstring(node) or "").get("Parameters", "")
-        named = set()
-        for line in section.splitlines():
-            if line and not line.startswith(" "):
-                words = line.split(" : ")[0]
-                named |= {word.strip().lstrip("*") for word in words.split(",")}
+        named = described(section)
         left_out = [one for one in parameters(node) if one not in named]
         if left_out:
             missing.append(f"{name}({', '.join(left_out)})")
@@ -177,6 +182,36 @@ NOT_YET = (
 )
 
 
+def attributes_undescribed():
+    missing = []
+    for name, node, _ in names():
+        if not isinstance(node, ast.ClassDef):
+            continue
+        found = sections(ast.get_docstring(node) or "")
+        told = described(found.get("Parameters", ""))
+        told |= described(found.get("Attributes", ""))
+        for field, after in zip(node.body, [*node.body[1:], None], strict=True):
+            if not isinstance(field, ast.AnnAssign) or field.target.id in told:
+                continue
+            if field.target.id.startswith("_") or is_setting(field):
+                continue
+            if not (isinstance(after, ast.Expr) and is_text(after.value)):
+                missing.append(f"{name}.{field.target.id}")
+    return missing
+
+
+def is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def is_setting(field):
+    """Whether a function makes the field, such as `setting`; or it is of the class."""
+    if "ClassVar" in ast.unparse(field.annotation):
+        return True
+    made = ast.unparse(field.value.func) if isinstance(field.value, ast.Call) else ""
+    return made.strip("_").islower() and made != "field"
+
+
 def elsewhere(found):
     return [name for name in found if name.split(":")[0] not in NOT_YET]
 
@@ -193,6 +228,10 @@ def test_every_result_is_described():
     assert not elsewhere(without_result())
 
 
+def test_every_attribute_is_described():
+    assert not elsewhere(attributes_undescribed())
+
+
 @pytest.mark.parametrize("name", list(with_examples()))
 def test_examples_run(name):
     ran = doctest.testmod(importlib.import_module(name))
@@ -207,6 +246,7 @@ if __name__ == "__main__":
         ("(a) without a docstring", undocumented()),
         ("(b) a parameter not described", without_parameters()),
         ("(c) a result not described", without_result()),
+        ("(d) an attribute not described", attributes_undescribed()),
     ):
         print(f"{title}: {len(found)}")
         if "--list" in sys.argv:

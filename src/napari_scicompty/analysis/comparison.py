@@ -63,6 +63,7 @@ class Comparison:
     positions: PositionError | None
     """After removing an affine map; None where the positions are the true ones."""
     alignment: Alignment
+    """The object brought onto the true one, and what that took."""
     target: NDArray[np.complex64]
     """The true object on the snapshot's canvas, shape (H, W)."""
     pixel_size_m: Pair

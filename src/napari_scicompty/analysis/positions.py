@@ -26,8 +26,11 @@ class PositionError:
     """Distances of the positions from the true ones, over all positions."""
 
     mean_m: float
+    """Metres."""
     median_m: float
+    """Metres."""
     max_m: float
+    """Metres."""
     residuals_m: NDArray[np.float64]
     """(n, 2) as (y, x), brought back by the map, minus the true ones."""
     map: PositionMap

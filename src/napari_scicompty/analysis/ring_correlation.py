@@ -88,6 +88,7 @@ class FourierRingCorrelation:
     frequency: Real
     """Of each ring, in 1/m, up to Nyquist."""
     correlation: Real
+    """Of the two objects in each ring, -1 to 1."""
     half_bit: Real
     """Threshold at half a bit of information a pixel."""
     one_bit: Real

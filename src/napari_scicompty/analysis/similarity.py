@@ -27,7 +27,9 @@ class Similarity:
     """Mean structural similarity over the lit region; 1 is the same picture."""
 
     magnitude: float
+    """Of |O|."""
     phase: float
+    """Of arg O, unwrapped."""
 
 
 def ssim(

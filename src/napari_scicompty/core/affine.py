@@ -38,6 +38,7 @@ class PositionMap:
     rotation_rad: float = 0.0
     """From y towards x."""
     shear: float = 0.0
+    """Share of x that is added to y; 0 keeps right angles."""
 
     @property
     def magnification(self) -> float:

@@ -24,6 +24,7 @@ class Finding:
     remedy: str = ""
     """What to do where it is wrong, in the names of choices and settings."""
     level: Level = "warning"
+    """How loud it is told."""
 
     def __str__(self) -> str:
         """Return sentence and remedy as one line."""

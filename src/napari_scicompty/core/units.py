@@ -27,6 +27,7 @@ class Unit:
     name: str
     """In settings and recipes, in plain letters."""
     kind: Kind
+    """What it measures; units of one kind can be converted."""
     symbol: str
     """As it is shown."""
     pint: str

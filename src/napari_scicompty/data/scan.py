@@ -35,7 +35,9 @@ class Source:
     """Where a scan came from: a path, and a hash of what was read."""
 
     path: str = ""
+    """Absolute; empty where it was no file."""
     sha256: str = ""
+    """Of what was read, in hex; empty where it is not known."""
     files: tuple[str, ...] = ()
     """Every file that was read for it; none of them is ever written over."""
     opened: dict[str, Any] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class Scan:
     mean_pattern: NDArray[np.float64] = field(init=False)
     """Mean of the patterns that take part, zero where masked, shape (h, w)."""
     largest_count: float = field(default=0.0, init=False)
+    """Over good pixels and patterns that take part."""
     pattern_marks: NDArray[np.float64] = field(init=False, repr=False)
     """A sum of each pattern by random weights, (n,): equal where patterns are."""
     times_at_top: NDArray[np.int64] | None = field(default=None, init=False, repr=False)

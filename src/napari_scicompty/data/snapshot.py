@@ -25,10 +25,15 @@ class Change:
     """A setting that was changed while the run was under way."""
 
     epoch: int
+    """Epochs that were completed before it."""
     batch: int
+    """Patterns of the next epoch that had had their turn."""
     path: str
+    """Group and setting: ``"algorithm.alpha_object"``."""
     value: Any
+    """From then on."""
     previous: Any = None
+    """Until then."""
 
     @property
     def shown(self) -> Any:
@@ -41,7 +46,9 @@ class Refined:
     """What a refiner did at the end of an epoch."""
 
     epoch: int
+    """Epochs that were completed, this one too."""
     quantity: str
+    """``"positions"``, ``"distance"`` or ``"focus"``, for some."""
     change: float
     """Mean pixels of positions, share of a distance; for the focus the curvature that
     the probe's wavefront took on, 1/m, with its sign."""
@@ -54,9 +61,11 @@ class RunRecord:
     """How one run of a chain began; with the changes under way it can be repeated."""
 
     epoch: int
+    """Epochs that were completed when it began."""
     batch: int
     """Patterns of that epoch that had had their turn."""
     algorithm: dict[str, Any]
+    """Its name and settings."""
     run: dict[str, Any]
     """Fields of `RunSettings`."""
     refine: tuple[dict[str, Any], ...] = ()
@@ -195,8 +204,11 @@ class Snapshot:
     settings: dict[str, Any] = field(default_factory=dict)
     """Algorithm, batch, modes, start: what is needed to set up the same run."""
     seed: int = 0
+    """Of the run: order of the patterns, modes, held-out pixels."""
     source: Source = field(default_factory=Source)
+    """Where the scan came from."""
     history: History = History()
+    """Errors, changes and notes of the whole chain of runs."""
     elapsed_s: float = 0.0
     """Seconds of computing, pauses left out, over the whole chain of runs."""
     batch: int = 0

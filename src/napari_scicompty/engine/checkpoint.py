@@ -40,8 +40,11 @@ class Live:
     """
 
     estimate: Estimate
+    """Object, probe and positions."""
     measured: Measured
+    """Amplitudes of the patterns."""
     refining: RefinerSet
+    """What is refined beside object and probe."""
     state: AlgorithmState
 
     @classmethod

@@ -86,6 +86,7 @@ class EarlyEnd:
     """A run ends because noise is fitted from here on."""
 
     note: str
+    """Why, for the history."""
     best: Snapshot | None
     """What to go back to; None where it is not at hand."""
 

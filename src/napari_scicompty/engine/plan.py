@@ -42,6 +42,7 @@ class Plan:
     """How the patterns of a run are kept, and what the run needs on its device."""
 
     keeping: Keeping
+    """Where the patterns lie, and in how many bits."""
     needed: int
     """Bytes on the device."""
     source: str = ""

@@ -39,8 +39,11 @@ class Missing(NamedTuple):
     """A part of a virtual dataset whose source is not there: first and last index."""
 
     first: tuple[int, ...]
+    """Index of its first element, along each axis."""
     last: tuple[int, ...]
+    """Index of its last element."""
     source: str
+    """File and dataset that are not there."""
 
 
 class Tree:

@@ -18,7 +18,9 @@ class Owner(NamedTuple):
     """A process: its machine, number and start. Numbers alone are used again."""
 
     host: str
+    """Name of the machine."""
     number: int
+    """Of the process."""
     started_s: float
     """By the clock, which may be set."""
     since_boot_s: float

@@ -49,7 +49,9 @@ class DatasetRow:
     path: str
     """Name in the file, without the leading slash."""
     shape: tuple[int, ...]
+    """Empty for one number or one text."""
     dtype: str
+    """Its type, in numpy's words."""
     units: str = ""
     """What its attribute ``units`` says, by the usual name of the unit."""
     value: float | str | None = None

@@ -42,7 +42,9 @@ class Packing:
     """
 
     kind: Literal["float32", "float16", "counts"] = "float32"
+    """See above."""
     unit: float = 1.0
+    """Amplitude that is written as 1; for ``"float16"`` alone."""
 
     @classmethod
     def smallest(cls, scan: Scan) -> Packing:
@@ -114,6 +116,7 @@ class Keeping:
     """On the device, in the host's memory, or nowhere: taken from the scan each time.
     """
     packing: Packing = Packing()
+    """How each amplitude is written down."""
 
 
 class Storage(Protocol):

@@ -29,6 +29,7 @@ class Moments(NamedTuple):
     mean: Any
     """Of the gradients so far, too small at first by the factor `unbiased`."""
     unbiased: Any
+    """Share of the mean that the steps so far make up, 0 to 1."""
     spread: Any
     """Usual size of the gradient; it may be used up."""
 

@@ -473,7 +473,9 @@ class Propagation(NamedTuple):
     """One line of the table: what the user is told, and how it is made."""
 
     title: str
+    """In words."""
     make: Callable[[Geometry, Shape, torch.device | None], Propagator]
+    """Makes it for views of a shape, on a device."""
 
 
 def _far_field(

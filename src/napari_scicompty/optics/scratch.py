@@ -19,6 +19,7 @@ class Parts(NamedTuple):
     both: Tensor
     """Real numbers (..., 2)."""
     real: Tensor
+    """Real parts (...), in the same memory."""
     imag: Tensor
     """Its halves (...)."""
     complex: Tensor

@@ -50,6 +50,7 @@ class Stage(Settings):
     """One algorithm for some epochs; the next stage goes on from its result."""
 
     algorithm: SerializeAsAny[Algorithm] = RPIE()
+    """The rule and its settings."""
     epochs: int = _of_run("epochs")
     batch: int | None = _of_run("batch")
     apart: bool = _of_run("apart")

@@ -84,7 +84,9 @@ class Distances(NamedTuple):
     """How far pairs of views are apart."""
 
     first: NDArray[np.int64]
+    """Numbers of the views, (pairs,)."""
     second: NDArray[np.int64]
+    """Numbers of their neighbours, (pairs,)."""
     apart: Places
     """Place of the second minus place of the first in pixels, (pairs, 2)."""
     evidence: NDArray[np.float64]

@@ -60,7 +60,9 @@ class Overlaps(NamedTuple):
     """
 
     first: NDArray[np.int64]
+    """Numbers of the patterns, (pairs,)."""
     second: NDArray[np.int64]
+    """Numbers of their neighbours, (pairs,)."""
     supposed: NDArray[np.float64]
     """Place of the second minus place of the first in pixels, (pairs, 2)."""
     cell: int

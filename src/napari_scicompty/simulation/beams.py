@@ -26,6 +26,7 @@ class Beam(Settings):
 
     title: ClassVar[str] = ""
     kind: str = ""
+    """Name of its line in the table of beams."""
     radius: float = setting(
         0.3,
         "Radius of the beam on the sample, as a share of the view",

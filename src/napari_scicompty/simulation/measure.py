@@ -128,6 +128,7 @@ class Layout:
     """A virtual experiment before it is measured: what a preview shows."""
 
     experiment: VirtualExperiment
+    """What is laid out."""
     probe: NDArray[np.complex128]
     """Modes (modes, h, w); their powers add up to one."""
     positions_m: NDArray[np.float64]

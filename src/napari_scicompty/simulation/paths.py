@@ -27,6 +27,7 @@ class SteppedPath(Settings):
 
     title: ClassVar[str] = ""
     kind: str = ""
+    """Name of its line in the table of paths."""
     step_px: float = setting(
         20.0, "Step between neighbours, in object pixels", unit="px", gt=0
     )

@@ -23,6 +23,7 @@ class Preset:
     """A virtual experiment with its source, and a run of it."""
 
     title: str
+    """One line, for lists."""
     source: str
     """Paper, and place in it."""
     chosen: str
@@ -30,10 +31,13 @@ class Preset:
     claim: str
     """What the paper reports of its reconstruction."""
     experiment: VirtualExperiment
+    """To be simulated, with its mistakes."""
     epochs: int
+    """Of the reconstruction."""
     modes: int | None = None
     """Modes of the reconstruction; as many as the beam has when left out."""
     algorithm: str = "rpie"
+    """Name of its line in `ALGORITHMS`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the algorithm that differ from its defaults."""
     refine: tuple[str, ...] = ()

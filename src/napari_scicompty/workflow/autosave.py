@@ -395,6 +395,7 @@ class Leftover(NamedTuple):
     """A result that was never saved, of a process that is gone."""
 
     path: Path
+    """The file."""
     made: str
     """When its run began: ``YYYY-MM-DD hh:mm``; empty where that is not known."""
 

@@ -41,6 +41,7 @@ class HalvesProgress:
     done: float
     """Epochs of both halves, or starts that were tried."""
     planned: int
+    """In the unit of `done`."""
     what: str
     """One line for a progress bar."""
 

@@ -58,6 +58,7 @@ class Candidate:
     """A start that was tried."""
 
     start: Tried
+    """How the probe began."""
     error: float
     """Error by a full pass after the epochs of the search; infinite if it diverged."""
 
