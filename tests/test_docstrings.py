@@ -6,7 +6,7 @@ class without one. The rules, of a docstring in the numpy convention:
 (a) every public name has one;
 (b) a function with parameters (more than self) has a section Parameters that names
     every one of them; not a setter, and not a method that a base class of the package
-    has already, whose text holds for it;
+    has already, whose text holds for it; a class with an __init__ likewise;
 (c) a function that gives something back has a section Returns or Yields, or a summary
     that begins with "Return", "Yield" or "Whether"; properties are read as attributes;
 (d) an attribute with a type (of a dataclass or a named tuple) is described below it, or
@@ -146,6 +146,19 @@ def without_parameters():
     return missing
 
 
+def classes_without_parameters():
+    """Classes with an ``__init__`` of their own that leave a parameter out."""
+    missing = []
+    for name, node, _ in names():
+        made = [n for n in getattr(node, "body", ()) if isinstance(n, FUNCTIONS)]
+        made = [n for n in made if n.name == "__init__"]
+        if isinstance(node, ast.ClassDef) and made:
+            section = sections(ast.get_docstring(node) or "").get("Parameters", "")
+            if left_out := set(parameters(made[0])) - described(section):
+                missing.append(f"{name}({', '.join(sorted(left_out))})")
+    return missing
+
+
 def without_result():
     missing = []
     for name, node, owner in names():
@@ -222,6 +235,7 @@ def test_every_public_name_says_what_it_is():
 
 def test_every_parameter_is_described():
     assert not elsewhere(without_parameters())
+    assert not elsewhere(classes_without_parameters())
 
 
 def test_every_result_is_described():
@@ -245,6 +259,7 @@ if __name__ == "__main__":
     for title, found in (
         ("(a) without a docstring", undocumented()),
         ("(b) a parameter not described", without_parameters()),
+        ("(b) the same of classes", classes_without_parameters()),
         ("(c) a result not described", without_result()),
         ("(d) an attribute not described", attributes_undescribed()),
     ):

@@ -355,7 +355,13 @@ class _Sums:
 
 
 class NotFinite(InputError):
-    """A pattern that takes part holds values that are not finite."""
+    """A pattern that takes part holds values that are not finite.
+
+    Parameters
+    ----------
+    pattern : int
+        Its number, from 0.
+    """
 
     def __init__(self, pattern: int) -> None:
         super().__init__(

@@ -33,6 +33,7 @@ class ScanOrder:
     count : int
         Patterns.
     seed : int
+        Of the order; the same seed gives the same one.
     """
 
     def __init__(self, count: int, seed: int) -> None:

@@ -27,6 +27,7 @@ class PatternErrors:
     power : (n,)
         Counts of each pattern.
     device : torch.device
+        Where its tensors lie.
     """
 
     def __init__(self, power: NDArray[np.float64], device: torch.device) -> None:

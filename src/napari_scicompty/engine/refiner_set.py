@@ -53,6 +53,15 @@ def too_few_epochs(
 class RefinerSet:
     """Refiners, one a quantity, with what they remember.
 
+    Parameters
+    ----------
+    refiners : sequence of Refiner
+        One a quantity.
+    geometry : Geometry
+        Of the scan: it decides what can be refined.
+    device : torch.device
+        Where their tensors lie.
+
     Attributes
     ----------
     refiners : dict

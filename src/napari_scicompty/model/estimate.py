@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 class Estimate:
     """What is being reconstructed.
 
+    Parameters
+    ----------
+    canvas : Canvas
+        The grid of the object.
+    geometry : Geometry
+        As it is taken to be at the start.
+    object : Tensor (H, W) complex64
+        The first guess; changed in place.
+    probe : Tensor (modes, h, w) complex64
+        The first guess; changed in place.
+
     Attributes
     ----------
     object : Tensor (H, W) complex64

@@ -143,7 +143,9 @@ class Kept:
     Parameters
     ----------
     packed : Tensor (n, h, w)
+        What `Packing.pack` has made, on the device.
     packing : Packing
+        How to read it.
     """
 
     def __init__(self, packed: Tensor, packing: Packing) -> None:
@@ -176,6 +178,7 @@ class Fetched:
     fetch : callable
         Packed amplitudes (k, h, w) by the numbers (k,) of the patterns.
     packing : Packing
+        How to read what `fetch` gives.
     device : torch.device
         Where they are wanted.
     frame_bytes : int

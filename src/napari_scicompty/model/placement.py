@@ -37,9 +37,11 @@ class Placement:
     Parameters
     ----------
     canvas : Canvas
+        It must hold the views.
     positions_m : (n, 2)
         As (y, x), in the scan's own frame.
     device : torch.device
+        Where its tensors lie.
     shifts_object : bool
         Whether it is the object that is shifted by fractions, and not the probe.
     """

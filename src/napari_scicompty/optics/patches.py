@@ -57,7 +57,9 @@ class Ramps:
     shifts : Tensor (n, 2)
         Pixels (y, x); positive moves content to larger indices.
     view : (h, w)
+        Pixels of a view.
     device : torch.device
+        Where its tensors lie.
     """
 
     def __init__(

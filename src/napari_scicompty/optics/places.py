@@ -71,6 +71,7 @@ class OnePlace:
     corner : (int, int)
         Top-left pixel.
     view : (h, w)
+        Pixels of the view.
     canvas : (H, W)
         Of canvases whose rows follow each other in memory.
     """
@@ -125,7 +126,9 @@ class HostPlaces:
     Parameters
     ----------
     corners : sequence of (int, int)
+        Top-left pixels (y, x) of B views.
     view : (h, w)
+        Pixels of a view.
     """
 
     def __init__(self, corners: Sequence[Corner], view: tuple[int, int]) -> None:
@@ -185,6 +188,7 @@ class DevicePlaces:
     within : Tensor (h, w)
         Numbers of the pixels of a view whose first one is 0, see `numbers_within`.
     canvas : (H, W)
+        Pixels of the canvas.
     """
 
     def __init__(self, first: Tensor, within: Tensor, canvas: tuple[int, int]) -> None:

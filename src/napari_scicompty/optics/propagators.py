@@ -159,11 +159,13 @@ class AngularSpectrum:
     pixel_size_m : (float, float)
         Pixel (y, x) of both: the effective one behind a point source.
     wavelength_m : float
+        Metres.
     distance_m : float
         Effective distance; negative goes upstream.
     inverted : bool
         The focus lies between sample and detector: the image is upside down.
     device : torch.device, optional
+        Where it computes; the CPU when left out.
     dtype : torch.dtype
         Complex type of the kernel.
     """
@@ -328,6 +330,7 @@ def detector_kernel(
     kernel = angular_spectrum_kernel(
         (large[0], large[1]), *free_space, derivative=derivative
     )
+    # Displacement zero comes first, negative ones last: the middle is what is cut out.
     rows, columns = (
         np.r_[0 : (n + 1) // 2, size - n // 2 : size]
         for n, size in zip(grid, large, strict=True)
@@ -606,6 +609,8 @@ def farthest_m(geometry: Geometry, shape: Shape) -> float:
         return math.inf
     pixel = geometry.pixel_size_m(shape)
     side = min(n * p**2 for n, p in zip(shape, pixel, strict=True))
+    # So far away the grid has 2 W pixels, and the share 2 f p of `carried_share`, with
+    # f of `band_limit`, comes to 2 W p^2 / (lambda z).
     return 0.999 * 2 * side / (LEAST_CARRIED * geometry.wavelength_m)
 
 

@@ -32,6 +32,7 @@ class Scratch:
     Parameters
     ----------
     device : torch.device
+        Where its tensors lie.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -15,6 +15,11 @@ class TwoSpaces:
 
     A field that is shifted by a fraction of a pixel at every step stays in Fourier
     space between the steps, which saves half of the transforms and is exact.
+
+    Parameters
+    ----------
+    field : Tensor (m, h, w) complex
+        The fields, such as probe modes; changed in place.
     """
 
     def __init__(self, field: Tensor) -> None:

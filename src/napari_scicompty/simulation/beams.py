@@ -295,6 +295,8 @@ class ZonePlateBeam(Settings):
         pupil = np.clip((rim - r) / step + 0.5, 0, 1)
         if stop > 0:
             pupil = pupil * np.clip((r - stop) / step + 0.5, 0, 1)
+        # r is the sine of an angle: the way fs from the focus on turns the phase by
+        # -pi fs r^2 / lambda (the carrier left out), and fs > 0 diverges.
         defocus = (grid.focus_sample_m or 0) / grid.wavelength_m
         wave = pupil * np.exp(-1j * np.pi * defocus * r**2)
         fields = np.fft.ifft2(wave * _powers(y / rim, x / rim, count))

@@ -159,6 +159,11 @@ class RandomCells(Settings):
         -------
         array (H, W) complex128
             Without a unit; 1 is vacuum.
+
+        Raises
+        ------
+        InputError
+            More cells than can be drawn in a sensible time.
         """
         mean = self.radius * min(shape)
         area = max(math.pi * mean**2, 1e-9)

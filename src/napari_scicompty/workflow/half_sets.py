@@ -172,6 +172,11 @@ def run_halves(
     ------
     HalvesProgress
         About twenty times a second.
+
+    Raises
+    ------
+    InputError
+        No epochs, fewer than four positions, or a start from a result.
     """
     controls = controls or Controls()
     refusing = _NoChanges()

@@ -36,6 +36,8 @@ class RepeatedRun(Run):
 
     Parameters
     ----------
+    *args : any
+        As of `Run`, by place.
     changes : sequence of Change
         Those of this run, in order.
     end : (int, int), optional

@@ -210,6 +210,7 @@ def largest_k(scan: Scan) -> float:
     order = np.argsort(radius)
     light = np.cumsum(scan.mean_pattern.ravel()[order])
     rim = radius[order][np.searchsorted(light, 0.8 * light[-1])]
+    # A phase pi k f^2 moves what has the frequency f by k f pixels.
     return float(min(h, w) / 2 / max(rim, 1 / min(h, w)))
 
 
@@ -221,7 +222,7 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     Parameters
     ----------
     candidates : sequence of Candidate
-        At least one.
+        Starts with their errors.
 
     Returns
     -------
