@@ -36,6 +36,11 @@ __all__ = [
 def from_description(description: dict[str, Any]) -> Algorithm:
     """Return the algorithm that a snapshot's settings or history describe.
 
+    Parameters
+    ----------
+    description : dict
+        As of `Settings.described`.
+
     Raises
     ------
     InputError

@@ -70,6 +70,12 @@ def adam(
 
     Parameters
     ----------
+    gradient : Tensor (...)
+        Of the loss.
+    curvature : Tensor (...)
+        It does not matter here.
+    memory : dict
+        Has "mean", "square" and "step" afterwards; changed in place.
     damping : float
         Added to the denominator, relative to its mean over the tensor: 0 gives every
         pixel a full step, 1 gives less to those that are seen less.

@@ -239,7 +239,13 @@ class AutoDiff(FreeSettings, Algorithm):
         return total, curvature
 
     def share_left(self, state: AutoDiffState) -> float:
-        """Return what is left of the rates, which fall."""
+        """Return what is left of the rates, which fall.
+
+        Parameters
+        ----------
+        state : AutoDiffState
+            What the algorithm remembers; its epochs are counted.
+        """
         return max(self.floor, 0.5 ** (state.epochs / self.half_life))
 
     # -- an epoch ---------------------------------------------------------------------

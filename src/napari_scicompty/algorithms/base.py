@@ -65,8 +65,15 @@ class AlgorithmState:
 
         Parameters
         ----------
+        arrays : mapping
+            Field name to value, as `to_arrays` gives it.
         device : torch.device
             Where tensors go.
+
+        Returns
+        -------
+        AlgorithmState
+            Fields without a stored value have their default.
         """
         names = {f.name for f in fields(cls)} & set(arrays)
         return cls(**copied_state({name: arrays[name] for name in names}, device))
@@ -130,6 +137,8 @@ class Algorithm(Settings):
 
         Parameters
         ----------
+        geometry : Geometry
+            Of the scan.
         probe_is_known : bool
             Whether the probe is calibrated and stays as it is.
 
@@ -143,6 +152,15 @@ class Algorithm(Settings):
         self, estimate: Estimate, measured: Measured, state: AlgorithmState
     ) -> dict[str, float]:
         """Act on what an epoch has gathered.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Object, probe and positions as they are now.
+        measured : Measured
+            Amplitudes of the patterns.
+        state : AlgorithmState
+            What the algorithm remembers; changed in place.
 
         Returns
         -------
@@ -175,7 +193,18 @@ class Algorithm(Settings):
 
 
 def as_algorithm(value: object) -> Algorithm:
-    """Return an algorithm as it is; InputError for what is none, such as its class."""
+    """Return an algorithm as it is; InputError for what is none, such as its class.
+
+    Parameters
+    ----------
+    value : object
+        What was given as the algorithm.
+
+    Raises
+    ------
+    InputError
+        It is no instance of an algorithm.
+    """
     if not isinstance(value, Algorithm):
         what = value.__name__ if isinstance(value, type) else repr(value)
         raise InputError(f"algorithm is {what}; give an instance, such as RPIE()")

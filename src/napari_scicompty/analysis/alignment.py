@@ -66,6 +66,11 @@ def complex_correlation(
         Align them first.
     lit : (H, W), optional
         Where to look; everywhere when left out.
+
+    Returns
+    -------
+    float
+        0 to 1; 1 where the two differ by a complex factor alone.
     """
     where = np.ones(truth.shape, bool) if lit is None else lit
     o, t = estimate[where].astype(complex), truth[where].astype(complex)
@@ -99,6 +104,11 @@ def align(
     magnification : float, optional
         Also fit a magnification of the estimate about the middle of the grid, beginning
         with this one; 1, or one over the scale of refined positions.
+
+    Returns
+    -------
+    Alignment
+        The aligned estimate, and what was removed.
 
     Raises
     ------
@@ -145,6 +155,20 @@ def shifted(field: Field, shift: Pair | Real, ramp: Pair | Real = (0, 0)) -> Com
     """Shift by Fourier interpolation, then multiply a phase ramp (cycles per pixel).
 
     The ramp is zero at pixel (H // 2, W // 2); the field counts as periodic.
+
+    Parameters
+    ----------
+    field : array (H, W) complex
+        The field.
+    shift : (float, float)
+        Pixels (y, x); positive moves content to larger indices.
+    ramp : (float, float)
+        Cycles per pixel (y, x).
+
+    Returns
+    -------
+    array (H, W) complex128
+        The moved field times the ramp.
     """
     fy, fx = (fft.fftfreq(n) for n in field.shape)
     turn = phase_turn(fy, fx, np.negative(shift))

@@ -63,6 +63,7 @@ class Comparison:
     positions: PositionError | None
     """After removing an affine map; None where the positions are the true ones."""
     alignment: Alignment
+    """The object brought onto the true one, and what that took."""
     target: NDArray[np.complex64]
     """The true object on the snapshot's canvas, shape (H, W)."""
     pixel_size_m: Pair
@@ -72,6 +73,11 @@ class Comparison:
         """Correlate the object with the truth ring by ring.
 
         The thresholds are those against a truth, for the whole data.
+
+        Returns
+        -------
+        FourierRingCorrelation
+            Frequencies in cycles per metre.
         """
         found = self.alignment
         return fourier_ring_correlation(
@@ -115,6 +121,18 @@ def compare(snapshot: Snapshot, truth: KnownTruth) -> Comparison:
     In near field positions / m, distance / m and the object O(m x) give the same data:
     if the positions were refined, a magnification is fitted too, beginning with that
     of their map.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The result to be judged.
+    truth : KnownTruth
+        Of the same virtual scan.
+
+    Returns
+    -------
+    Comparison
+        What is left after the ambiguities are removed.
 
     Raises
     ------
@@ -161,6 +179,16 @@ def agreement(first: Snapshot, second: Snapshot) -> FourierRingCorrelation:
     """Correlate the objects of two results ring by ring, where both are lit.
 
     The thresholds are those of two halves of the data.
+
+    Parameters
+    ----------
+    first, second : Snapshot
+        Results with the same object pixel, such as those of two half scans.
+
+    Returns
+    -------
+    FourierRingCorrelation
+        Frequencies in cycles per metre.
 
     Raises
     ------
@@ -219,7 +247,24 @@ def _check_kinds(snapshot: object, truth: object) -> None:
 def placed(
     field: NDArray[Any], offset: NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Put a field on a canvas of ones, to the whole pixel; say where it is known."""
+    """Put a field on a canvas of ones, to the whole pixel; say where it is known.
+
+    Parameters
+    ----------
+    field : array (h, w)
+        What to put there.
+    offset : array (2,)
+        Its top-left corner on the canvas, (y, x) in pixels; rounded.
+    shape : (H, W)
+        Pixels of the canvas.
+
+    Returns
+    -------
+    array (H, W)
+        The canvas, 1 outside the field.
+    array (H, W) bool
+        Where the field lies.
+    """
     out, known = np.ones(shape, field.dtype), np.zeros(shape, bool)
     start = np.round(offset).astype(int)
     to = [

@@ -15,7 +15,18 @@ HUES = "cmocean:phase"
 
 
 def complex_colours(field: NDArray[np.complexfloating]) -> NDArray[np.float64]:
-    """Colours (..., 3) from 0 to 1; the brightest stand for the 99.5th percentile."""
+    """Colours (..., 3) from 0 to 1; the brightest stand for the 99.5th percentile.
+
+    Parameters
+    ----------
+    field : array (...) complex
+        The phase gives the hue, the magnitude the brightness.
+
+    Returns
+    -------
+    array (..., 3) float64
+        Red, green and blue, 0 to 1.
+    """
     magnitude = np.abs(field)
     brightness = magnitude / max(float(np.percentile(magnitude, 99.5)), 1e-30)
     turn = np.angle(field) / (2 * np.pi) + 0.5

@@ -97,6 +97,11 @@ def probe_is_found(snapshot: Snapshot) -> bool:
     """Whether patterns have formed the probe since it was begun or brought elsewhere.
 
     Before, its phase is what it was told.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
     """
     return snapshot.epoch > 0 and math.isfinite(snapshot.error)
 
@@ -107,6 +112,16 @@ def probe_focus(snapshot: Snapshot) -> ProbeFocus:
     Aberrations that are no curvature leave it as it is on average; their scatter over
     64 blocks of the view is its uncertainty. What the reconstruction itself does wrong,
     far from convergence or far from the true focus, is not in that.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+
+    Returns
+    -------
+    ProbeFocus
+        Curvature of the probe with its uncertainty, in 1/m, and what was told.
 
     Raises
     ------
@@ -145,7 +160,18 @@ def probe_focus(snapshot: Snapshot) -> ProbeFocus:
 
 
 def refined_focus(snapshot: Snapshot) -> str:
-    """Say how far refining the focus has bent the probe; empty where it was not."""
+    """Say how far refining the focus has bent the probe; empty where it was not.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+
+    Returns
+    -------
+    str
+        One sentence, or nothing.
+    """
     refined = snapshot.history.refined
     bends = [item.change for item in refined if item.quantity == "focus"]
     if not bends:

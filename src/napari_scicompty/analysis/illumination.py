@@ -23,7 +23,13 @@ def principal_cosines(
 
     Parameters
     ----------
-    modes, truth : (m, h, w)
+    modes, truth : array (m, h, w) complex
+        Sets of modes, none of them a mixture of the others of its set.
+
+    Returns
+    -------
+    array (m,) float64
+        0 to 1; all 1 where both sets span the same space.
     """
     ours = np.linalg.qr(modes.reshape(len(modes), -1).T.astype(complex))[0]
     theirs = np.linalg.qr(truth.reshape(len(truth), -1).T.astype(complex))[0]
@@ -34,6 +40,16 @@ def beam_diameter_m(snapshot: Snapshot) -> float:
     """Diameter of the disc as large as the part of the probe above 10 % of its maximum.
 
     Of the intensity of all modes together, in metres on the sample.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+
+    Returns
+    -------
+    float
+        Metres.
     """
     pixel = float(np.sqrt(np.prod(snapshot.pixel_size_m)))
     return lit_diameter_px(snapshot.probe) * pixel
@@ -54,5 +70,15 @@ def ptychographic_resolution_gain(beam_m: float, resolution_m: float) -> float:
         Diameter d of the beam on the sample, `beam_diameter_m` for one.
     resolution_m : float
         delta: half period that is resolved, or the object pixel.
+
+    Returns
+    -------
+    float
+        Without a unit.
+
+    Examples
+    --------
+    >>> round(ptychographic_resolution_gain(9e-6, 50e-9))
+    180
     """
     return beam_m / resolution_m

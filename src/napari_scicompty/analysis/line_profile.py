@@ -94,6 +94,11 @@ def line_profile(
     pixel_size_m : (y, x), optional
         Distances are then in metres.
 
+    Returns
+    -------
+    LineProfile
+        Distances and values, one a pixel; widths are its properties.
+
     Raises
     ------
     InputError

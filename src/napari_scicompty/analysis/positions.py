@@ -26,8 +26,11 @@ class PositionError:
     """Distances of the positions from the true ones, over all positions."""
 
     mean_m: float
+    """Metres."""
     median_m: float
+    """Metres."""
     max_m: float
+    """Metres."""
     residuals_m: NDArray[np.float64]
     """(n, 2) as (y, x), brought back by the map, minus the true ones."""
     map: PositionMap
@@ -50,6 +53,11 @@ def position_error(
         Positions (y, x) in metres, in the same order.
     affine : bool
         Whether to remove scale, rotation and shear too, and not the shift alone.
+
+    Returns
+    -------
+    PositionError
+        Mean, median and largest distance in metres, and the map that was removed.
 
     Raises
     ------
@@ -84,6 +92,16 @@ def displacements(snapshot: Snapshot) -> NDArray[np.float64]:
     """How far refinement moved each position, shape (n, 2), in metres.
 
     The common shift is taken off: it only moves the object.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+
+    Returns
+    -------
+    array (n, 2) float64
+        (y, x) in metres; zero where positions were not refined.
     """
     nominal = snapshot.nominal_positions_m
     if nominal is None:
@@ -99,6 +117,11 @@ def measured_scale(snapshot: Snapshot) -> tuple[float, float] | None:
     as they are: only the measured positions pin it. Errors of sigma a coordinate leave
     a relative uncertainty of ``sigma / (s sqrt(2 n))``, with the rms spread s of the
     positions in a coordinate.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
 
     Returns
     -------
@@ -129,6 +152,8 @@ def outliers(snapshot: Snapshot, deviations: float = OUTLIER) -> NDArray[np.int6
 
     Parameters
     ----------
+    snapshot : Snapshot
+        A result with refined positions; without them there are none.
     deviations : float
         How many robust standard deviations (1.4826 times the median absolute one) of
         what an affine map leaves make an outlier; less than a pixel never does.

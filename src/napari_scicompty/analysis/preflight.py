@@ -50,8 +50,15 @@ def preflight(scan: Scan, geometry: Geometry | None = None) -> Preflight:
 
     Parameters
     ----------
+    scan : Scan
+        What was measured.
     geometry : Geometry, optional
         To try another one than the scan's.
+
+    Returns
+    -------
+    Preflight
+        What the numbers of the geometry lead to.
 
     Raises
     ------
@@ -83,6 +90,18 @@ def preflight(scan: Scan, geometry: Geometry | None = None) -> Preflight:
 def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:
     """Say what the pixels of a view of `shape` (h, w) can and cannot carry.
 
+    Parameters
+    ----------
+    geometry : Geometry
+        How it was measured.
+    shape : (h, w)
+        Pixels of a frame.
+
+    Returns
+    -------
+    str
+        One sentence.
+
     Raises
     ------
     InputError
@@ -112,7 +131,18 @@ def sampling(geometry: Geometry, shape: tuple[int, int]) -> str:
 
 
 def step_px(scan: Scan) -> float:
-    """Median distance of a place to the nearest other one, in object pixels."""
+    """Median distance of a place to the nearest other one, in object pixels.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    float
+        Object pixels; of the patterns that take part.
+    """
     return step_between(scan.positions_m[scan.included] / scan.pixel_size_m)
 
 
@@ -121,12 +151,31 @@ def lit_diameter_px(probe: NDArray[np.complex64]) -> float:
 
     Parameters
     ----------
-    probe : (modes, h, w)
+    probe : array (modes, h, w) complex64
+        Of all modes the sum of |P|^2 counts.
+
+    Returns
+    -------
+    float
+        Object pixels.
     """
     light = (np.abs(probe) ** 2).sum(0)
     return float(2 * np.sqrt(np.count_nonzero(light > 0.1 * light.max()) / np.pi))
 
 
 def probe_overlap(scan: Scan, probe: NDArray[np.complex64]) -> float:
-    """1 - step / lit diameter: the overlap that counts."""
+    """1 - step / lit diameter: the overlap that counts.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    probe : array (modes, h, w) complex64
+        Its lit diameter counts.
+
+    Returns
+    -------
+    float
+        0 to 1; 0 where neighbours do not touch.
+    """
     return max(0.0, 1 - step_px(scan) / lit_diameter_px(probe))

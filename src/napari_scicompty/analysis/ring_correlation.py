@@ -88,6 +88,7 @@ class FourierRingCorrelation:
     frequency: Real
     """Of each ring, in 1/m, up to Nyquist."""
     correlation: Real
+    """Of the two objects in each ring, -1 to 1."""
     half_bit: Real
     """Threshold at half a bit of information a pixel."""
     one_bit: Real
@@ -194,6 +195,11 @@ def fourier_ring_correlation(
         Whether a phase ramp is an ambiguity (where the probe is free).
     against_truth : bool
         One of the two is free of noise, and the thresholds are those of the whole data.
+
+    Returns
+    -------
+    FourierRingCorrelation
+        Correlation and thresholds by ring, frequencies in cycles per metre.
 
     Raises
     ------

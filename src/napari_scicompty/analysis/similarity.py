@@ -27,7 +27,9 @@ class Similarity:
     """Mean structural similarity over the lit region; 1 is the same picture."""
 
     magnitude: float
+    """Of |O|."""
     phase: float
+    """Of arg O, unwrapped."""
 
 
 def ssim(
@@ -53,6 +55,11 @@ def ssim(
         Align them first.
     lit : (H, W), optional
         Where to look; everywhere when left out.
+
+    Returns
+    -------
+    Similarity
+        Of magnitude and of phase; 1 where they are the same.
 
     Raises
     ------

@@ -38,6 +38,7 @@ class PositionMap:
     rotation_rad: float = 0.0
     """From y towards x."""
     shear: float = 0.0
+    """Share of x that is added to y; 0 keeps right angles."""
 
     @property
     def magnification(self) -> float:
@@ -61,11 +62,37 @@ class PositionMap:
         )
 
     def apply(self, true: Positions, middle: Positions) -> Positions:
-        """Map positions (n, 2) around `middle` (2,)."""
+        """Map positions (n, 2) around `middle` (2,).
+
+        Parameters
+        ----------
+        true : array (n, 2)
+            Positions (y, x) in metres.
+        middle : array (2,)
+            The point about which rotation and scale act, in metres.
+
+        Returns
+        -------
+        array (n, 2) float64
+            Metres.
+        """
         return (true - middle) @ self.matrix.T + middle + self.shift_m
 
     def undo(self, found: Positions, middle: Positions) -> Positions:
-        """Map positions (n, 2) back."""
+        """Map positions (n, 2) back.
+
+        Parameters
+        ----------
+        found : array (n, 2)
+            Positions (y, x) in metres.
+        middle : array (2,)
+            As in `apply`.
+
+        Returns
+        -------
+        array (n, 2) float64
+            Metres.
+        """
         centred = found - middle - self.shift_m
         return np.asarray(np.linalg.solve(self.matrix, centred.T).T + middle)
 
@@ -75,8 +102,15 @@ def fit_map(found: Positions, true: Positions, *, affine: bool = True) -> Positi
 
     Parameters
     ----------
+    found, true : array (n, 2)
+        Positions (y, x) in metres, in the same order.
     affine : bool
         Whether to fit scale, rotation and shear too, and not the shift alone.
+
+    Returns
+    -------
+    PositionMap
+        About the mean of `true`.
     """
     middle = true.mean(0)
     found, true = found - middle, true - middle

@@ -24,6 +24,17 @@ log = logging.getLogger(__name__)
 def pick_device(name: str) -> torch.device:
     """Turn ``"auto"`` or a name into a device.
 
+    Parameters
+    ----------
+    name : str
+        ``"auto"``, ``"cuda"``, ``"mps"`` or ``"cpu"``; auto takes the first that is
+        there, in this order.
+
+    Returns
+    -------
+    torch.device
+        One that PyTorch can use here.
+
     Raises
     ------
     InputError
@@ -47,12 +58,34 @@ def pick_device(name: str) -> torch.device:
 
 
 def exact_dtype(device: torch.device) -> torch.dtype:
-    """Real numbers of 64 bits; of 32 on Apple's GPUs, which know no others."""
+    """Real numbers of 64 bits; of 32 on Apple's GPUs, which know no others.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the tensors lie.
+
+    Returns
+    -------
+    torch.dtype
+        ``float64``, or ``float32`` on MPS.
+    """
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory of a device that is free, what torch holds in reserve included."""
+    """Memory of a device that is free, what torch holds in reserve included.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the tensors lie.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
     if device.type == "cuda":
         reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
             device
@@ -65,7 +98,13 @@ def free_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is short, on a device or on the host."""
+    """Whether an error says that memory is short, on a device or on the host.
+
+    Parameters
+    ----------
+    error : exception
+        What was raised.
+    """
     kinds = (MemoryError, torch.OutOfMemoryError)
     return isinstance(error, kinds) or "can't allocate memory" in str(error)
 
@@ -74,6 +113,16 @@ def fitting_threads(wave_size: int) -> int:
     """CPU threads for waves of this many numbers.
 
     One for small waves: on busy cores several are many times slower.
+
+    Parameters
+    ----------
+    wave_size : int
+        Numbers of all waves of a step together.
+
+    Returns
+    -------
+    int
+        1 or more.
     """
     if wave_size < 2**20:
         return 1
@@ -99,7 +148,18 @@ class Switch:
 
     @contextmanager
     def to(self, value: Any) -> Iterator[None]:
-        """Give the setting a value for a while; the last one that did so counts."""
+        """Give the setting a value for a while; the last one that did so counts.
+
+        Parameters
+        ----------
+        value : any
+            Passed to `set`.
+
+        Yields
+        ------
+        None
+            While the block runs, the setting has the value.
+        """
         with self._lock:
             if not self._users:
                 self._before = self._get()
@@ -118,12 +178,36 @@ _THREADS = Switch(torch.get_num_threads, torch.set_num_threads)
 
 
 def cpu_threads(count: int) -> AbstractContextManager[None]:
-    """Let torch use `count` threads for a while."""
+    """Let torch use `count` threads for a while.
+
+    Parameters
+    ----------
+    count : int
+        Threads, 1 or more.
+
+    Returns
+    -------
+    context manager
+        The number of before comes back at its end.
+    """
     return _THREADS.to(count)
 
 
 def copied_state(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """Copy a state: dictionaries and arrays too; its tensors go to a device."""
+    """Copy a state: dictionaries and arrays too; its tensors go to a device.
+
+    Parameters
+    ----------
+    state : dict
+        Numbers, arrays, tensors, and dictionaries of these.
+    device : torch.device
+        Where tensors go.
+
+    Returns
+    -------
+    dict
+        Shares no memory with `state`.
+    """
     copied: dict[str, Any] = {}
     for name, value in state.items():
         if isinstance(value, dict):

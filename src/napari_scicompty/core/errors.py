@@ -40,7 +40,13 @@ class InputError(ValueError):
 
     @classmethod
     def of(cls, faults: Iterable[InputError]) -> InputError:
-        """Join faults to one error; its data are those of the first."""
+        """Return one error for several; its data are those of the first.
+
+        Parameters
+        ----------
+        faults : iterable of InputError
+            One at least.
+        """
         first, *more = faults
         if not more:
             return first
@@ -53,7 +59,13 @@ class InputError(ValueError):
         )
 
     def told(self, name: Callable[[str], str]) -> str:
-        """Tell the sentence with another name for each field that is at fault."""
+        """Return the sentence with another name for each field that is at fault.
+
+        Parameters
+        ----------
+        name : callable
+            Gives the name that a field has for the reader, such as an option.
+        """
         if self.faults:
             return "; ".join(fault.told(name) for fault in self.faults)
         text = str(self)
@@ -62,7 +74,13 @@ class InputError(ValueError):
         return name(self.field) + text[len(self.field) :]
 
     def moved(self, owner: str, where: str) -> InputError:
-        """Return the same error with ``owner.name`` called ``where.name``."""
+        """Return the same error with ``owner.name`` called ``where.name``.
+
+        Parameters
+        ----------
+        owner, where : str
+            Name of the settings, and what stands in its place.
+        """
         if self.faults:
             return InputError.of(fault.moved(owner, where) for fault in self.faults)
         first, dot, rest = self.field.partition(".")

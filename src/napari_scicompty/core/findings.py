@@ -24,6 +24,7 @@ class Finding:
     remedy: str = ""
     """What to do where it is wrong, in the names of choices and settings."""
     level: Level = "warning"
+    """How loud it is told."""
 
     def __str__(self) -> str:
         """Return sentence and remedy as one line."""
@@ -36,12 +37,24 @@ class Finding:
 
 
 def as_warning(text: str) -> str:
-    """Return a note of a history that is to be told as a warning."""
+    """Return a note of a history that is to be shown as a warning.
+
+    Parameters
+    ----------
+    text : str
+        The sentence.
+    """
     return f"{_WARNING}{text}"
 
 
 def level_of(note: str) -> tuple[Level, str]:
-    """Return how loud a note of a history is, and what it says."""
+    """Return how loud a note of a history is, and what it says.
+
+    Parameters
+    ----------
+    note : str
+        A note as a history keeps it.
+    """
     if note.startswith(_WARNING):
         return "warning", note.removeprefix(_WARNING)
     return "note", note
@@ -53,8 +66,21 @@ def numbered(indices: object, most: int = 10) -> str:
     Parameters
     ----------
     indices : sequence of int
+        Numbers of patterns, from 0.
     most : int
         Where there are more, the first ones and an ellipsis.
+
+    Returns
+    -------
+    str
+        In square brackets, without spaces.
+
+    Examples
+    --------
+    >>> numbered([3, 50])
+    '[3,50]'
+    >>> numbered(range(100), most=3)
+    '[0,1,2,...]'
     """
     numbers = [str(int(j)) for j in indices]  # type: ignore[attr-defined]
     more = ",..." if len(numbers) > most else ""

@@ -136,7 +136,33 @@ class Geometry:
 
     @classmethod
     def from_energy(cls, energy_ev: float, *args: Any, **kwargs: Any) -> Self:
-        """Photons of `energy_ev`; the other arguments are those of `Geometry`."""
+        """Photons of `energy_ev`; the other arguments are those of `Geometry`.
+
+        Parameters
+        ----------
+        energy_ev : float
+            Photon energy in eV.
+        *args : any
+            By place, what follows `wavelength_m` in `Geometry`.
+        **kwargs : any
+            The same by name.
+
+        Returns
+        -------
+        Geometry
+            With ``wavelength_m = h c / E``.
+
+        Raises
+        ------
+        InputError
+            An energy that is no number above zero, or as for `Geometry`.
+
+        Examples
+        --------
+        >>> geometry = Geometry.from_energy(8800, 1.92, 75e-6)
+        >>> f"{geometry.wavelength_m:.4g} m"
+        '1.409e-10 m'
+        """
         energy = _number("energy_ev", energy_ev, "electronvolt")
         if not energy > 0:
             raise InputError(f"energy_ev is {energy_ev}; give the photon energy in eV")
@@ -144,7 +170,33 @@ class Geometry:
 
     @classmethod
     def from_voltage(cls, voltage_v: float, *args: Any, **kwargs: Any) -> Self:
-        """Electrons accelerated by `voltage_v` (relativistic wavelength)."""
+        """Electrons accelerated by `voltage_v` (relativistic wavelength).
+
+        Parameters
+        ----------
+        voltage_v : float
+            Accelerating voltage in V.
+        *args : any
+            By place, what follows `wavelength_m` in `Geometry`.
+        **kwargs : any
+            The same by name.
+
+        Returns
+        -------
+        Geometry
+            With ``wavelength_m = h c / sqrt(eV (eV + 2 m c^2))``.
+
+        Raises
+        ------
+        InputError
+            A voltage that is no number above zero, or as for `Geometry`.
+
+        Examples
+        --------
+        >>> geometry = Geometry.from_voltage(300e3, 0.1, 50e-6)
+        >>> f"{geometry.wavelength_m:.3g} m"
+        '1.97e-12 m'
+        """
         voltage = _number("voltage_v", voltage_v, "volt")
         if not voltage > 0:
             raise InputError(f"voltage_v is {voltage_v}; give the high voltage in volt")
@@ -157,7 +209,18 @@ class Geometry:
         )
 
     def replace(self, **changes: Any) -> Self:
-        """Return a validated copy with some fields changed."""
+        """Return a validated copy with some fields changed.
+
+        Parameters
+        ----------
+        **changes : any
+            New values, by the names of the fields.
+
+        Raises
+        ------
+        InputError
+            As for `Geometry`.
+        """
         return dataclasses.replace(self, **changes)
 
     @property
@@ -195,6 +258,16 @@ class Geometry:
         """Smaller side of the view squared, over wavelength times effective distance.
 
         Large: the detector sees a blurred shadow. Small: it sees a Fourier transform.
+
+        Parameters
+        ----------
+        shape : (h, w)
+            Pixels of a frame.
+
+        Returns
+        -------
+        float
+            Without a unit.
         """
         sides = zip(shape, self.pixel_size_m(shape), strict=True)
         side = min(n * pixel for n, pixel in sides)
@@ -205,6 +278,23 @@ class Geometry:
 
         Far field: wavelength * distance / (N * detector pixel). Near field: detector
         pixel over magnification.
+
+        Parameters
+        ----------
+        shape : (h, w)
+            Pixels of a frame.
+
+        Returns
+        -------
+        (float, float)
+            (y, x) in metres.
+
+        Examples
+        --------
+        >>> geometry = Geometry.from_energy(8800, 1.92, 75e-6)
+        >>> y, x = geometry.pixel_size_m((128, 128))
+        >>> f"{y:.4g} m"
+        '2.818e-08 m'
         """
         if self.propagation == "near-field":
             m = abs(self.magnification)
@@ -218,6 +308,13 @@ class Geometry:
 
 def check_fields(values: Mapping[str, Any], where: str) -> None:
     """Refuse fields of a stored geometry that this version does not know.
+
+    Parameters
+    ----------
+    values : mapping
+        Field name to value, as the file has them.
+    where : str
+        The file.
 
     Raises
     ------
@@ -233,7 +330,20 @@ def check_fields(values: Mapping[str, Any], where: str) -> None:
 
 
 def pixel_sentence(geometry: Geometry, shape: tuple[int, int]) -> str:
-    """Say which numbers the object pixel of frames (h, w) follows from."""
+    """Say which numbers the object pixel of frames (h, w) follows from.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        How it was measured.
+    shape : (h, w)
+        Pixels of a frame.
+
+    Returns
+    -------
+    str
+        One sentence, lengths in metres.
+    """
     y, x = geometry.pixel_size_m(shape)
     size = f"{y:.4g} m" if math.isclose(y, x) else f"{y:.4g} m x {x:.4g} m"
     detector = " x ".join(f"{p:.4g}" for p in dict.fromkeys(geometry.detector_pixel_m))

@@ -14,7 +14,14 @@ _SHARE_OF_A_STACK = 0.25
 
 
 def available_bytes() -> int:
-    """Memory that is free on this machine and that this process may use."""
+    """Memory that is free on this machine and that this process may use.
+
+    Returns
+    -------
+    int
+        Bytes; the least of what the machine, a control group and a limit of the
+        process leave.
+    """
     process = psutil.Process()
     free = [int(psutil.virtual_memory().available)]
     used = process.memory_info()
@@ -30,5 +37,11 @@ def available_bytes() -> int:
 
 
 def room_for_a_stack() -> int:
-    """Bytes up to which a stack is held in memory rather than read when needed."""
+    """Bytes up to which a stack is held in memory rather than read when needed.
+
+    Returns
+    -------
+    int
+        Bytes.
+    """
     return int(_SHARE_OF_A_STACK * available_bytes())

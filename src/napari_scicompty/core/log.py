@@ -28,12 +28,24 @@ _CRASHES: list[TextIO] = []
 
 
 def log_file() -> Path:
-    """Where the log is written."""
+    """Where the log is written.
+
+    Returns
+    -------
+    Path
+        It need not exist yet.
+    """
     return Path(platformdirs.user_log_dir("napari-scicompty")) / "scicompty.log"
 
 
 def crash_file() -> Path:
-    """Where the place in the code is written when the interpreter itself crashes."""
+    """Where the place in the code is written when the interpreter itself crashes.
+
+    Returns
+    -------
+    Path
+        Beside the log.
+    """
     return log_file().with_name("crash.log")
 
 
@@ -74,7 +86,15 @@ def kept_log() -> Path | None:
 
 
 def log_fault(log: logging.Logger, error: BaseException) -> None:
-    """Log an error with its traceback, once, however many places report it."""
+    """Log an error with its traceback, once, however many places report it.
+
+    Parameters
+    ----------
+    log : logging.Logger
+        Where the line goes.
+    error : exception
+        Written only if `is_fault` says so.
+    """
     if not is_fault(error) or "is_in_log" in error.__dict__:
         return
     log.error("%s", error, exc_info=error)
@@ -82,12 +102,29 @@ def log_fault(log: logging.Logger, error: BaseException) -> None:
 
 
 def is_fault(error: BaseException) -> bool:
-    """Whether an error is a fault of a program, and not of the input or the run."""
+    """Whether an error is a fault of a program, and not of the input or the run.
+
+    Parameters
+    ----------
+    error : exception
+        What was raised.
+    """
     return bool(getattr(error, "is_fault", True))
 
 
 def told(error: Exception) -> str:
-    """Say an error in a sentence; for a fault, name the log that has the details."""
+    """Say an error in a sentence; for a fault, name the log that has the details.
+
+    Parameters
+    ----------
+    error : exception
+        What was raised.
+
+    Returns
+    -------
+    str
+        Without a traceback.
+    """
     sentence = str(error) or type(error).__name__
     path = kept_log() if is_fault(error) else None
     return sentence if path is None else f"{sentence} (details in {path})"

@@ -48,6 +48,8 @@ class Registry(dict[str, Item], Generic[Item]):
         ----------
         name : str
             As recipes and the command line write it.
+        kind : object
+            What the table's kinds are: a class, or a `Format`.
 
         Raises
         ------
@@ -79,6 +81,11 @@ class Registry(dict[str, Item], Generic[Item]):
 
     def name_of(self, kind: object) -> str:
         """Return the name of a kind.
+
+        Parameters
+        ----------
+        kind : object
+            What stands in the table.
 
         Raises
         ------

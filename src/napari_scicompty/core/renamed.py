@@ -33,6 +33,8 @@ def warn(old: str, new: str, *, level: int = 3) -> None:
 
     Parameters
     ----------
+    old, new : str
+        The names.
     level : int
         Frames from here to the line that is at fault.
     """
@@ -62,6 +64,12 @@ def migrated(data: Any) -> Any:
 
 
 def migrated_path(path: str) -> str:
-    """Return the path of a setting, ``"run.apart"``, with today's names."""
+    """Return the path of a setting with today's names.
+
+    Parameters
+    ----------
+    path : str
+        Group and name, such as ``"run.apart"``.
+    """
     group, dot, name = path.partition(".")
     return f"{group}{dot}{SETTINGS.get(name, name)}"

@@ -48,6 +48,11 @@ def report(settings: str = "", notes: Sequence[str] = ()) -> str:
         Of the run: a recipe as TOML, with the names of files alone.
     notes : sequence of str
         Of the history; the last ones are told.
+
+    Returns
+    -------
+    str
+        Parts with headings, ready to be pasted into an issue.
     """
     parts = {
         "Versions": _versions(),
@@ -66,7 +71,18 @@ def report(settings: str = "", notes: Sequence[str] = ()) -> str:
 
 
 def without_home(text: str) -> str:
-    """Write the home folder as ``~``, and the user in other paths as ``USER``."""
+    """Write the home folder as ``~``, and the user in other paths as ``USER``.
+
+    Parameters
+    ----------
+    text : str
+        May hold paths.
+
+    Returns
+    -------
+    str
+        The same without the name of the user.
+    """
     home = os.path.expanduser("~")
     for folder in sorted({home, os.path.realpath(home)}, key=len, reverse=True):
         if len(folder) > 1:

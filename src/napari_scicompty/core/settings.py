@@ -81,6 +81,11 @@ def setting(
         Whether forms fold it away under "More settings".
     **bounds
         ``ge``, ``gt``, ``le``, ``lt`` as in pydantic.
+
+    Returns
+    -------
+    object
+        What a pydantic model takes as the description of a field.
     """
     return Field(
         default,
@@ -99,7 +104,18 @@ def setting(
 class Settings(BaseModel):
     """Base of all settings: frozen, no unknown fields, errors as sentences.
 
-    Values are given by name; the first field's may be given by place.
+    Parameters
+    ----------
+    *args
+        Value of the first field; more by place are deprecated.
+    **values
+        Fields by name.
+
+    Raises
+    ------
+    InputError
+        A field that does not exist, a value that it cannot have, or one left out that
+        is needed.
     """
 
     model_config = ConfigDict(
@@ -170,7 +186,18 @@ class Settings(BaseModel):
             raise ValidationError.from_exception_data(type(self).__name__, faults)
 
     def replace(self, **changes: Any) -> Self:
-        """Return a validated copy with some fields changed."""
+        """Return a validated copy with some fields changed.
+
+        Parameters
+        ----------
+        **changes
+            Fields and their new values.
+
+        Raises
+        ------
+        InputError
+            A field that does not exist, or a value that it cannot have.
+        """
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**values | changes)
 
@@ -184,6 +211,15 @@ def described_as(
     kinds: Iterable[type[AnySettings]], description: dict[str, Any], what: str
 ) -> AnySettings:
     """Return the settings that `Settings.described` gave, of one of some kinds.
+
+    Parameters
+    ----------
+    kinds : iterable of type
+        Classes that it may be.
+    description : dict
+        Values, and the kind by its ``"name"``.
+    what : str
+        What such a kind is called in a sentence, such as ``"algorithm"``.
 
     Raises
     ------
@@ -201,7 +237,15 @@ def described_as(
 
 
 def nearest(word: object, words: Iterable[str]) -> str:
-    """Ask for the nearest of some words, as the end of a sentence; empty: none is."""
+    """Return the end of a sentence that asks for the nearest word; empty: none is near.
+
+    Parameters
+    ----------
+    word : object
+        What was given.
+    words : iterable of str
+        What is known.
+    """
     known, given = [*words], str(word).lower()
     near = difflib.get_close_matches(given, known, 1)
     near += [each for each in known if len(given) > 1 and each.startswith(given)]
@@ -247,7 +291,13 @@ def _told(owner: type[Settings], fault: Any) -> InputError:
 
 
 def choices_of(annotation: Any) -> tuple[str, ...]:
-    """Return the words that a field takes, empty where it takes others too."""
+    """Return the words that a field takes, empty where it takes others too.
+
+    Parameters
+    ----------
+    annotation : type
+        Of the field.
+    """
     for kind in (annotation, *get_args(annotation)):
         if get_origin(kind) is Literal:
             return tuple(str(word) for word in get_args(kind))

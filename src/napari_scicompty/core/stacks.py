@@ -82,16 +82,50 @@ class LazyStack:
         return np.asarray(self[:], dtype)
 
     def reshape(self, *shape: int) -> LazyStack:
-        """Arrange the frames in another way; they stay as they are."""
+        """Arrange the frames in another way; they stay as they are.
+
+        Parameters
+        ----------
+        *shape : int
+            New shape (..., h, w); the last two must stay as they are.
+
+        Returns
+        -------
+        LazyStack
+            Nothing is read.
+        """
         lead = np.empty(self.shape[:-2], bool).reshape(shape[:-2]).shape
         return LazyStack(self._read, (*lead, *self.shape[-2:]), self.dtype)
 
     def swapaxes(self, first: int, second: int) -> LazyStack:
-        """Swap axes of the frames, counted from the end."""
+        """Swap axes of the frames, counted from the end.
+
+        Parameters
+        ----------
+        first, second : int
+            -2 (rows) and -1 (columns).
+
+        Returns
+        -------
+        LazyStack
+            Nothing is read.
+        """
         return self.then(lambda frames: frames.swapaxes(first, second))
 
     def then(self, step: Step) -> LazyStack:
-        """Apply `step` to frames (k, h, w) as they are read."""
+        """Apply `step` to frames (k, h, w) as they are read.
+
+        Parameters
+        ----------
+        step : callable
+            Takes frames (k, h, w) and returns as many, maybe of another size and
+            type.
+
+        Returns
+        -------
+        LazyStack
+            Nothing is read; `step` is tried on one frame of zeros.
+        """
         seen = step(np.zeros((1, *self.shape[-2:]), self.dtype))
         shape = (*self.shape[:-2], *seen.shape[-2:])
         return LazyStack(lambda numbers: step(self._read(numbers)), shape, seen.dtype)
@@ -102,6 +136,20 @@ def changed(patterns: Stack, step: Step, room: float) -> Stack:
 
     At once, into a new array, where that takes at most `room` bytes; else as they are
     read.
+
+    Parameters
+    ----------
+    patterns : stack (n, h, w)
+        Array, memory map or `LazyStack`.
+    step : callable
+        Takes frames (k, h, w) and returns as many.
+    room : float
+        Bytes that a new array may take.
+
+    Returns
+    -------
+    array or LazyStack (n, h', w')
+        The size of the frames is that of what `step` returns.
     """
     lazy = patterns
     if not isinstance(lazy, LazyStack):
@@ -116,7 +164,20 @@ def changed(patterns: Stack, step: Step, room: float) -> Stack:
 
 
 def taken(patterns: Stack, numbers: NDArray[np.int64]) -> Stack:
-    """Take frames of a stack (n, h, w) by number; what is on disk stays there."""
+    """Take frames of a stack (n, h, w) by number; what is on disk stays there.
+
+    Parameters
+    ----------
+    patterns : stack (n, h, w)
+        Array, memory map or `LazyStack`.
+    numbers : array (k,) int
+        Which ones, in this order.
+
+    Returns
+    -------
+    array or LazyStack (k, h, w)
+        A view of the array where the numbers are evenly spaced.
+    """
     steps = np.unique(np.diff(numbers))
     is_regular = len(steps) == 1 and steps[0] > 0
     if is_regular and isinstance(patterns, np.ndarray):
@@ -127,7 +188,13 @@ def taken(patterns: Stack, numbers: NDArray[np.int64]) -> Stack:
 
 
 def chunks(patterns: Stack) -> Iterator[tuple[slice, NDArray[Any]]]:
-    """Yield (slice, patterns as stored) of a stack (n, h, w) in small pieces."""
+    """Yield (slice, patterns as stored) of a stack (n, h, w) in small pieces.
+
+    Parameters
+    ----------
+    patterns : stack (n, h, w)
+        Array, memory map or `LazyStack`.
+    """
     n, h, w = patterns.shape
     step = max(1, _CHUNK_BYTES // max(1, 4 * h * w))
     for start in range(0, n, step):
@@ -141,6 +208,11 @@ def release(patterns: Stack) -> None:
 
     The system would do so only when memory is short; what is read again comes from the
     system's cache of files.
+
+    Parameters
+    ----------
+    patterns : stack (n, h, w)
+        Nothing happens where it is no read-only memory map.
     """
     owner: Any = patterns
     is_read_only = False

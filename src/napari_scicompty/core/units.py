@@ -27,6 +27,7 @@ class Unit:
     name: str
     """In settings and recipes, in plain letters."""
     kind: Kind
+    """What it measures; units of one kind can be converted."""
     symbol: str
     """As it is shown."""
     pint: str
@@ -91,6 +92,16 @@ def named(text: str) -> Unit | None:
 
     >>> named("KeV").name, named("µm").name, named("A").name
     ('keV', 'um', 'angstrom')
+
+    Parameters
+    ----------
+    text : str
+        As a user or a file writes it.
+
+    Returns
+    -------
+    Unit or None
+        Its line of the table.
     """
     text = text.strip()
     if len(text) > _LONGEST or text in _OTHER_UNITS:
@@ -101,7 +112,25 @@ def named(text: str) -> Unit | None:
 
 @cache
 def size(name: str, of: str | None = None) -> float:
-    """Size of a unit of the table in SI: metres, joule, volts, radians; or in `of`."""
+    """Size of a unit of the table in SI: metres, joule, volts, radians; or in `of`.
+
+    Parameters
+    ----------
+    name : str
+        Name in `UNITS`.
+    of : str, optional
+        Name of another unit of the same kind.
+
+    Returns
+    -------
+    float
+        How many of the other unit one of it is.
+
+    Examples
+    --------
+    >>> size("keV", "eV")
+    1000.0
+    """
     unit = UNITS[name]
     other = UNITS[of or _SI[unit.kind]]
     if unit is other:
@@ -113,7 +142,18 @@ def size(name: str, of: str | None = None) -> float:
 
 
 def number_in_si(name: str) -> float:
-    """How many of a unit go into the one of SI: 1e9 for nm, a whole number."""
+    """How many of a unit go into the one of SI: 1e9 for nm, a whole number.
+
+    Parameters
+    ----------
+    name : str
+        Name in `UNITS` of a unit smaller than that of SI.
+
+    Returns
+    -------
+    float
+        A whole number.
+    """
     return float(round(1 / size(name)))
 
 
@@ -124,8 +164,18 @@ def fitting(
 
     Parameters
     ----------
+    length_m : float
+        Metres; the sign does not matter.
     among : sequence of str
         Names of units, the largest first.
+    least : float
+        How much of the unit it must hold; just below 1 for lengths that are
+        rounded.
+
+    Returns
+    -------
+    Unit
+        Of `among`.
     """
     held = (name for name in among if abs(length_m) >= least * size(name))
     return UNITS[next(held, among[-1])]
@@ -136,6 +186,18 @@ def shown_length(length_m: float, digits: str = ".5g") -> str:
 
     >>> shown_length(7.5e-5)
     '75 µm'
+
+    Parameters
+    ----------
+    length_m : float
+        Metres.
+    digits : str
+        How the number is formatted.
+
+    Returns
+    -------
+    str
+        Number and symbol.
     """
     unit = fitting(length_m)
     return f"{length_m / size(unit.name):{digits}} {unit.symbol}"

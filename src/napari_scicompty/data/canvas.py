@@ -28,7 +28,13 @@ SAME_PIXEL = 1e-3
 
 
 def same_pixel(first: ArrayLike, second: ArrayLike) -> bool:
-    """Whether two object pixels (y, x) in metres are the same, however small."""
+    """Whether two object pixels (y, x) in metres are the same, however small.
+
+    Parameters
+    ----------
+    first, second : (float, float)
+        (y, x) in metres.
+    """
     return bool(np.allclose(first, second, rtol=SAME_PIXEL, atol=0))
 
 
@@ -55,6 +61,18 @@ class Canvas:
 
         Those of patterns that are left out count where they lie among the others or
         within a view of them, so that parts of a scan lie on one and the same grid.
+
+        Parameters
+        ----------
+        scan : Scan
+            Its included positions are spanned.
+        margin : int
+            Pixels.
+
+        Returns
+        -------
+        Canvas
+            Of whole pixels.
         """
         pixel = np.array(scan.pixel_size_m)
         seen, view = scan.positions_m[scan.included], pixel * scan.frame_shape
@@ -76,6 +94,11 @@ class Canvas:
 
     def grown_for(self, positions_m: ArrayLike) -> tuple[Canvas, tuple[int, int]]:
         """Make room for views at these positions (n, 2), and a margin with it.
+
+        Parameters
+        ----------
+        positions_m : array (n, 2)
+            (y, x) in metres.
 
         Returns
         -------
@@ -100,13 +123,35 @@ class Canvas:
         return grown, (int(before[0]), int(before[1]))
 
     def to_pixels(self, positions_m: ArrayLike) -> NDArray[np.float64]:
-        """Top-left corners (n, 2) in pixels, whole where they are whole to 1e-3."""
+        """Top-left corners (n, 2) in pixels, whole where they are whole to 1e-3.
+
+        Parameters
+        ----------
+        positions_m : array (n, 2)
+            (y, x) in metres.
+
+        Returns
+        -------
+        array (n, 2) float64
+            (y, x) in pixels of the canvas.
+        """
         corners = (np.asarray(positions_m, float) - self.origin_m) / self.pixel_size_m
         near = np.round(corners)
         return np.where(np.abs(corners - near) < WHOLE, near, corners)
 
     def to_metres(self, positions_px: ArrayLike) -> NDArray[np.float64]:
-        """Positions (n, 2) in metres of top-left corners in pixels."""
+        """Positions (n, 2) in metres of top-left corners in pixels.
+
+        Parameters
+        ----------
+        positions_px : array (n, 2)
+            (y, x) in pixels of the canvas.
+
+        Returns
+        -------
+        array (n, 2) float64
+            (y, x) in metres.
+        """
         return np.asarray(positions_px, float) * self.pixel_size_m + self.origin_m
 
 
@@ -120,9 +165,16 @@ def canvas_map(
     Parameters
     ----------
     shape : (H, W)
-    probe : (modes, h, w)
+        Pixels of the canvas.
+    probe : array (modes, h, w) complex64
+        The same at every position.
     positions_px : (n, 2)
         Top-left corners; the nearest pixel is taken.
+
+    Returns
+    -------
+    array (H, W) float32
+        In the unit of |P|^2, counts; views that leave the canvas are left out.
     """
     light = (probe.real**2 + probe.imag**2).sum(0)
     h, w = light.shape
@@ -137,6 +189,16 @@ def lit_region(canvas_map: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where the object is trusted.
 
     The canvas map above 0.1 of its median over the pixels above 1 % of its maximum.
+
+    Parameters
+    ----------
+    canvas_map : array (H, W) float32
+        From the function `canvas_map`.
+
+    Returns
+    -------
+    array (H, W) bool
+        True = trusted.
     """
     bright = canvas_map[canvas_map > 0.01 * canvas_map.max()]
     return canvas_map > 0.1 * np.median(bright) if bright.size else canvas_map > 0

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 class DivergedError(EngineError):
     """The reconstruction diverged, and gentler weights did not help.
 
+    Parameters
+    ----------
+    message : str
+        One sentence that says what to do.
+    snapshot : Snapshot
+        The last good state.
+
     Attributes
     ----------
     snapshot : Snapshot

@@ -35,7 +35,9 @@ class Source:
     """Where a scan came from: a path, and a hash of what was read."""
 
     path: str = ""
+    """Absolute; empty where it was no file."""
     sha256: str = ""
+    """Of what was read, in hex; empty where it is not known."""
     files: tuple[str, ...] = ()
     """Every file that was read for it; none of them is ever written over."""
     opened: dict[str, Any] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class Scan:
     mean_pattern: NDArray[np.float64] = field(init=False)
     """Mean of the patterns that take part, zero where masked, shape (h, w)."""
     largest_count: float = field(default=0.0, init=False)
+    """Over good pixels and patterns that take part."""
     pattern_marks: NDArray[np.float64] = field(init=False, repr=False)
     """A sum of each pattern by random weights, (n,): equal where patterns are."""
     times_at_top: NDArray[np.int64] | None = field(default=None, init=False, repr=False)
@@ -153,12 +156,29 @@ class Scan:
         return np.setdiff1d(np.arange(len(self)), np.asarray(self.excluded, int))
 
     def replace(self, **changes: Any) -> Scan:
-        """Return a checked copy with some fields changed."""
+        """Return a checked copy with some fields changed.
+
+        Parameters
+        ----------
+        **changes : any
+            New values, by the names of the fields.
+        """
         names = [f.name for f in dataclasses.fields(self) if f.init]
         return Scan(**{name: getattr(self, name) for name in names} | changes)
 
     def with_geometry(self, geometry: Geometry) -> Scan:
-        """Return the scan with another geometry, without reading the patterns again."""
+        """Return the scan with another geometry, without reading the patterns again.
+
+        Parameters
+        ----------
+        geometry : Geometry
+            The other one.
+
+        Raises
+        ------
+        InputError
+            Positions that do not fit its object pixel.
+        """
         other = copy.copy(self)
         other._put("geometry", geometry)
         other._check_span()
@@ -169,6 +189,17 @@ class Scan:
         """Return the scan with other positions, refined ones for instance.
 
         The patterns are not read again.
+
+        Parameters
+        ----------
+        positions_m : array (n, 2)
+            (y, x) in metres, in the order of the patterns.
+
+        Raises
+        ------
+        InputError
+            Another number of positions, values that are not finite, or a span that
+            does not fit the object pixel.
         """
         other = copy.copy(self)
         other._put("positions_m", _checked_positions(positions_m, len(self)))
@@ -177,14 +208,26 @@ class Scan:
         return other
 
     def reading_also(self, files: Sequence[str]) -> Scan:
-        """Return the scan with more files that are never written over."""
+        """Return the scan with more files that are never written over.
+
+        Parameters
+        ----------
+        files : sequence of str
+            Paths.
+        """
         more = tuple(dict.fromkeys((*self.source.files, *files)))
         other = copy.copy(self)
         other._put("source", dataclasses.replace(self.source, files=more))
         return other
 
     def exclude(self, patterns: ArrayLike) -> Scan:
-        """Return the scan with these patterns left out of the reconstruction."""
+        """Return the scan with these patterns left out of the reconstruction.
+
+        Parameters
+        ----------
+        patterns : int or sequence of int
+            Numbers of patterns, from 0; added to those that are left out already.
+        """
         return self.replace(
             excluded=(*self.excluded, *np.atleast_1d(patterns).tolist())
         )
@@ -312,7 +355,13 @@ class _Sums:
 
 
 class NotFinite(InputError):
-    """A pattern that takes part holds values that are not finite."""
+    """A pattern that takes part holds values that are not finite.
+
+    Parameters
+    ----------
+    pattern : int
+        Its number, from 0.
+    """
 
     def __init__(self, pattern: int) -> None:
         super().__init__(

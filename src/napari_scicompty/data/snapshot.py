@@ -25,10 +25,15 @@ class Change:
     """A setting that was changed while the run was under way."""
 
     epoch: int
+    """Epochs that were completed before it."""
     batch: int
+    """Patterns of the next epoch that had had their turn."""
     path: str
+    """Group and setting: ``"algorithm.alpha_object"``."""
     value: Any
+    """From then on."""
     previous: Any = None
+    """Until then."""
 
     @property
     def shown(self) -> Any:
@@ -41,7 +46,9 @@ class Refined:
     """What a refiner did at the end of an epoch."""
 
     epoch: int
+    """Epochs that were completed, this one too."""
     quantity: str
+    """``"positions"``, ``"distance"`` or ``"focus"``, for some."""
     change: float
     """Mean pixels of positions, share of a distance; for the focus the curvature that
     the probe's wavefront took on, 1/m, with its sign."""
@@ -54,9 +61,11 @@ class RunRecord:
     """How one run of a chain began; with the changes under way it can be repeated."""
 
     epoch: int
+    """Epochs that were completed when it began."""
     batch: int
     """Patterns of that epoch that had had their turn."""
     algorithm: dict[str, Any]
+    """Its name and settings."""
     run: dict[str, Any]
     """Fields of `RunSettings`."""
     refine: tuple[dict[str, Any], ...] = ()
@@ -95,12 +104,24 @@ class History:
     """Epochs at which the result was changed by hand, between two runs."""
 
     def add(self, **more: Any) -> Self:
-        """Return the history with items appended to its fields."""
+        """Return the history with items appended to its fields.
+
+        Parameters
+        ----------
+        **more : sequence
+            Items to append, by the name of the field.
+        """
         joined = {name: (*getattr(self, name), *items) for name, items in more.items()}
         return dataclasses.replace(self, **joined)
 
     def with_end(self, *, finished: bool) -> Self:
-        """Return it with the last run marked as finished by itself, or not."""
+        """Return it with the last run marked as finished by itself, or not.
+
+        Parameters
+        ----------
+        finished : bool
+            Whether the run came to its own end.
+        """
         *earlier, now = self.runs
         now = dataclasses.replace(now, finished=finished)
         return dataclasses.replace(self, runs=(*earlier, now))
@@ -112,6 +133,8 @@ class History:
 
         Parameters
         ----------
+        later : History
+            Of the run as it was before it went back.
         epoch, batch : int
             Where it is: epochs that were completed, patterns visited of the next.
         note : str
@@ -126,13 +149,30 @@ class History:
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
-    """Make a new array read-only, so that a snapshot takes it as it is."""
+    """Make a new array read-only, so that a snapshot takes it as it is.
+
+    Parameters
+    ----------
+    array : array
+        Nobody else may hold it.
+
+    Returns
+    -------
+    array
+        The same one.
+    """
     array.flags.writeable = False
     return array
 
 
 def owned(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array that nobody can write to: a copy, unless it is `frozen`."""
+    """Return an array that nobody can write to: a copy, unless it is `frozen`.
+
+    Parameters
+    ----------
+    array : array
+        Of any shape.
+    """
     array = np.asarray(array)
     if array.flags.writeable or isinstance(array.base, np.ndarray):
         return frozen(array.copy())
@@ -164,8 +204,11 @@ class Snapshot:
     settings: dict[str, Any] = field(default_factory=dict)
     """Algorithm, batch, modes, start: what is needed to set up the same run."""
     seed: int = 0
+    """Of the run: order of the patterns, modes, held-out pixels."""
     source: Source = field(default_factory=Source)
+    """Where the scan came from."""
     history: History = History()
+    """Errors, changes and notes of the whole chain of runs."""
     elapsed_s: float = 0.0
     """Seconds of computing, pauses left out, over the whole chain of runs."""
     batch: int = 0
@@ -233,6 +276,11 @@ class Snapshot:
         """Return a copy with some fields changed; `distance_m` is one of the geometry.
 
         Another `geometry` is the nominal one, too, unless that is given beside it.
+
+        Parameters
+        ----------
+        **changes : any
+            New values, by the names of the fields.
         """
         if "geometry" in changes:
             changes.setdefault("nominal_geometry", changes["geometry"])

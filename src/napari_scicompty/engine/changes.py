@@ -31,6 +31,12 @@ def after(
     ----------
     own : mapping
         The groups "algorithm" and "run" as they are; they stay so.
+    changes : sequence of (str, value)
+        Path of a setting and its new value.
+    refining : RefinerSet
+        Its groups are looked at too; they stay as they are.
+    scan : Scan
+        What was measured.
 
     Raises
     ------

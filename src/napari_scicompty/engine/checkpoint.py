@@ -40,8 +40,11 @@ class Live:
     """
 
     estimate: Estimate
+    """Object, probe and positions."""
     measured: Measured
+    """Amplitudes of the patterns."""
     refining: RefinerSet
+    """What is refined beside object and probe."""
     state: AlgorithmState
 
     @classmethod
@@ -59,8 +62,25 @@ class Live:
 
         Parameters
         ----------
+        scan : Scan
+            What was measured.
+        algorithm : Algorithm
+            The rule and its settings.
+        start : Snapshot
+            Where the run begins.
+        refiners : sequence of Refiner
+            One a quantity.
+        measured : Measured
+            Amplitudes of the patterns.
         included : (n,)
             Patterns that take part.
+        device : torch.device
+            Where the run computes.
+
+        Returns
+        -------
+        Live
+            On the device.
         """
         refining = RefinerSet(refiners, scan.geometry, device)
         refining.take_up(start.state.get("refine", {}))
@@ -78,7 +98,15 @@ class Live:
         return live
 
     def restore(self, good: Snapshot, algorithm: Algorithm) -> None:
-        """Go back to a snapshot of this run."""
+        """Go back to a snapshot of this run.
+
+        Parameters
+        ----------
+        good : Snapshot
+            Of this run.
+        algorithm : Algorithm
+            The one that goes on.
+        """
         self.estimate.restore(good)
         self.state = remembered(good, algorithm, self.estimate.object.device)
         self.take_up_extra(good)
@@ -100,7 +128,17 @@ class Live:
     def described(
         self, start: Snapshot, algorithm: Algorithm, settings: RunSettings
     ) -> dict[str, Any]:
-        """Return the settings of a snapshot: what is needed to set up the same run."""
+        """Return the settings of a snapshot: what is needed to set up the same run.
+
+        Parameters
+        ----------
+        start : Snapshot
+            Where the run begins.
+        algorithm : Algorithm
+            The rule and its settings.
+        settings : RunSettings
+            Epochs, batch, device, seed and the like.
+        """
         run = settings.model_dump(mode="json") | {"modes": len(start.probe)}
         own = {"algorithm": algorithm.described, "run": run}
         return {**start.settings, **self.refining.described, **own}
@@ -120,7 +158,13 @@ class Live:
         }
 
     def take_up_extra(self, start: Snapshot) -> None:
-        """Go on with the arrays that the run of a snapshot had in its model."""
+        """Go on with the arrays that the run of a snapshot had in its model.
+
+        Parameters
+        ----------
+        start : Snapshot
+            Where the run begins.
+        """
         device = self.estimate.object.device
         kept = {
             name: torch.tensor(start.state[name], device=device)
@@ -136,7 +180,22 @@ class Live:
 def remembered(
     start: Snapshot, algorithm: Algorithm, device: torch.device
 ) -> AlgorithmState:
-    """Take up what the algorithm of a snapshot kept, if it is of the same kind."""
+    """Take up what the algorithm of a snapshot kept, if it is of the same kind.
+
+    Parameters
+    ----------
+    start : Snapshot
+        Where the run begins.
+    algorithm : Algorithm
+        The rule and its settings.
+    device : torch.device
+        Where the tensors lie.
+
+    Returns
+    -------
+    AlgorithmState
+        A fresh one where the snapshot is of another algorithm.
+    """
     then = start.settings.get("algorithm", {}).get("name")
     same = then == algorithm.described["name"]
     kept = start.state.get("algorithm", {}) if same else {}
@@ -150,7 +209,26 @@ def record_of(
     settings: RunSettings,
     refiners: Mapping[str, Refiner],
 ) -> RunRecord:
-    """Write down how a run begins, so that it can be repeated."""
+    """Write down how a run begins, so that it can be repeated.
+
+    Parameters
+    ----------
+    start : Snapshot
+        Where the run begins.
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        The rule and its settings.
+    settings : RunSettings
+        Epochs, batch, device, seed and the like.
+    refiners : mapping
+        Quantity to its refiner.
+
+    Returns
+    -------
+    RunRecord
+        What the history keeps of the run.
+    """
     return RunRecord(
         epoch=start.epoch,
         batch=start.batch,
@@ -165,5 +243,11 @@ def record_of(
 
 
 def copied(tensor: Tensor) -> NDArray[Any]:
-    """Return a read-only numpy copy that no later step can change."""
+    """Return a read-only numpy copy that no later step can change.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        On any device.
+    """
     return frozen(tensor.detach().to("cpu", copy=True).numpy())

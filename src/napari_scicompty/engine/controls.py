@@ -46,6 +46,13 @@ class Controls:
 
         ``("algorithm", EPIE())`` goes on with another algorithm.
 
+        Parameters
+        ----------
+        path : str
+            Group and name with a dot between, or a group alone.
+        value : any
+            The new value.
+
         Raises
         ------
         InputError
@@ -90,7 +97,13 @@ class Controls:
         return self._stopped
 
     def wait_while_paused(self) -> float:
-        """Block until the run may go on; return the seconds that took."""
+        """Block until the run may go on; return the seconds that took.
+
+        Returns
+        -------
+        float
+            Seconds.
+        """
         began = time.perf_counter()
         self._running.wait()
         return time.perf_counter() - began
@@ -99,6 +112,11 @@ class Controls:
         """Let a run validate changes as they are made (those made earlier at once).
 
         Only a weak reference is kept: knobs that a script holds keep no run alive.
+
+        Parameters
+        ----------
+        check : bound method
+            Takes the changes that wait, and raises InputError if they do not hold.
         """
         with self._lock:
             check(self._pending)
@@ -109,6 +127,11 @@ class Controls:
 
         Nothing can be set before `act` has returned: a change is always checked against
         settings that hold.
+
+        Parameters
+        ----------
+        act : callable
+            Takes the changes, (path, value) each.
 
         Returns
         -------
@@ -123,7 +146,13 @@ class Controls:
         return True
 
     def exclusively(self) -> AbstractContextManager[object]:
-        """Let nobody set anything for a while: the settings change from within."""
+        """Let nobody set anything for a while: the settings change from within.
+
+        Returns
+        -------
+        context manager
+            Holds the lock.
+        """
         return self._lock
 
 
@@ -131,6 +160,13 @@ def changed(
     groups: Mapping[str, Settings], changes: Sequence[PathValue]
 ) -> dict[str, Settings]:
     """Return the groups of settings after `changes`; the given ones stay as they are.
+
+    Parameters
+    ----------
+    groups : mapping
+        Group name to its settings.
+    changes : sequence of (str, value)
+        Path of a setting and its new value.
 
     Raises
     ------
@@ -163,7 +199,15 @@ def changed(
 
 
 def value_of(groups: Mapping[str, Settings], path: str) -> Any:
-    """Return what a path names: a setting's value, or all of a group as JSON has it."""
+    """Return what a path names: a setting's value, or all of a group as JSON has it.
+
+    Parameters
+    ----------
+    groups : mapping
+        Group name to its settings.
+    path : str
+        Group and name with a dot between, or a group alone.
+    """
     group, _, name = migrated_path(path).partition(".")
     return getattr(groups[group], name) if name else groups[group].described
 
@@ -174,7 +218,24 @@ def recorded(
     epoch: int,
     patterns_visited: int,
 ) -> list[Change]:
-    """Write down changes, each with the value before it."""
+    """Write down changes, each with the value before it.
+
+    Parameters
+    ----------
+    groups : mapping
+        Group name to its settings, before the changes.
+    changes : sequence of (str, value)
+        Path of a setting and its new value.
+    epoch : int
+        Epochs that were completed.
+    patterns_visited : int
+        Patterns of the present epoch that had their turn.
+
+    Returns
+    -------
+    list of Change
+        One a change, in the same order.
+    """
     records, now = [], dict(groups)
     for change in changes:
         path, previous = change[0], value_of(now, change[0])

@@ -80,6 +80,7 @@ class GraphedSteps:
         Parameters
         ----------
         order : sequence of int
+            Numbers of the patterns to come.
         key : hashable
             All that a step has from the host; where it is another one than before,
             steps are recorded anew.
@@ -94,6 +95,8 @@ class GraphedSteps:
 
         Parameters
         ----------
+        size : int
+            Patterns of the step.
         act : callable
             Does it with their numbers (size,) on the device; nothing in it may wait
             for the device.
@@ -123,5 +126,13 @@ class GraphedSteps:
 
 
 def recording(count: int, device: torch.device) -> GraphedSteps | None:
-    """Return recorded steps for `count` patterns; None where nothing records."""
+    """Return recorded steps for `count` patterns; None where nothing records.
+
+    Parameters
+    ----------
+    count : int
+        Patterns of the run.
+    device : torch.device
+        Where the run computes.
+    """
     return GraphedSteps(count, device) if device.type in RECORDERS else None

@@ -42,8 +42,17 @@ class Divergence:
 
         Parameters
         ----------
+        epoch : int
+            Number of the epoch, from 0.
+        error : float
+            Normalised error of it.
         largest : float
             Of |O|.
+
+        Returns
+        -------
+        str
+            Empty where all is well; then the smallest error is noted.
         """
         sane = math.isfinite(error) and error <= LARGEST_RISE * self.best
         if sane and largest <= LARGEST_TRANSMISSION:
@@ -56,7 +65,15 @@ class Divergence:
 
 
 def given_up(why: str, good: Snapshot) -> DivergedError:
-    """Return the error that ends a run which gentler settings did not help."""
+    """Return the error that ends a run which gentler settings did not help.
+
+    Parameters
+    ----------
+    why : str
+        What the last epoch showed.
+    good : Snapshot
+        The last good state.
+    """
     return DivergedError(
         f"{why}; the last good state, epoch {good.epoch}, is kept: check the geometry, "
         "the start of the probe and the mask, or take smaller steps",
@@ -69,6 +86,7 @@ class EarlyEnd:
     """A run ends because noise is fitted from here on."""
 
     note: str
+    """Why, for the history."""
     best: Snapshot | None
     """What to go back to; None where it is not at hand."""
 
@@ -87,7 +105,15 @@ class HoldoutStop:
         self._best: Snapshot | None = start
 
     def take_up(self, start: Snapshot, held_out: HeldOut | None) -> None:
-        """Go on with what a run that was cut knows of its held-out pixels."""
+        """Go on with what a run that was cut knows of its held-out pixels.
+
+        Parameters
+        ----------
+        start : Snapshot
+            Where the run begins.
+        held_out : HeldOut, optional
+            Held-out pixels of this run; their errors are set.
+        """
         known, runs = start.state.get("held_out"), start.history.runs
         if held_out is None or known is None or not runs or runs[-1].finished:
             return
@@ -104,12 +130,19 @@ class HoldoutStop:
 
         Parameters
         ----------
+        error : float
+            Normalised error of the held-out pixels.
         good : Snapshot
             The present state.
         patience : int
             Epochs without a fall after which the run ends; 0: it never does.
         over : bool
             Whether this was the last epoch.
+
+        Returns
+        -------
+        EarlyEnd or None
+            Why the run ends, and with which state; None where it goes on.
         """
         if error < self._error:
             self._error, self._epoch, self._best = error, good.epoch, good
@@ -126,7 +159,13 @@ class HoldoutStop:
         return EarlyEnd(why, self._best)
 
     def arrays(self, held_out: HeldOut | None) -> dict[str, Any]:
-        """Return what a run that is cut needs to go on; nothing without such pixels."""
+        """Return what a run that is cut needs to go on; nothing without such pixels.
+
+        Parameters
+        ----------
+        held_out : HeldOut, optional
+            Held-out pixels of this run.
+        """
         if held_out is None:
             return {}
         squared = frozen(held_out.squared.to("cpu", copy=True).numpy())

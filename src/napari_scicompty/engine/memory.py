@@ -23,8 +23,19 @@ def memory_bytes(
 
     Parameters
     ----------
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        The rule and its settings.
+    modes : int
+        Probe modes.
     batch : int, optional
         Positions per step; the algorithm's own choice when left out.
+
+    Returns
+    -------
+    int
+        Bytes.
 
     Raises
     ------
@@ -42,6 +53,22 @@ def working_bytes(
 
     Object and probe, and the larger of a step and of the pass over all patterns at the
     end; parameters as of `memory_bytes`.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        The rule and its settings.
+    modes : int
+        Probe modes.
+    batch : int, optional
+        Positions per step; the algorithm's own choice when left out.
+
+    Returns
+    -------
+    int
+        Bytes.
     """
     view, canvas = math.prod(scan.frame_shape), math.prod(Canvas.of(scan).shape)
     grid = math.prod(wave_grid(scan.geometry, scan.frame_shape))
@@ -57,5 +84,15 @@ def copies_bytes(scan: Scan) -> int:
 
     The start, the last good state, the one that is looked at and the next, and a canvas
     map.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    int
+        Bytes.
     """
     return (4 * 8 + 4) * math.prod(Canvas.of(scan).shape)

@@ -33,6 +33,7 @@ class ScanOrder:
     count : int
         Patterns.
     seed : int
+        Of the order; the same seed gives the same one.
     """
 
     def __init__(self, count: int, seed: int) -> None:
@@ -49,6 +50,7 @@ class ScanOrder:
         Parameters
         ----------
         epoch : int
+            Number of the epoch, from 0; with the seed it fixes the order.
         grouped : callable, optional
             Gives groups of patterns from a seed; a batch does not reach over their
             ends. Without it every pattern is for itself.
@@ -80,11 +82,29 @@ class ScanOrder:
         ----------
         included : (n,)
             Patterns that take part.
+
+        Returns
+        -------
+        list of int
+            Numbers of patterns, in their order.
         """
         return [j for j in self._order[self.at :] if included[j]]
 
     def take(self, size: int, included: NDArray[np.bool_]) -> list[int]:
-        """Take the next batch: `size` patterns at most, none where all are left out."""
+        """Take the next batch: `size` patterns at most, none where all are left out.
+
+        Parameters
+        ----------
+        size : int
+            Patterns of a batch, at most.
+        included : array (n,) bool
+            Patterns that take part.
+
+        Returns
+        -------
+        list of int
+            Numbers of patterns; a batch never crosses the end of a group.
+        """
         batch: list[int] = []
         order, at, last = self._order, self.at, len(self._order)
         while len(batch) < size and at < last:
@@ -151,6 +171,8 @@ def non_overlapping(
 
     Parameters
     ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
     count : int
         Patterns of the scan.
     size : int
@@ -162,7 +184,13 @@ def non_overlapping(
 
 
 def lit_size(probe: Tensor) -> tuple[int, int]:
-    """Return rows and columns (y, x) that hold 98 % of the light of modes (m, h, w)."""
+    """Return rows and columns (y, x) that hold 98 % of the light of modes (m, h, w).
+
+    Parameters
+    ----------
+    probe : Tensor (m, h, w) complex64
+        Modes.
+    """
     light = intensity(probe).sum(0).cpu().numpy()
     sides = []
     for axis in (1, 0):

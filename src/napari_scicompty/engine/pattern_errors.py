@@ -27,6 +27,7 @@ class PatternErrors:
     power : (n,)
         Counts of each pattern.
     device : torch.device
+        Where its tensors lie.
     """
 
     def __init__(self, power: NDArray[np.float64], device: torch.device) -> None:
@@ -42,7 +43,17 @@ class PatternErrors:
         known: NDArray[np.bool_],
         visited: list[int],
     ) -> None:
-        """Go on from errors (n,), of which some are known, some of this epoch."""
+        """Go on from errors (n,), of which some are known, some of this epoch.
+
+        Parameters
+        ----------
+        squared : array or Tensor (n,)
+            Squared errors, counts.
+        known : array (n,) bool
+            Which of them hold.
+        visited : list of int
+            Patterns that had their turn in this epoch.
+        """
         if isinstance(squared, np.ndarray):
             squared = torch.from_numpy(squared.copy())
         self.squared.copy_(squared)
@@ -50,7 +61,15 @@ class PatternErrors:
         self._visited[visited] = True
 
     def take_up_from(self, start: Snapshot, visited: list[int]) -> None:
-        """Go on from the errors of a snapshot."""
+        """Go on from the errors of a snapshot.
+
+        Parameters
+        ----------
+        start : Snapshot
+            Where the run begins.
+        visited : list of int
+            Patterns that had their turn in this epoch.
+        """
         known = np.isfinite(start.pattern_error)
         shown = np.nan_to_num(start.pattern_error) * self._power
         self.take_up(start.state.get("squared_errors", shown), known, visited)
@@ -67,7 +86,15 @@ class PatternErrors:
         self._visited = np.zeros(len(self._power), bool)
 
     def visit(self, where: int | list[int], errors: Tensor | None = None) -> None:
-        """Take note of patterns that were visited, and of errors known on the host."""
+        """Take note of patterns that were visited, and of errors known on the host.
+
+        Parameters
+        ----------
+        where : int or list of int
+            Numbers of the patterns.
+        errors : Tensor (B,), optional
+            Their squared errors, counts; left out where the device noted them.
+        """
         if errors is not None:
             self.squared[where] = errors
         self._visited[where] = True
@@ -85,17 +112,54 @@ class PatternErrors:
     def error(
         self, included: NDArray[np.bool_], squared: Tensor | None = None
     ) -> float:
-        """Normalised error of the patterns that take part."""
+        """Normalised error of the patterns that take part.
+
+        Parameters
+        ----------
+        included : array (n,) bool
+            Patterns that take part.
+        squared : Tensor (n,), optional
+            Squared errors; those noted so far when left out.
+
+        Returns
+        -------
+        float
+            Sum of the squared errors over the sum of the counts.
+        """
         squared = self.squared if squared is None else squared
         counts = squared.cpu().numpy()[included].sum(dtype=float)
         return float(counts / self._power[included].sum())
 
     def known(self, included: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Patterns (n,) whose error is of this epoch or the one before."""
+        """Patterns (n,) whose error is of this epoch or the one before.
+
+        Parameters
+        ----------
+        included : array (n,) bool
+            Patterns that take part.
+
+        Returns
+        -------
+        array (n,) bool
+            Never true for patterns that are left out.
+        """
         return (self._visited | self._visited_before) & included
 
     def shares(self, squared: Tensor, known: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Normalised error of each pattern (n,); NaN where it is not known."""
+        """Normalised error of each pattern (n,); NaN where it is not known.
+
+        Parameters
+        ----------
+        squared : Tensor (n,)
+            Squared errors, counts.
+        known : array (n,) bool
+            Where they hold.
+
+        Returns
+        -------
+        array (n,) float32
+            Squared error over counts.
+        """
         shares = squared.cpu().numpy() / np.maximum(self._power, 1e-30)
         return np.where(known, shares, np.nan).astype(np.float32)
 
@@ -103,7 +167,17 @@ class PatternErrors:
 def full_pass(
     estimate: Estimate, measured: Measured, included: NDArray[np.bool_]
 ) -> Tensor:
-    """Return the squared error of each pattern (n,) of one and the same estimate."""
+    """Return the squared error of each pattern (n,) of one and the same estimate.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    measured : Measured
+        Amplitudes of the patterns.
+    included : array (n,) bool
+        Patterns that take part.
+    """
     device = estimate.object.device
     squared = torch.zeros(len(included), device=device)
     size = max(1, AT_ONCE // estimate.probe_kept.pixels)

@@ -42,6 +42,7 @@ class Plan:
     """How the patterns of a run are kept, and what the run needs on its device."""
 
     keeping: Keeping
+    """Where the patterns lie, and in how many bits."""
     needed: int
     """Bytes on the device."""
     source: str = ""
@@ -75,10 +76,19 @@ def plan(
 
     Parameters
     ----------
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        The rule and its settings.
     settings : RunSettings
         Its device, batch and limit of memory.
     modes : int
         Probe modes.
+
+    Returns
+    -------
+    Plan
+        The first that fits; where none does, the one that needs least.
 
     Raises
     ------
@@ -94,7 +104,21 @@ def plan(
 def smaller(
     before: Plan, scan: Scan, algorithm: Algorithm, settings: RunSettings, modes: int
 ) -> Plan | None:
-    """Return the next plan that needs less on the device; None when there is none."""
+    """Return the next plan that needs less on the device; None when there is none.
+
+    Parameters
+    ----------
+    before : Plan
+        The one that did not fit.
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        The rule and its settings.
+    settings : RunSettings
+        Epochs, batch, device, seed and the like.
+    modes : int
+        Probe modes.
+    """
     device = pick_device(settings.device)
     plans = _plans(scan, algorithm, settings, modes, device)
     ways = (after for way, after in pairwise(plans) if way.keeping == before.keeping)
@@ -132,6 +156,28 @@ def less_memory(
 ) -> LessMemory:
     """Decide how a run that did not fit goes on.
 
+    Parameters
+    ----------
+    before : Plan
+        The one that did not fit.
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        The rule and its settings.
+    settings : RunSettings
+        Epochs, batch, device, seed and the like.
+    modes : int
+        Probe modes.
+    batch : int
+        Patterns per step now.
+    epoch : int
+        Epochs that were completed.
+
+    Returns
+    -------
+    LessMemory
+        The next plan, or half of the batch.
+
     Raises
     ------
     EngineError
@@ -158,8 +204,25 @@ def keep(
 
     Parameters
     ----------
+    planned : Plan
+        To be tried first.
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        The rule and its settings.
+    settings : RunSettings
+        Epochs, batch, device, seed and the like.
+    modes : int
+        Probe modes.
     included : (n,)
         Patterns that take part.
+
+    Returns
+    -------
+    Plan
+        The one that fitted.
+    Measured
+        The amplitudes, kept that way.
 
     Raises
     ------
@@ -189,7 +252,23 @@ def keep(
 
 
 def size(count: float) -> str:
-    """Write 1.5e9 bytes as 1.4 GiB."""
+    """Write 1.5e9 bytes as 1.4 GiB.
+
+    Parameters
+    ----------
+    count : float
+        Bytes.
+
+    Returns
+    -------
+    str
+        MiB below one GiB, else GiB.
+
+    Examples
+    --------
+    >>> size(1.5e9)
+    '1.4 GiB'
+    """
     if count < 2**30:
         return f"{max(1, round(count / 2**20))} MiB"
     return f"{count / 2**30:.1f} GiB"

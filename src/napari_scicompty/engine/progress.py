@@ -26,6 +26,7 @@ class Progress:
     elapsed_s: float
     """Seconds of computing of this run, pauses left out."""
     history: History
+    """So far."""
 
     @property
     def epochs_done(self) -> float:

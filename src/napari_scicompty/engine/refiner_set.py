@@ -28,8 +28,17 @@ def too_few_epochs(
 
     Parameters
     ----------
+    refiners : sequence of Refiner
+        One a quantity.
     state : mapping
         What the refiners remember of an earlier run, by quantity.
+    epochs : int
+        Epochs of the run.
+
+    Returns
+    -------
+    list of str
+        One sentence a refiner; empty where all of them act.
     """
     waiting = {r.quantity: r.waits(state.get(r.quantity, {})) for r in refiners}
     return [
@@ -43,6 +52,15 @@ def too_few_epochs(
 
 class RefinerSet:
     """Refiners, one a quantity, with what they remember.
+
+    Parameters
+    ----------
+    refiners : sequence of Refiner
+        One a quantity.
+    geometry : Geometry
+        Of the scan: it decides what can be refined.
+    device : torch.device
+        Where their tensors lie.
 
     Attributes
     ----------
@@ -64,7 +82,18 @@ class RefinerSet:
         self.choose({refiner.quantity: refiner for refiner in refiners})
 
     def choose(self, refiners: Mapping[str, Refiner]) -> None:
-        """Go on with these settings."""
+        """Go on with these settings.
+
+        Parameters
+        ----------
+        refiners : mapping
+            Quantity to its refiner.
+
+        Raises
+        ------
+        InputError
+            As for `check`.
+        """
         self.check(refiners)
         self.refiners = dict(refiners)
 
@@ -75,8 +104,16 @@ class RefinerSet:
 
         Parameters
         ----------
+        refiners : mapping
+            Quantity to its refiner.
         by_algorithm : collection of str
             Quantities that the algorithm refines by itself.
+
+        Raises
+        ------
+        InputError
+            A quantity that no pattern tells in this geometry, or that the algorithm
+            refines already.
         """
         for quantity, refiner in refiners.items():
             if not refiner.enabled:
@@ -100,7 +137,24 @@ class RefinerSet:
         measured: Measured,
         batch: Sequence[int],
     ) -> Tensor:
-        """Do the algorithm's step while the refiners watch; return what it returns."""
+        """Do the algorithm's step while the refiners watch; return what it returns.
+
+        Parameters
+        ----------
+        step : callable
+            Does the step, and returns the squared errors (B,).
+        estimate : Estimate
+            Object, probe and positions as they are now.
+        measured : Measured
+            Amplitudes of the patterns.
+        batch : sequence of int, length B
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B,)
+            Squared errors.
+        """
         if not self.refiners:
             return step()
         now = (estimate, measured, batch)
@@ -128,8 +182,19 @@ class RefinerSet:
 
         Parameters
         ----------
+        estimate : Estimate
+            Object, probe and positions as they are now.
+        measured : Measured
+            Amplitudes of the patterns.
         errors : Tensor (n,)
             Squared error of each pattern; zero where it took no part.
+        epoch : int
+            Epochs that were completed.
+
+        Returns
+        -------
+        list of Refined
+            One for each refiner that is active.
         """
         done = []
         for refiner, state in self._active():
@@ -149,7 +214,13 @@ class RefinerSet:
         return copied_state(self._state, torch.device("cpu"))
 
     def take_up(self, state: dict[str, Any]) -> None:
-        """Go on from what an earlier `state` remembered."""
+        """Go on from what an earlier `state` remembered.
+
+        Parameters
+        ----------
+        state : dict
+            By quantity; copied.
+        """
         self._state = copied_state(state, self._device)
 
     @property

@@ -143,6 +143,11 @@ class Run:
 
         While paused it waits; with `seconds` it returns instead.
 
+        Parameters
+        ----------
+        seconds : float, optional
+            Time after which to return; an epoch when left out.
+
         Raises
         ------
         DivergedError
@@ -346,6 +351,13 @@ class Run:
         ----------
         only : (n,), optional
             Patterns that are looked at; those that take part when left out.
+
+        Returns
+        -------
+        float
+            Normalised error.
+        Tensor (n,)
+            Squared error of each pattern, counts; zero where it was not looked at.
         """
         which = self._included if only is None else only & self._included
         with torch.no_grad(), cpu_threads(self._threads):
@@ -353,7 +365,13 @@ class Run:
         return self._errors.error(which, squared), squared
 
     def note(self, finding: Finding | None) -> None:
-        """Keep in the history what was found to be odd, once."""
+        """Keep in the history what was found to be odd, once.
+
+        Parameters
+        ----------
+        finding : Finding, optional
+            Nothing happens without one.
+        """
         if finding is not None and finding.as_note not in self.history.notes:
             self.history = self.history.add(notes=[finding.as_note])
             self._log.info(finding, self.epoch)
@@ -370,6 +388,17 @@ class Run:
         """Copy the present state; with `exact`, its error by a full pass.
 
         Works at any moment between two batches, in mid-epoch too.
+
+        Parameters
+        ----------
+        exact : bool
+            Whether all patterns are compared with one and the same estimate, which
+            takes a pass over them; else errors are those met on the way.
+
+        Returns
+        -------
+        Snapshot
+            Its arrays are copies.
         """
         error, squared = self._error, self._errors.squared
         known = self._errors.known(self._included)

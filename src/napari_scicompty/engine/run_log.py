@@ -36,7 +36,19 @@ class RunLog:
     def begins(
         self, run: Run, batch: int, included: NDArray[np.bool_], error: float
     ) -> None:
-        """Say with what a run begins."""
+        """Say with what a run begins.
+
+        Parameters
+        ----------
+        run : Run
+            The run.
+        batch : int
+            Patterns per step.
+        included : array (n,) bool
+            Patterns that take part.
+        error : float
+            Normalised error at the start.
+        """
         log.log(
             self._level,
             "run begins at epoch %d: %r on %s, to epoch %d, batch %d, %d mode(s), "
@@ -50,37 +62,91 @@ class RunLog:
             log.log(self._level, "the run refines %s: %r", *told)
 
     def epoch(self, epoch: int, error: float) -> None:
-        """Say that an epoch has ended."""
+        """Say that an epoch has ended.
+
+        Parameters
+        ----------
+        epoch : int
+            Epochs that were completed.
+        error : float
+            Normalised error.
+        """
         log.log(self._level, "epoch %d: error %.6g", epoch, error, extra=OFTEN)
 
     def ends(self, run: Run, error: float) -> None:
-        """Say that a run has ended, and how."""
+        """Say that a run has ended, and how.
+
+        Parameters
+        ----------
+        run : Run
+            The run.
+        error : float
+            Normalised error.
+        """
         how = "stopped" if run.controls.stopped else "ends"
         told = (how, run.epoch, error, run.elapsed_s)
         log.log(self._level, "run %s at epoch %d, error %.6g, %.1f s", *told)
 
     def changes(self, records: Sequence[Change]) -> None:
-        """Say what was changed under way."""
+        """Say what was changed under way.
+
+        Parameters
+        ----------
+        records : sequence of Change
+            What the history keeps of them.
+        """
         for change in records:
             told = (change.epoch, change.batch, change.path)
             values = (change.value, change.previous)
             log.info("epoch %d, pattern %d: %s = %r, before %r", *told, *values)
 
     def goes_back(self, why: str, epoch: int, algorithm: object) -> None:
-        """Say that a run goes back, and with what it goes on."""
+        """Say that a run goes back, and with what it goes on.
+
+        Parameters
+        ----------
+        why : str
+            The reason.
+        epoch : int
+            Where it goes on.
+        algorithm : object
+            With gentler settings.
+        """
         told = (why, epoch, algorithm)
         log.log(self._loud, "%s: back to epoch %d, on with %r", *told)
 
     def gives_up(self, why: str, epoch: int) -> None:
-        """Say that a run ends because it diverged."""
+        """Say that a run ends because it diverged.
+
+        Parameters
+        ----------
+        why : str
+            The reason.
+        epoch : int
+            The last good one.
+        """
         log.log(self._loud, "%s; the run ends with epoch %d", why, epoch)
 
     def info(self, what: object, epoch: int) -> None:
-        """Say what was found in an epoch."""
+        """Say what was found in an epoch.
+
+        Parameters
+        ----------
+        what : object
+            Written as text.
+        epoch : int
+            Epochs that were completed.
+        """
         log.log(self._level, "epoch %d: %s", epoch, what)
 
     def warning(self, what: object) -> None:
-        """Say what has to be known; the text alone, which holds no frames."""
+        """Say what has to be known; the text alone, which holds no frames.
+
+        Parameters
+        ----------
+        what : object
+            Written as text.
+        """
         log.warning("%s", str(what))
 
 
@@ -89,6 +155,10 @@ def as_engine_error(error: Exception, epoch: int, algorithm: object) -> Exceptio
 
     Parameters
     ----------
+    error : exception
+        What was raised.
+    epoch : int
+        Epochs that were completed.
     algorithm : object
         What was at work; an algorithm or a refiner may raise anything.
     """

@@ -107,12 +107,31 @@ class RunSettings(Settings):
     )
 
     def updates_probe(self, epoch: int) -> bool:
-        """Whether the probe is updated after so many completed epochs."""
+        """Whether the probe is updated after so many completed epochs.
+
+        Parameters
+        ----------
+        epoch : int
+            Epochs that were completed.
+        """
         return not self.freeze_probe and epoch >= self.hold_probe
 
 
 def included(scan: Scan, settings: RunSettings) -> NDArray[np.bool_]:
-    """Return which patterns take part, shape (n,)."""
+    """Return which patterns take part, shape (n,).
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    settings : RunSettings
+        Its `excluded` is added to that of the scan.
+
+    Raises
+    ------
+    InputError
+        A number without a pattern, or none that is left.
+    """
     taking_part = np.ones(len(scan), bool)
     taking_part[list(scan.excluded)] = False
     wrong = [j for j in settings.excluded if not 0 <= j < len(scan)]

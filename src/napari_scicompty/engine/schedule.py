@@ -48,6 +48,8 @@ class Schedule:
 
         Parameters
         ----------
+        epoch : int
+            Its number, from 0; with the seed it fixes the order.
         batch : int
             Patterns of a step, at most.
         settings : RunSettings
@@ -71,6 +73,12 @@ class Schedule:
 
         Parameters
         ----------
+        algorithm : Algorithm
+            The rule and its settings.
+        context : StepContext
+            What holds for every step of the epoch.
+        batch : int
+            Patterns of a step, at most.
         included : (n,)
             Patterns that take part.
 
@@ -110,6 +118,10 @@ class Schedule:
         ----------
         size : int
             Patterns at most.
+        included : array (n,) bool
+            Patterns that take part.
+        errors : PatternErrors
+            Take note of the squared errors.
         """
         batch, live = self.order.take(size, included), self._live
         if not batch:

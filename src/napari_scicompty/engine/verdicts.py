@@ -45,9 +45,12 @@ def verdicts(
 
     Parameters
     ----------
+    history : History
+        With the epoch that has ended.
     patterns : callable
         Returns the squared error of each pattern (n,); called only where it is needed.
     scan : Scan
+        Its counts tell the noise.
     taking_part : (n,)
         Patterns that count.
     """
@@ -74,6 +77,11 @@ def worse_patterns(
         Counts of each pattern.
     taking_part : (n,)
         Patterns that count.
+
+    Returns
+    -------
+    Finding or None
+        None where none stand out, or more than a few do.
     """
     numbers = np.flatnonzero(taking_part & (squared > 0))
     if len(numbers) < 8:
@@ -97,7 +105,20 @@ def worse_patterns(
 
 
 def not_fallen(history: History, scan: Scan) -> Finding | None:
-    """Ask whether the error falls as it does where all is right."""
+    """Ask whether the error falls as it does where all is right.
+
+    Parameters
+    ----------
+    history : History
+        With the epoch that has ended.
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        None where it falls, or has come down to the counting noise.
+    """
     errors = dict(zip(history.epochs, history.errors, strict=True))
     epoch = history.epochs[-1]
     now = errors[epoch]
@@ -123,6 +144,18 @@ def noise_error(scan: Scan) -> float:
     """Error that counting noise alone makes, where patterns are counts; else 0.
 
     The amplitude of n counts has a variance of 1/4, and of less than n.
+
+    It is ``sum min(I, 1/4) / sum I`` over the pixels of the mean pattern I.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    float
+        Normalised error.
     """
     if scan.patterns.dtype.kind not in "ui":
         return 0.0

@@ -97,6 +97,18 @@ def draw_figure(snapshot: Snapshot, options: FigureOptions) -> Figure:
 
     The object is cropped to the lit region; what was not lit stays white. Limits of the
     magnitude are the 0.5 and 99.5 percentiles over the lit region.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+    options : FigureOptions
+        Panels, size, colours and text.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be saved or shown.
     """
     with mpl.rc_context(
         {"font.size": options.font_size_pt, "axes.titlesize": "medium"}

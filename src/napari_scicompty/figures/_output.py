@@ -54,6 +54,12 @@ def write_figure(
 
     Parameters
     ----------
+    path : path
+        Where to write; the suffix tells the format.
+    draw : callable
+        Returns the figure.
+    dpi : int
+        Pixels per inch, where the format has pixels.
     **door
         As in `files.replacing`.
 

@@ -76,6 +76,18 @@ def draw_ring_correlation(
     """Draw the curve, both thresholds, and where it crosses them.
 
     The half period stands on the upper axis; what is drawn ends at the pixel.
+
+    Parameters
+    ----------
+    frc : FourierRingCorrelation
+        What to draw.
+    options : FigureOptions
+        Width and size of the text count.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be saved or shown.
     """
     with mpl.rc_context({"font.size": options.font_size_pt}):
         width = options.width_mm * _MM
@@ -104,7 +116,19 @@ def draw_ring_correlation(
 
 
 def ring_unit(pixel_m: float) -> tuple[float, str, str]:
-    """Length of a unit for half periods, its symbol, and that of a thousand of it."""
+    """Length of a unit for half periods, its symbol, and that of a thousand of it.
+
+    Parameters
+    ----------
+    pixel_m : float
+        Object pixel in metres.
+
+    Returns
+    -------
+    (float, str, str)
+        Metres of the unit, its symbol, and the symbol of the larger unit, whose
+        inverse counts the frequencies.
+    """
     unit = fitting(pixel_m, ("um", "nm", "pm"), least=1)
     thousand = SHOWN[SHOWN.index(unit.name) - 1]
     return size(unit.name), unit.symbol, UNITS[thousand].symbol
@@ -155,6 +179,10 @@ def save_ring_table(
 
     Parameters
     ----------
+    path : path
+        Where to write.
+    frc : FourierRingCorrelation
+        Frequencies in cycles per metre.
     **door
         As in `files.replacing`: ``overwrite=True``.
 

@@ -24,6 +24,11 @@ def check_heaps(path: Path) -> None:
     The library goes from one to the next by their sizes, and a size of zero, or one
     that wraps around, leads it nowhere.
 
+    Parameters
+    ----------
+    path : Path
+        An HDF5 file.
+
     Raises
     ------
     InputError

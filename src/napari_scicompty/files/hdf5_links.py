@@ -26,7 +26,27 @@ _BUSY = (errno.EAGAIN, errno.EACCES)
 
 
 def open_file(path: Path, **options: Any) -> tuple[h5py.File, bool]:
-    """Open a file, without a lock where its disk has none; and say whether so."""
+    """Open a file for reading, without a lock where its disk has none.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its heaps are checked first.
+    **options
+        As of `h5py.File`.
+
+    Returns
+    -------
+    h5py.File
+        The open file.
+    bool
+        Whether it is read without a lock.
+
+    Raises
+    ------
+    InputError
+        A file that a program writes to, or one with a damaged heap.
+    """
     check_heaps(path)
     try:
         return h5py.File(path, "r", locking="best-effort", **options), False
@@ -46,6 +66,16 @@ def linked_files(path: Path) -> list[str]:
 
     Through external links, virtual and external datasets, and on from there. Empty for
     what is no HDF5 file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of str
+        Absolute paths; the file itself is not among them.
     """
     found: dict[Path, None] = {}
     queue = [path]
@@ -97,7 +127,15 @@ def _sources(plan: Any) -> Iterator[str]:
 
 
 def blocks(plan: Any, number: int) -> Iterator[tuple[str, str]]:
-    """Names of file and dataset of a source; of each block where they are numbered."""
+    """Yield the names of file and dataset of a source of a virtual dataset.
+
+    Parameters
+    ----------
+    plan : h5py.h5p.PropDCID
+        Of the virtual dataset.
+    number : int
+        Of the source; where its names are numbered, each block is given.
+    """
     names = (plan.get_virtual_filename(number), plan.get_virtual_dsetname(number))
     is_numbered = any("%b" in name for name in names)
     for block in range(MOST_SOURCES if is_numbered else 1):
@@ -108,7 +146,15 @@ def blocks(plan: Any, number: int) -> Iterator[tuple[str, str]]:
 
 
 def located(name: str, beside: Path) -> Path | None:
-    """Find the file that HDF5 would take for a name in the file `beside`."""
+    """Return the file that HDF5 would take for a name; None where there is none.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in the file.
+    beside : Path
+        The file in which it stands.
+    """
     folder = beside.resolve().parent
     for place in (folder / name, Path(name), folder / Path(name).name):
         if place.exists():

@@ -39,8 +39,11 @@ class Missing(NamedTuple):
     """A part of a virtual dataset whose source is not there: first and last index."""
 
     first: tuple[int, ...]
+    """Index of its first element, along each axis."""
     last: tuple[int, ...]
+    """Index of its last element."""
     source: str
+    """File and dataset that are not there."""
 
 
 class Tree:
@@ -89,6 +92,16 @@ class Tree:
     def get(self, name: str) -> Item | None:
         """Look a group or dataset up, in the files that are linked to as well.
 
+        Parameters
+        ----------
+        name : str
+            Path in the file.
+
+        Returns
+        -------
+        group, dataset or None
+            None where nothing has this name.
+
         Raises
         ------
         InputError
@@ -101,13 +114,25 @@ class Tree:
         return found
 
     def check(self, data: h5py.Dataset) -> None:
-        """Look at a dataset before it is read; raises InputError as `get`."""
+        """Look at a dataset before it is read; raises InputError as `get`.
+
+        Parameters
+        ----------
+        data : h5py.Dataset
+            Of this file, or of one it links to.
+        """
         self._visited = 0
         self._missing[data.file.filename, data.name] = self._inspect(data, ())
         check_chunks(data, self.path)
 
     def missing(self, data: h5py.Dataset) -> list[Missing]:
-        """Return the parts of a dataset that HDF5 fills in."""
+        """Return the parts of a dataset that HDF5 fills in.
+
+        Parameters
+        ----------
+        data : h5py.Dataset
+            One that was checked.
+        """
         return self._missing.get((data.file.filename, data.name), [])
 
     @property
@@ -291,6 +316,20 @@ class Tree:
 def opened(path: Path, kind: str, allow_external: bool = False) -> Iterator[Tree]:
     """Open a file for reading; whatever goes wrong with it becomes one sentence.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What the file is meant to be, in words, for the sentence of an error.
+    allow_external : bool
+        Whether raw data may lie in files outside the file's own folder.
+
+    Yields
+    ------
+    Tree
+        The open file; closed at the end of the block.
+
     Raises
     ------
     InputError
@@ -311,7 +350,18 @@ def opened(path: Path, kind: str, allow_external: bool = False) -> Iterator[Tree
 
 
 def handle_of_its_own(data: h5py.Dataset) -> h5py.Dataset:
-    """Open a dataset that was checked once more, to outlive the file's first handle."""
+    """Open a dataset that was checked once more, to outlive the file's first handle.
+
+    Parameters
+    ----------
+    data : h5py.Dataset
+        One that was checked.
+
+    Returns
+    -------
+    h5py.Dataset
+        Of a second handle, with a larger cache of chunks.
+    """
     file, _ = open_file(Path(data.file.filename), rdcc_nbytes=64 * 2**20)
     return file[data.name]
 

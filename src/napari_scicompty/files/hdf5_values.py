@@ -30,8 +30,17 @@ def read_small(
 
     Parameters
     ----------
+    data : h5py.Dataset
+        One that was checked.
     kinds : str
         Kinds of dtype that it may have; ``"O"`` and ``"S"`` are texts.
+    most_bytes : int
+        Bytes that it may have.
+
+    Returns
+    -------
+    array
+        Of the shape of the dataset; texts as str.
 
     Raises
     ------
@@ -52,7 +61,18 @@ def read_small(
 
 
 def check_bomb(data: h5py.Dataset) -> None:
-    """Refuse a dataset that declares far more than its file can hold."""
+    """Refuse a dataset that declares far more than its file can hold.
+
+    Parameters
+    ----------
+    data : h5py.Dataset
+        Virtual and external ones are let through.
+
+    Raises
+    ------
+    InputError
+        With both sizes.
+    """
     stored = data.id.get_storage_size()
     if data.is_virtual or data.external:
         return
@@ -64,7 +84,20 @@ def check_bomb(data: h5py.Dataset) -> None:
 
 
 def check_chunks(data: h5py.Dataset, path: Path) -> None:
-    """Refuse chunks that do not fit memory: one is decompressed as a whole."""
+    """Refuse chunks that do not fit memory: one is decompressed as a whole.
+
+    Parameters
+    ----------
+    data : h5py.Dataset
+        Its chunks are looked at, nothing is read.
+    path : Path
+        The file, for the sentence of the error.
+
+    Raises
+    ------
+    InputError
+        With the size of a chunk.
+    """
     chunk = math.prod(data.chunks or (0,)) * data.dtype.itemsize
     if chunk > _LARGEST_CHUNK or (chunk > MOST_BYTES and chunk > room_for_a_stack()):
         raise InputError(

@@ -54,8 +54,15 @@ def new_hdf5(path: str | os.PathLike[str], **door: Any) -> Iterator[h5py.File]:
 
     Parameters
     ----------
+    path : path
+        Where to write.
     **door
         As in `files.replacing`.
+
+    Yields
+    ------
+    h5py.File
+        Open for writing.
 
     Raises
     ------
@@ -151,6 +158,8 @@ def damaged_parts(file: h5py.File, only: Sequence[str] = ()) -> list[str]:
 
     Parameters
     ----------
+    file : h5py.File
+        Open for reading.
     only : sequence of str
         Look at these parts alone; all of them when left out.
 
@@ -201,7 +210,13 @@ def _bytes_sum(raw: Any, size: int) -> str:
 
 
 def is_whole(path: Path) -> bool | None:
-    """Whether the bytes of a file are as they were written; None without a seal."""
+    """Whether the bytes of a file are as they were written; None without a seal.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
     length = len(_SEAL) + 64
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END) - length
@@ -220,8 +235,15 @@ def damaged_in(path: Path, only: Sequence[str] = ()) -> list[str]:
 
     Parameters
     ----------
+    path : Path
+        The file.
     only : sequence of str
         As in `damaged_parts`.
+
+    Returns
+    -------
+    list of str
+        As of `damaged_parts`.
 
     Raises
     ------
@@ -251,7 +273,20 @@ def damaged_in(path: Path, only: Sequence[str] = ()) -> list[str]:
 
 
 def refuse_damaged(path: Path, only: Sequence[str] = ()) -> None:
-    """Raise InputError where a file is damaged; see `damaged_in`."""
+    """Raise InputError where a file is damaged; see `damaged_in`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    only : sequence of str
+        As in `damaged_parts`.
+
+    Raises
+    ------
+    InputError
+        Damage, with the names of the parts.
+    """
     if damaged := damaged_in(path, only):
         raise InputError(
             f"{path}: is damaged, or was changed after it was saved "

@@ -18,7 +18,9 @@ class Owner(NamedTuple):
     """A process: its machine, number and start. Numbers alone are used again."""
 
     host: str
+    """Name of the machine."""
     number: int
+    """Of the process."""
     started_s: float
     """By the clock, which may be set."""
     since_boot_s: float
@@ -63,7 +65,18 @@ def this_process() -> Owner:
 
 
 def owner_of(token: str) -> Owner | None:
-    """Read what `Owner.token` wrote; None where it is something else."""
+    """Read what `Owner.token` wrote; None where it is something else.
+
+    Parameters
+    ----------
+    token : str
+        What was read from a file.
+
+    Returns
+    -------
+    Owner or None
+        Who wrote it.
+    """
     found = re.fullmatch(r"([\w-]+)\.(\d{1,9})\.(\d{1,12})\.(-?\d{1,12})", token)
     if found is None:
         return None

@@ -25,6 +25,11 @@ MOST_BYTES = 2**28
 def expanded(path: str | os.PathLike[str]) -> Path:
     """Return a path with its ``~`` written out.
 
+    Parameters
+    ----------
+    path : path
+        As a user writes it.
+
     Raises
     ------
     InputError
@@ -42,6 +47,16 @@ def as_text(text: str) -> str:
     r"""Write out bytes that are no UTF-8, which names of files may hold.
 
     With two backslashes: in TOML ``"\\udcff"`` is a text, and one alone is a fault.
+
+    Parameters
+    ----------
+    text : str
+        May hold surrogates, as `os.fsdecode` makes them.
+
+    Returns
+    -------
+    str
+        Can be encoded as UTF-8.
     """
     return re.sub("[\ud800-\udfff]", lambda found: f"\\\\u{ord(found[0]):04x}", text)
 
@@ -52,6 +67,23 @@ def reading(path: Path, kind: str) -> Iterator[None]:
 
     Decoders raise anything from ``KeyError`` to ``zlib.error`` on a broken file, so
     every exception means the same here: this file cannot be used.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What the file is meant to be, in words, for the sentence of an error.
+
+    Yields
+    ------
+    None
+        While the block runs.
+
+    Raises
+    ------
+    InputError
+        Whatever was raised in the block, in one sentence that says what to do.
     """
     try:
         yield
@@ -81,6 +113,20 @@ def check_file(path: Path, kind: str, most_bytes: int | None = None) -> None:
     """Refuse a file that is missing, no regular one, empty, unreadable or too large.
 
     A pipe or a device would be waited for, or read without an end.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What the file is meant to be, in words, for the sentence of an error.
+    most_bytes : int, optional
+        Bytes that it may have; any number when left out.
+
+    Raises
+    ------
+    InputError
+        With the reason.
     """
     with reading(path, kind):
         status = path.stat()
@@ -104,6 +150,18 @@ def check_file(path: Path, kind: str, most_bytes: int | None = None) -> None:
 def mapped_npy(path: Path, kind: str) -> np.memmap[Any, Any]:
     """Find where an NPY file holds its array; nothing of it is read yet.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What the file is meant to be, in words, for the sentence of an error.
+
+    Returns
+    -------
+    memory map
+        Of the shape and type that the file declares.
+
     Raises
     ------
     InputError
@@ -124,6 +182,20 @@ def mapped_npy(path: Path, kind: str) -> np.memmap[Any, Any]:
 def read_npy(path: Path, kind: str, most_bytes: int = MOST_BYTES) -> NDArray[Any]:
     """Read an array of numbers of at most so many bytes.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kind : str
+        What the file is meant to be, in words, for the sentence of an error.
+    most_bytes : int
+        Bytes that it may have.
+
+    Returns
+    -------
+    array
+        In memory.
+
     Raises
     ------
     InputError
@@ -141,7 +213,24 @@ def read_npy(path: Path, kind: str, most_bytes: int = MOST_BYTES) -> NDArray[Any
 
 
 def check_size(size: int, most_bytes: int, where: str, kind: str) -> None:
-    """Refuse what would take more memory than anything of its kind needs."""
+    """Refuse what would take more memory than anything of its kind needs.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that are declared.
+    most_bytes : int
+        Bytes that it may have.
+    where : str
+        Name of the file and the part of it, for the sentence of an error.
+    kind : str
+        What the file is meant to be, in words, for the sentence of an error.
+
+    Raises
+    ------
+    InputError
+        It is larger than `most_bytes`.
+    """
     if size > most_bytes:
         raise InputError(
             f"{where}: declares {size:.3g} bytes, and a {kind} takes at most "

@@ -80,6 +80,8 @@ def replacing(
 
     Parameters
     ----------
+    path : path
+        Where to write.
     inputs : iterable of paths
         Files that the work read; none of them is ever written over.
     overwrite : bool
@@ -88,6 +90,11 @@ def replacing(
         The old file is moved here, just before the new one takes its place.
     ours : callable, optional
         Whether a file that is there may go without a question; `is_ours` when left out.
+
+    Yields
+    ------
+    Path
+        An empty file in the same folder, to be written to.
 
     Raises
     ------
@@ -124,6 +131,13 @@ def checked_target(
     ours: Ours | None = None,
 ) -> Path:
     """Return where a file is to be written, links followed.
+
+    Parameters
+    ----------
+    path : path
+        Where to write.
+    inputs, overwrite, ours : any
+        As of `replacing`.
 
     Raises
     ------
@@ -184,6 +198,11 @@ def is_ours(path: StrPath) -> bool:
 
     An empty file is nobody's loss. Recipes and positions are edited by hand, and a scan
     may be all that there is: those are not meant.
+
+    Parameters
+    ----------
+    path : path
+        The file.
     """
     where = Path(path)
     try:
@@ -210,12 +229,33 @@ def _is_our_hdf5(path: Path) -> bool:
 
 
 def never(_: Path) -> bool:
-    """Say of any file that it may not go without a question."""
+    """Say of any file that it may not go without a question.
+
+    Parameters
+    ----------
+    _ : Path
+        Any file.
+
+    Returns
+    -------
+    bool
+        False.
+    """
     return False
 
 
 def write_bytes(path: StrPath, data: bytes, **door: object) -> None:
-    """Write a whole file at once; parameters and errors are those of `replacing`."""
+    """Write a whole file at once; parameters and errors are those of `replacing`.
+
+    Parameters
+    ----------
+    path : path
+        Where to write.
+    data : bytes
+        All of the file.
+    **door : any
+        As in `replacing`.
+    """
     with replacing(path, **door) as part:  # type: ignore[arg-type]
         part.write_bytes(data)
 
@@ -247,7 +287,15 @@ def _sentence(path: StrPath, error: BaseException) -> str:
 
 
 def beside(path: Path, ending: str) -> Path:
-    """Return ``NAME.ending.h5`` beside ``NAME.h5``, no longer than names may be."""
+    """Return ``NAME.ending.h5`` beside ``NAME.h5``, no longer than names may be.
+
+    Parameters
+    ----------
+    path : Path
+        ``NAME.h5``.
+    ending : str
+        What goes between name and suffix.
+    """
     return path.with_name(_shortened(path.stem, f"{ending}{path.suffix}"))
 
 

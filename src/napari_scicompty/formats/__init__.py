@@ -44,7 +44,9 @@ class Format(NamedTuple):
     """One line of the table: how a format is named, recognised and read."""
 
     title: str
+    """As forms show it."""
     suffixes: tuple[str, ...]
+    """Small letters, with the dot."""
     module: str
     """Module with ``read(path, choices) -> Raw``, imported when needed. Where several
     formats share a suffix, all but one have ``recognises(path) -> bool``.
@@ -151,6 +153,16 @@ def open_positions(path: str | os.PathLike[str]) -> NDArray[np.float64]:
     Read as `open_scan` does where no choices are given: text, CSV and NPY are x then y
     in metres.
 
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    (n, 2) float64
+        As (y, x), in metres.
+
     Raises
     ------
     InputError
@@ -170,6 +182,18 @@ def _path(value: str | os.PathLike[str], name: str) -> Path:
 
 def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     """Read what a file of any known format holds, unchecked.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder of TIFFs.
+    choices : OpenChoices, optional
+        What the user says of it.
+
+    Returns
+    -------
+    Raw
+        Patterns, and whatever else the file says.
 
     Raises
     ------

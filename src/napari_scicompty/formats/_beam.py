@@ -17,6 +17,7 @@ def electrons(energy_ev: float, value: str = "") -> Finding | None:
     Parameters
     ----------
     energy_ev : float
+        In eV.
     value : str, optional
         What it was called.
     """

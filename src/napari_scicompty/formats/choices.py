@@ -188,12 +188,34 @@ POSITION_KEYS = ("positions_key", "x_key", "y_key", "frame_index_key")
 
 
 def geometry_choices(choices: OpenChoices) -> dict[str, Any]:
-    """Pick the geometry fields that were given, by name."""
+    """Pick the geometry fields that were given, by name.
+
+    Parameters
+    ----------
+    choices : OpenChoices
+        What was told about the file when it was opened.
+
+    Returns
+    -------
+    dict
+        Name of a field of `Geometry`, or ``energy_ev`` and the like, to value.
+    """
     values = {name: getattr(choices, name) for name in GEOMETRY_CHOICES}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def chosen_keys(choices: OpenChoices) -> dict[str, str]:
-    """Pick the names of datasets that were given, by choice."""
+    """Pick the names of datasets that were given, by choice.
+
+    Parameters
+    ----------
+    choices : OpenChoices
+        What was told about the file when it was opened.
+
+    Returns
+    -------
+    dict
+        Name of the choice (``"data_key"``) to name of a dataset.
+    """
     values = {n: getattr(choices, n) for n in HDF5_CHOICES if n.endswith("_key")}
     return {name: value for name, value in values.items() if value is not None}

@@ -48,7 +48,13 @@ _WAVELENGTHS_M = (1e-13, 1e-4)
 
 
 def recognises(path: Path) -> bool:
-    """Whether a file has the tree of CXI."""
+    """Whether a file has the tree of CXI.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
     with opened(path, _KIND) as file:
         return _first(file, DATA) is not None
 
@@ -59,6 +65,18 @@ def read(path: Path, choices: OpenChoices) -> Raw:
     The file holds the motion of the sample, so translations are negated; they are
     projected on the basis vectors of the detector, which gives row = +y, column = +x
     for the default basis.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    choices : OpenChoices
+        What was told about the file when it was opened.
+
+    Returns
+    -------
+    Raw
+        What the file holds, unchecked.
 
     Raises
     ------
@@ -246,7 +264,18 @@ def _mask(file: Tree) -> NDArray[np.bool_] | None:
 
 
 def attributes(group: h5py.Group) -> dict[str, Any]:
-    """Attributes as plain numbers, pairs and words."""
+    """Attributes as plain numbers, pairs and words.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Its attributes are read.
+
+    Returns
+    -------
+    dict
+        Name to value.
+    """
     return {
         name: tuple(plain) if isinstance(plain := _plain(value), list) else plain
         for name, value in group.attrs.items()

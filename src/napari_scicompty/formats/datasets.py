@@ -49,7 +49,9 @@ class DatasetRow:
     path: str
     """Name in the file, without the leading slash."""
     shape: tuple[int, ...]
+    """Empty for one number or one text."""
     dtype: str
+    """Its type, in numpy's words."""
     units: str = ""
     """What its attribute ``units`` says, by the usual name of the unit."""
     value: float | str | None = None
@@ -68,6 +70,16 @@ class DatasetRow:
 
 def list_datasets(path: str | os.PathLike[str]) -> list[DatasetRow]:
     """List the datasets of an HDF5 file, in the order of the file.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    list of DatasetRow
+        Name, shape and type of each, and the choices that it fits.
 
     Raises
     ------
@@ -92,12 +104,38 @@ def list_datasets(path: str | os.PathLike[str]) -> list[DatasetRow]:
 
 
 def fitting(rows: Iterable[DatasetRow], choice: str) -> list[str]:
-    """Names of the datasets that fit a choice."""
+    """Names of the datasets that fit a choice.
+
+    Parameters
+    ----------
+    rows : iterable of DatasetRow
+        From `list_datasets`.
+    choice : str
+        Such as ``"data_key"``.
+
+    Returns
+    -------
+    list of str
+        Paths in the file.
+    """
     return [row.path for row in rows if choice in row.fits]
 
 
 def cut(rows: Sequence[DatasetRow], path: Path) -> tuple[str, ...]:
-    """Say that a list is not complete, where it is not."""
+    """Say that a list is not complete, where it is not.
+
+    Parameters
+    ----------
+    rows : sequence of DatasetRow
+        From `list_datasets`.
+    path : Path
+        The file.
+
+    Returns
+    -------
+    tuple of str
+        One sentence, or none.
+    """
     if not rows or rows[-1].path != _MORE:
         return ()
     return (f"{path.name}, datasets: {rows[-1].value}",)

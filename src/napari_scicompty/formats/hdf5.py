@@ -49,6 +49,18 @@ def read(path: Path, choices: OpenChoices) -> Raw:
     (2, n), or x and y apart. Units are those chosen, else those of the attribute
     ``units``, else metres and electronvolt.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    choices : OpenChoices
+        What was told about the file when it was opened.
+
+    Returns
+    -------
+    Raw
+        What the file holds, unchecked.
+
     Raises
     ------
     InputError
@@ -96,13 +108,37 @@ def read(path: Path, choices: OpenChoices) -> Raw:
 
 
 def read_positions(path: Path, choices: OpenChoices) -> Positions | None:
-    """Read the positions that were named from a file of their own."""
+    """Read the positions that were named from a file of their own.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    choices : OpenChoices
+        What was told about the file when it was opened.
+
+    Returns
+    -------
+    Positions or None
+        None where none were named.
+    """
     with opened(path, _KIND, choices.allow_external) as file:
         return positions_by_key(file, path, choices)
 
 
 def hints(rows: list[DatasetRow]) -> dict[str, str]:
-    """Say, by choice, which datasets fit: ``positions_key='a' or 'b'``."""
+    """Say, by choice, which datasets fit: ``positions_key='a' or 'b'``.
+
+    Parameters
+    ----------
+    rows : list of DatasetRow
+        From `list_datasets`.
+
+    Returns
+    -------
+    dict
+        Choice to what could be written for it.
+    """
     keys = {key for row in rows for key in row.fits}
     return {
         key: f"{key}=" + " or ".join(repr(name) for name in fitting(rows, key)[:4])
@@ -111,7 +147,18 @@ def hints(rows: list[DatasetRow]) -> dict[str, str]:
 
 
 def energy_of_electrons(row: DatasetRow) -> Finding | None:
-    """Ask whether a dataset that fits ``energy_key`` holds a voltage of electrons."""
+    """Ask whether a dataset that fits ``energy_key`` holds a voltage of electrons.
+
+    Parameters
+    ----------
+    row : DatasetRow
+        From `list_datasets`.
+
+    Returns
+    -------
+    Finding or None
+        None where the value can be an energy of photons.
+    """
     unit = row.units or "eV"
     if "energy_key" not in row.fits or not _is(unit, "energy"):
         return None
@@ -180,7 +227,27 @@ def _mask(
 
 # -- positions ----------------------------------------------------------------------
 def positions_by_key(file: Tree, path: Path, choices: OpenChoices) -> Positions | None:
-    """Read the positions that were named, or None where none were."""
+    """Read the positions that were named, or None where none were.
+
+    Parameters
+    ----------
+    file : Tree
+        The open file.
+    path : Path
+        The file, for the sentences of errors.
+    choices : OpenChoices
+        What was told about the file when it was opened.
+
+    Returns
+    -------
+    Positions or None
+        As (x, y), in the unit that is told beside them.
+
+    Raises
+    ------
+    InputError
+        Choices that do not go together, or datasets that do not fit.
+    """
     keys = chosen_keys(choices)
     if "positions_key" in keys:
         if {"x_key", "y_key"} & set(keys):

@@ -32,6 +32,8 @@ def good_pixels(
 
     Parameters
     ----------
+    values : array (..., h, w)
+        Numbers or booleans; frames of several are joined.
     name : str
         Of the dataset, the file, or both with a slash between: ``pixel_mask``,
         ``bad_pixels`` and the bits of CXI are known to mark the bad pixels.

@@ -22,6 +22,18 @@ _KIND = "NPY file"
 def read(path: Path, choices: OpenChoices) -> Raw:
     """Read patterns (n, h, w) or one frame (h, w).
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    choices : OpenChoices
+        None of them matters here.
+
+    Returns
+    -------
+    Raw
+        What the file holds, unchecked.
+
     Raises
     ------
     InputError

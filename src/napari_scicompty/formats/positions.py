@@ -47,6 +47,18 @@ def read(path: Path, choices: OpenChoices) -> Positions:
     the datasets ``/sample_motors/sample_x_pos`` and ``sample_y_pos``. Any other HDF5:
     the datasets that were named.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    choices : OpenChoices
+        What was told about the file when it was opened.
+
+    Returns
+    -------
+    Positions
+        As the file has them, with their unit and order.
+
     Raises
     ------
     InputError

@@ -99,6 +99,16 @@ def save_scan(
 def stored_truth(path: StrPath) -> dict[str, Any]:
     """Read what a saved scan was made of, by the names of the truth's fields.
 
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    dict
+        Name of a field of `Truth` to its value.
+
     Raises
     ------
     InputError

@@ -43,6 +43,13 @@ def read(path: Path, choices: OpenChoices) -> Raw:
     path : Path
         A TIFF file, or a folder whose TIFF files are taken in natural order
         (``frame_2.tif`` before ``frame_10.tif``).
+    choices : OpenChoices
+        None of them matters here.
+
+    Returns
+    -------
+    Raw
+        What the file holds, unchecked.
 
     Raises
     ------
@@ -58,7 +65,13 @@ def read(path: Path, choices: OpenChoices) -> Raw:
 
 
 def holds_frames(folder: Path) -> bool:
-    """Whether there are TIFF files in a folder that can be listed."""
+    """Whether there are TIFF files in a folder that can be listed.
+
+    Parameters
+    ----------
+    folder : Path
+        Looked at without its subfolders.
+    """
     try:
         return any(_is_frame(path) for path in folder.iterdir())
     except OSError:
@@ -173,6 +186,11 @@ class _Frames:
 
 def check_chain(path: Path) -> None:
     """Refuse a TIFF whose directories lead back to one before: they have no end.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
 
     Raises
     ------

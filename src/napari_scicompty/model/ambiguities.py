@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 
 def rescale(estimate: Estimate, power: float) -> None:
-    """Give the probe this power, sum |P|^2 in counts, and the object the inverse."""
+    """Give the probe this power, sum |P|^2 in counts, and the object the inverse.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Changed in place.
+    power : float
+        Counts of a mean pattern.
+    """
     factor = math.sqrt(power / max(estimate.power, 1e-30))
     estimate.probe.mul_(factor)
     estimate.object.mul_(1 / factor)
@@ -28,6 +36,11 @@ def recentre(estimate: Estimate) -> tuple[int, int]:
 
     The centre is taken from the first Fourier coefficient of the probe's intensity,
     which a wrap-around cannot fool.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Changed in place.
 
     Returns
     -------

@@ -24,6 +24,8 @@ def defocus_coupled(estimate: Estimate, change_m: float) -> Estimate:
 
     Parameters
     ----------
+    estimate : Estimate
+        Stays as it is.
     change_m : float
         To add to the distance from sample to detector.
     """
@@ -37,7 +39,18 @@ def defocus_coupled(estimate: Estimate, change_m: float) -> Estimate:
 
 
 def farthest(estimate: Estimate) -> float:
-    """Largest effective distance, m, at which this is a near field; far field: none."""
+    """Largest effective distance, m, at which this is a near field; far field: none.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+
+    Returns
+    -------
+    float
+        Metres.
+    """
     return farthest_m(estimate.geometry, estimate.canvas.view)
 
 

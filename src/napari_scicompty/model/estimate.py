@@ -32,6 +32,17 @@ if TYPE_CHECKING:
 class Estimate:
     """What is being reconstructed.
 
+    Parameters
+    ----------
+    canvas : Canvas
+        The grid of the object.
+    geometry : Geometry
+        As it is taken to be at the start.
+    object : Tensor (H, W) complex64
+        The first guess; changed in place.
+    probe : Tensor (modes, h, w) complex64
+        The first guess; changed in place.
+
     Attributes
     ----------
     object : Tensor (H, W) complex64
@@ -85,6 +96,11 @@ class Estimate:
         """Put the views at these positions (n, 2), fractions of a pixel kept.
 
         The canvas grows where a view would lie outside.
+
+        Parameters
+        ----------
+        positions_m : array (n, 2)
+            (y, x) in metres.
         """
         self._make_room(positions_m)
         self.placement = Placement(
@@ -100,7 +116,13 @@ class Estimate:
         return self.placement.positions_m
 
     def include(self, taking_part: NDArray[np.bool_]) -> None:
-        """Hold the views (n,) that take part; the canvas grows for new ones."""
+        """Hold the views (n,) that take part; the canvas grows for new ones.
+
+        Parameters
+        ----------
+        taking_part : array (n,) bool
+            Patterns that take part.
+        """
         self.taking_part = taking_part
         before = self.canvas
         self._make_room(self.positions_m)
@@ -120,7 +142,13 @@ class Estimate:
         self.canvas, self.object = canvas, vacuum
 
     def restore(self, good: Snapshot) -> None:
-        """Go back to a snapshot: object, probe, positions and canvas."""
+        """Go back to a snapshot: object, probe, positions and canvas.
+
+        Parameters
+        ----------
+        good : Snapshot
+            Of this run.
+        """
         device = self.object.device
         self.canvas = good.canvas
         self.set_distance(good.distance_m)
@@ -138,35 +166,104 @@ class Estimate:
         return self.geometry.distance_m
 
     def set_distance(self, distance_m: float) -> None:
-        """Take another distance from sample to detector."""
+        """Take another distance from sample to detector.
+
+        Parameters
+        ----------
+        distance_m : float
+            Metres; the propagator is made anew.
+        """
         self._look_through(self.geometry.replace(distance_m=distance_m))
 
     def replace_with(self, other: Estimate) -> None:
-        """Take over everything from an estimate that was derived from this one."""
+        """Take over everything from an estimate that was derived from this one.
+
+        Parameters
+        ----------
+        other : Estimate
+            From `defocus_coupled`, for one.
+        """
         self.__dict__.update(other.__dict__)
 
     # -- the forward model ------------------------------------------------------------
     def waves(self, batch: Sequence[int]) -> Tensor:
-        """Psi_p = D{P_p o_j}: waves on the detector, shape (B, modes, h, w)."""
+        """Psi_p = D{P_p o_j}: waves on the detector, shape (B, modes, h, w).
+
+        Parameters
+        ----------
+        batch : sequence of int, length B
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B, modes, h, w) complex64
+            In the propagator's order; |Psi|^2 in counts.
+        """
         return self.propagator.forward(self.probes(batch) * self.views(batch)[:, None])
 
     def places(self, batch: Batch) -> Places:
-        """Where the views of a batch lie on the canvas, to whole pixels."""
+        """Where the views of a batch lie on the canvas, to whole pixels.
+
+        Parameters
+        ----------
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Places
+            One for all that is done with these views.
+        """
         return self.placement.places(batch)
 
     def views(self, batch: Sequence[int]) -> Tensor:
-        """o_j: the object under each view, shape (B, h, w)."""
+        """o_j: the object under each view, shape (B, h, w).
+
+        Parameters
+        ----------
+        batch : sequence of int, length B
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B, h, w) complex64
+            Without unit; 1 is vacuum.
+        """
         return self.views_at(self.places(batch), batch)[:, 0]
 
     def views_at(self, places: Places, batch: Batch) -> Tensor:
-        """o_j, shape (B, 1, h, w), where the places of a batch are known already."""
+        """o_j, shape (B, 1, h, w), where the places of a batch are known already.
+
+        Parameters
+        ----------
+        places : Places
+            From `places`, of the same batch.
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B, 1, h, w) complex64
+            May share memory with the object.
+        """
         views = places.take(self.object)
         if not self.placement.shifts_object:
             return views
         return patches.fourier_shift(views, self._ramp(batch))
 
     def probes(self, batch: Batch) -> Tensor:
-        """P_p at each position, shape (B, modes, h, w); B = 1 when all are alike."""
+        """P_p at each position, shape (B, modes, h, w); B = 1 when all are alike.
+
+        Parameters
+        ----------
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B, modes, h, w) complex64
+            |P|^2 in counts.
+        """
         if self.placement.shifts_probe:
             probes = torch.fft.ifft2(self._probe.spectrum * self._ramp(batch))
         else:
@@ -178,6 +275,15 @@ class Estimate:
 
         Where the probes are shifted by fractions of a pixel, their updates are shifted
         back, and the probe stays in Fourier space.
+
+        Parameters
+        ----------
+        update : Tensor (B, modes, h, w) complex64
+            May be overwritten.
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+        alpha : float
+            Size of the step.
         """
         if self.brightness is not None:
             update = update * self._amplitude(batch)
@@ -188,7 +294,20 @@ class Estimate:
         self._probe.add_products(torch.fft.fft2(update), back, alpha)
 
     def object_frame(self, fields: Tensor, batch: Batch) -> Tensor:
-        """Shift fields (B, 1, h, w) of the views back to whole pixels of the canvas."""
+        """Shift fields (B, 1, h, w) of the views back to whole pixels of the canvas.
+
+        Parameters
+        ----------
+        fields : Tensor (B, 1, h, w) complex64
+            May be overwritten.
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B, 1, h, w) complex64
+            Ready to be summed on the canvas.
+        """
         if not self.placement.shifts_object:
             return fields
         back = self._ramp(batch).conj_physical_()
@@ -217,7 +336,13 @@ class Estimate:
 
     @contextmanager
     def replaying(self) -> Iterator[None]:
-        """Keep up with a recorded step: it takes what it reads as it is."""
+        """Keep up with a recorded step: it takes what it reads as it is.
+
+        Yields
+        ------
+        None
+            While the block runs, a recorded step may be replayed.
+        """
         if self.placement.shifts_probe:
             _ = self._probe.spectrum
         yield

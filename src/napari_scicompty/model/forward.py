@@ -49,7 +49,24 @@ class Parameters:
         batch: Sequence[int],
         free: Sequence[str],
     ) -> Parameters:
-        """Take them from the estimate; those that are `free` get gradients."""
+        """Take them from the estimate; those that are `free` get gradients.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Object, probe and positions as they are now.
+        measured : Measured
+            Amplitudes of the patterns.
+        batch : sequence of int, length B
+            Numbers of the patterns.
+        free : sequence of str
+            Names of the fields that get gradients.
+
+        Returns
+        -------
+        Self
+            Corrections to positions, affine map and focus begin with zero.
+        """
         device, index = estimate.object.device, list(batch)
         zero = torch.zeros((), dtype=exact_dtype(device), device=device)
         brightness, background = estimate.brightness, measured.background
@@ -95,6 +112,12 @@ def model_of(
 
     Parameters
     ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    batch : sequence of int, length B
+        Numbers of the patterns.
+    given : Parameters
+        What the patterns depend on.
     bilinear : bool
         Four taps of the object, instead of shifts in Fourier space.
     """
@@ -129,7 +152,13 @@ def model_of(
 
 
 def phase_per_curvature(estimate: Estimate) -> Tensor:
-    """Return q = pi r^2 / lambda (h, w) from the middle of a view, in rad m."""
+    """Return q = pi r^2 / lambda (h, w) from the middle of a view, in rad m.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    """
     y, x = (
         torch.from_numpy(grids.from_middle(n) * step).square()
         for n, step in zip(

@@ -38,7 +38,22 @@ class HeldOut:
 
     @classmethod
     def choose(cls, scan: Scan, share: float, seed: int) -> Self:
-        """Choose a share of the good pixels, and read what was measured there."""
+        """Choose a share of the good pixels, and read what was measured there.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+        share : float
+            0 to 1.
+        seed : int
+            Of everything that is random.
+
+        Returns
+        -------
+        HeldOut
+            On the CPU; the same for the same seed.
+        """
         good = detector_order(scan.good, scan.geometry)
         draw = np.random.default_rng([seed, _SALT]).random(good.shape)
         pixels = np.flatnonzero((draw < share) & good)
@@ -56,18 +71,43 @@ class HeldOut:
         return self.amplitudes.cpu().double().square().sum(1).numpy()
 
     def to(self, device: torch.device) -> Self:
-        """Move everything to a device."""
+        """Move everything to a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            Where to.
+
+        Returns
+        -------
+        HeldOut
+            On the device.
+        """
         parts = (self.pixels, self.amplitudes, self.squared)
         return type(self)(*(part.to(device) for part in parts))
 
     def record(self, model: Tensor, batch: Batch) -> None:
-        """Note how far model amplitudes (B, ..., h, w) are from what was measured."""
+        """Note how far model amplitudes (B, ..., h, w) are from what was measured.
+
+        Parameters
+        ----------
+        model : Tensor (B, ..., h, w) float32
+            sqrt(I_model), in the propagator's order.
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+        """
         index = rows(batch)
         off = model.flatten(1)[:, self.pixels] - self.amplitudes[index]
         self.squared[index] = off.square().sum(1)
 
     def error(self, included: NDArray[np.bool_]) -> float:
-        """Return the normalised error, as `Snapshot.error` is, of these pixels."""
+        """Return the normalised error, as `Snapshot.error` is, of these pixels.
+
+        Parameters
+        ----------
+        included : array (n,) bool
+            Patterns that take part.
+        """
         seen = torch.from_numpy(included).to(self.squared.device)
         power = self.amplitudes[seen].square().sum().clamp(min=1e-30)
         return float(self.squared[seen].sum() / power)

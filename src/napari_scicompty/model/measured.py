@@ -62,6 +62,10 @@ class Measured:
 
         Parameters
         ----------
+        scan : Scan
+            What was measured.
+        device : torch.device
+            Where the run computes.
         included : (n,)
             Patterns that take part; the others may hold anything.
         held_out : float
@@ -70,6 +74,11 @@ class Measured:
             Of that choice.
         keeping : Keeping, optional
             Where and how they are kept.
+
+        Returns
+        -------
+        Measured
+            In the propagator's order.
         """
         good = detector_order(scan.good, scan.geometry).copy()
         power, held = scan.pattern_sum, None
@@ -100,7 +109,17 @@ class Measured:
         return tuple(0 if part is None else part.data_ptr() for part in parts)
 
     def keep(self, scan: Scan, keeping: Keeping, device: torch.device) -> None:
-        """Keep the amplitudes in another way; the memory they took is freed first."""
+        """Keep the amplitudes in another way; the memory they took is freed first.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+        keeping : Keeping
+            Where and how from now on.
+        device : torch.device
+            Where the run computes.
+        """
         good = np.ones(scan.frame_shape, bool)
         if self.good is not None:
             good = scan_order(self.good.numpy(force=True) > 0, scan.geometry)
@@ -137,7 +156,20 @@ class Measured:
         return error
 
     def error(self, waves: Tensor, batch: Sequence[int]) -> Tensor:
-        """Sum over good pixels of (sqrt(I_model) - sqrt(I))^2, shape (B,)."""
+        """Sum over good pixels of (sqrt(I_model) - sqrt(I))^2, shape (B,).
+
+        Parameters
+        ----------
+        waves : Tensor (B, modes, h, w) complex64
+            On the detector, from `Estimate.waves`.
+        batch : sequence of int, length B
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B,) float32
+            Counts.
+        """
         _, difference = self._difference(waves, batch, Scratch(waves.device))
         return _squared(difference)
 
@@ -156,7 +188,18 @@ class Measured:
         return model, torch.addcmul(measured, model, self.good, value=-1, out=out)
 
     def pattern(self, batch: Batch) -> Tensor:
-        """Measured amplitudes, shape (B, h, w); zero where masked."""
+        """Measured amplitudes, shape (B, h, w); zero where masked.
+
+        Parameters
+        ----------
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B, h, w) float32
+            sqrt(counts), in the propagator's order.
+        """
         return self.storage[batch][:, 0]
 
 

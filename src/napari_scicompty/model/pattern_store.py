@@ -42,11 +42,19 @@ class Packing:
     """
 
     kind: Literal["float32", "float16", "counts"] = "float32"
+    """See above."""
     unit: float = 1.0
+    """Amplitude that is written as 1; for ``"float16"`` alone."""
 
     @classmethod
     def smallest(cls, scan: Scan) -> Packing:
-        """Return what is lossless enough for a scan in the fewest bits."""
+        """Return what is lossless enough for a scan in the fewest bits.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+        """
         if scan.largest_count > _MOST_COUNTS:
             return cls()
         if scan.patterns.dtype.kind in "ui":
@@ -63,7 +71,18 @@ class Packing:
         }[self.kind]
 
     def pack(self, counts: NDArray[np.float32]) -> NDArray[Any]:
-        """Write down counts (k, h, w), none of them negative; they are overwritten."""
+        """Write down counts (k, h, w), none of them negative; they are overwritten.
+
+        Parameters
+        ----------
+        counts : array (k, h, w) float32
+            Counts.
+
+        Returns
+        -------
+        array (k, h, w)
+            float32, int16 or float16; see the class.
+        """
         # Patterns that take no part may hold anything.
         with np.errstate(invalid="ignore", over="ignore"):
             if self.kind == "counts":
@@ -74,7 +93,13 @@ class Packing:
             return np.divide(root, self.unit, out=root).astype(np.float16)
 
     def unpack(self, packed: Tensor) -> Tensor:
-        """Return amplitudes, float32."""
+        """Return amplitudes, float32.
+
+        Parameters
+        ----------
+        packed : Tensor (...)
+            What `pack` has made.
+        """
         if self.kind == "float32":
             return packed
         values = packed.to(torch.float32)
@@ -91,6 +116,7 @@ class Keeping:
     """On the device, in the host's memory, or nowhere: taken from the scan each time.
     """
     packing: Packing = Packing()
+    """How each amplitude is written down."""
 
 
 class Storage(Protocol):
@@ -100,7 +126,15 @@ class Storage(Protocol):
         """Amplitudes (B, 1, h, w), float32, on the device; not to be written into."""
 
     def expect(self, order: Sequence[int], batch: int) -> None:
-        """Take note of the order in which patterns will be asked for, by batches."""
+        """Take note of the order in which patterns will be asked for, by batches.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Numbers of the patterns to come.
+        batch : int
+            Patterns that are asked for at a time.
+        """
 
 
 class Kept:
@@ -109,7 +143,9 @@ class Kept:
     Parameters
     ----------
     packed : Tensor (n, h, w)
+        What `Packing.pack` has made, on the device.
     packing : Packing
+        How to read it.
     """
 
     def __init__(self, packed: Tensor, packing: Packing) -> None:
@@ -121,7 +157,15 @@ class Kept:
         return self.packing.unpack(self.packed[rows(batch)].unsqueeze(1))
 
     def expect(self, order: Sequence[int], batch: int) -> None:
-        """Nothing has to be fetched."""
+        """Nothing has to be fetched.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Numbers of the patterns to come.
+        batch : int
+            Patterns that are asked for at a time.
+        """
 
 
 class Fetched:
@@ -134,6 +178,7 @@ class Fetched:
     fetch : callable
         Packed amplitudes (k, h, w) by the numbers (k,) of the patterns.
     packing : Packing
+        How to read what `fetch` gives.
     device : torch.device
         Where they are wanted.
     frame_bytes : int
@@ -168,7 +213,15 @@ class Fetched:
         return self._packing.unpack(packed.unsqueeze(1))
 
     def expect(self, order: Sequence[int], batch: int) -> None:
-        """Begin to fetch in this order, a batch or more at a time."""
+        """Begin to fetch in this order, a batch or more at a time.
+
+        Parameters
+        ----------
+        order : sequence of int
+            Numbers of the patterns to come.
+        batch : int
+            Patterns that are asked for at a time.
+        """
         for future in self._coming.values():
             future.cancel()
         self._size = max(batch, self._fewest)
@@ -204,8 +257,19 @@ def stored(
 
     Parameters
     ----------
+    scan : Scan
+        What was measured.
     good : (h, w)
         In the scan's order; elsewhere amplitudes are zero.
+    keeping : Keeping
+        Where and how.
+    device : torch.device
+        Where the run computes.
+
+    Returns
+    -------
+    Kept or Fetched
+        Gives amplitudes (B, 1, h, w) by a batch.
     """
     packing = keeping.packing
 

@@ -37,9 +37,11 @@ class Placement:
     Parameters
     ----------
     canvas : Canvas
+        It must hold the views.
     positions_m : (n, 2)
         As (y, x), in the scan's own frame.
     device : torch.device
+        Where its tensors lie.
     shifts_object : bool
         Whether it is the object that is shifted by fractions, and not the probe.
     """
@@ -66,7 +68,15 @@ class Placement:
         self._set_ramps()
 
     def move(self, batch: Sequence[int], change_px: Tensor) -> None:
-        """Move the views of a batch by (B, 2) pixels, at most to the canvas's rim."""
+        """Move the views of a batch by (B, 2) pixels, at most to the canvas's rim.
+
+        Parameters
+        ----------
+        batch : sequence of int, length B
+            Numbers of the patterns.
+        change_px : Tensor (B, 2)
+            (y, x) in pixels.
+        """
         index = list(batch)
         room = torch.tensor(self.canvas.shape) - torch.tensor(self.canvas.view) - 1
         moved = (self._exact[index] + change_px.cpu()).clamp_(min=0).minimum(room)
@@ -83,20 +93,64 @@ class Placement:
             self.ramps.replace(batch, self._shifts(batch))
 
     def corners(self, batch: Sequence[int]) -> list[Corner]:
-        """Whole-pixel top-left corners of the views of a batch."""
+        """Whole-pixel top-left corners of the views of a batch.
+
+        Parameters
+        ----------
+        batch : sequence of int, length B
+            Numbers of the patterns.
+
+        Returns
+        -------
+        list of (int, int)
+            (y, x) in pixels.
+        """
         return [self._corners[j] for j in batch]
 
     def fraction(self, batch: Sequence[int]) -> Tensor:
-        """Pixels (B, 2) by which views lie beyond their whole-pixel corners."""
+        """Pixels (B, 2) by which views lie beyond their whole-pixel corners.
+
+        Parameters
+        ----------
+        batch : sequence of int, length B
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B, 2) float64
+            (y, x), -0.5 to 0.5.
+        """
         corners = torch.tensor(self.corners(batch), dtype=torch.float64)
         return self._exact[list(batch)] - corners
 
     def from_middle(self, batch: Sequence[int]) -> Tensor:
-        """Pixels (B, 2) from the middle of all positions."""
+        """Pixels (B, 2) from the middle of all positions.
+
+        Parameters
+        ----------
+        batch : sequence of int, length B
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Tensor (B, 2) float64
+            (y, x).
+        """
         return self._exact[list(batch)] - self._exact.mean(0)
 
     def places(self, batch: Batch) -> Places:
-        """Where the views of a batch lie on the canvas, to whole pixels."""
+        """Where the views of a batch lie on the canvas, to whole pixels.
+
+        Parameters
+        ----------
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+
+        Returns
+        -------
+        Places
+            One for all that is done with these views.
+        """
         if isinstance(batch, torch.Tensor):
             first = self._first_pixels[batch]
             return DevicePlaces(first, self._within, self.canvas.shape)

@@ -29,12 +29,16 @@ class Moments(NamedTuple):
     mean: Any
     """Of the gradients so far, too small at first by the factor `unbiased`."""
     unbiased: Any
+    """Share of the mean that the steps so far make up, 0 to 1."""
     spread: Any
     """Usual size of the gradient; it may be used up."""
 
 
 def moments(memory: dict[str, Any], gradient: T, step: Any, betas: Betas) -> Moments:
     """Take a gradient into the memory, and tell its mean and its usual size.
+
+    Kingma & Ba, Adam, ICLR 2015 (arXiv:1412.6980), algorithm 1, with the corrections of
+    the bias.
 
     Parameters
     ----------
@@ -46,6 +50,11 @@ def moments(memory: dict[str, Any], gradient: T, step: Any, betas: Betas) -> Mom
         Number of the step from 1 on, or one for each row.
     betas
         Memory of the mean and of the square, 0 to 1.
+
+    Returns
+    -------
+    Moments
+        Mean with the share of it that is known, and root of the mean square.
     """
     b1, b2 = betas
     if isinstance(gradient, Tensor):
@@ -66,6 +75,24 @@ def moments_of_rows(
     """Do the same for some rows of a tensor (count, ...): the others stay as they are.
 
     Each row counts its own steps.
+
+    Parameters
+    ----------
+    memory : dict
+        Has "mean", "square" and "step" afterwards, for all rows.
+    gradient : Tensor (B, ...)
+        For the rows alone.
+    rows : list of int
+        B of them, none twice.
+    count : int
+        Rows of the whole.
+    betas : (float, float)
+        Memory of the mean and of the square, 0 to 1.
+
+    Returns
+    -------
+    Moments
+        Of the rows.
     """
     if "mean" not in memory:
         shape = (count, *gradient.shape[1:])

@@ -39,7 +39,22 @@ if TYPE_CHECKING:
 
 
 def views(object: Tensor, corners: Sequence[Corner], view: tuple[int, int]) -> Tensor:
-    """Take views (B, h, w) of an object (H, W) at whole-pixel corners."""
+    """Take views (B, h, w) of an object (H, W) at whole-pixel corners.
+
+    Parameters
+    ----------
+    object : Tensor (H, W) complex
+        The object.
+    corners : sequence of (int, int)
+        B top-left corners (y, x).
+    view : (h, w)
+        Pixels of a view.
+
+    Returns
+    -------
+    Tensor (B, h, w) complex
+        With a gradient by the object.
+    """
     taken: Tensor = _apply(_Views, object, corners, view)
     return taken
 
@@ -49,8 +64,17 @@ def bilinear_views(object: Tensor, positions: Tensor, view: tuple[int, int]) -> 
 
     Parameters
     ----------
+    object : Tensor (H, W) complex
+        The object.
     positions : Tensor (B, 2)
         Top-left corners (y, x) in pixels; each at most H - h - 1, W - w - 1.
+    view : (h, w)
+        Pixels of a view.
+
+    Returns
+    -------
+    Tensor (B, h, w) complex
+        With gradients by object and positions.
     """
     taken: Tensor = _apply(_BilinearViews, object, positions, view)
     return taken
@@ -61,7 +85,8 @@ def shifted(fields: Tensor, shifts: Tensor) -> Tensor:
 
     Parameters
     ----------
-    fields : Tensor (B or 1, modes, h, w)
+    fields : Tensor (B or 1, modes, h, w) complex
+        Taken as periodic.
     shifts : Tensor (B, 2)
         Pixels (y, x); positive moves content to larger indices.
 
@@ -78,18 +103,32 @@ def bent(fields: Tensor, curvature: Tensor, phase: Tensor) -> Tensor:
 
     Parameters
     ----------
-    fields : Tensor (..., h, w)
+    fields : Tensor (..., h, w) complex
+        Waves.
     curvature : Tensor ()
         kappa, 1/m; larger than zero diverges.
     phase : Tensor (h, w)
         q = pi r^2 / lambda: phase for a curvature of 1 / m.
+
+    Returns
+    -------
+    Tensor (..., h, w) complex
+        With gradients by fields and curvature.
     """
     taken: Tensor = _apply(_Bent, fields, curvature, phase)
     return taken
 
 
 def chirp(phase: Tensor, curvature: float) -> Tensor:
-    """Return exp(i kappa q) for q (h, w) = `phase`, and kappa = `curvature`."""
+    """Return exp(i kappa q) for q (h, w) = `phase`, and kappa = `curvature`.
+
+    Parameters
+    ----------
+    phase : Tensor (h, w)
+        q, in rad m.
+    curvature : float
+        kappa, in 1/m.
+    """
     return torch.polar(torch.ones_like(phase), phase * curvature)
 
 
@@ -100,10 +139,15 @@ def model_intensity(
 
     Parameters
     ----------
-    views : Tensor (B, h, w)
-    probes : Tensor (B or 1, modes, h, w)
-    distance : Tensor, optional
-        Effective distance that `propagator` was made for; only its gradient matters.
+    views : Tensor (B, h, w) complex
+        o_j, the object under each view.
+    probes : Tensor (B or 1, modes, h, w) complex
+        P_p; one alone is the same for every view.
+    distance : Tensor (), optional
+        Effective distance, in metres, that `propagator` was made for; only its
+        gradient matters.
+    propagator : Propagator
+        D, from exit waves to detector waves.
 
     Returns
     -------

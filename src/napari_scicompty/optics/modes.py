@@ -56,6 +56,19 @@ def orthogonal_modes(probe: NDArray[np.complex64]) -> NDArray[np.complex64]:
 
     The measured intensities do not change: only a unitary mixture of the modes is
     taken, from the eigenvectors of their Gram matrix.
+
+    Thibault & Menzel, Nature 494, 68 (2013): incoherent modes are known only up to such
+    a mixture.
+
+    Parameters
+    ----------
+    probe : array (m, h, w) complex64
+        Incoherent modes.
+
+    Returns
+    -------
+    array (m, h, w) complex64
+        Their sum of intensities is that of the given ones.
     """
     flat = probe.reshape(len(probe), -1).astype(np.complex128)
     _, vectors = np.linalg.eigh(flat.conj() @ flat.T)

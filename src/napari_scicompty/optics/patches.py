@@ -57,7 +57,9 @@ class Ramps:
     shifts : Tensor (n, 2)
         Pixels (y, x); positive moves content to larger indices.
     view : (h, w)
+        Pixels of a view.
     device : torch.device
+        Where its tensors lie.
     """
 
     def __init__(
@@ -66,7 +68,15 @@ class Ramps:
         self._rows, self._columns = _ramps(shifts, view, device)
 
     def replace(self, batch: Sequence[int], shifts: Tensor) -> None:
-        """Give the positions of a batch other shifts (B, 2)."""
+        """Give the positions of a batch other shifts (B, 2).
+
+        Parameters
+        ----------
+        batch : sequence of int, length B
+            Numbers of the patterns.
+        shifts : Tensor (B, 2)
+            Pixels (y, x); positive moves content to larger indices.
+        """
         view = (self._rows.shape[2], self._columns.shape[3])
         new, index = _ramps(shifts, view, self._rows.device), list(batch)
         self._rows[index], self._columns[index] = new
@@ -77,7 +87,15 @@ class Ramps:
         return self._rows.data_ptr(), self._columns.data_ptr()
 
     def of(self, batch: Batch, scratch: Scratch) -> Tensor:
-        """Return the factors (B, 1, h, w) of a batch, in scratch memory."""
+        """Return the factors (B, 1, h, w) of a batch, in scratch memory.
+
+        Parameters
+        ----------
+        batch : sequence of int or Tensor (B,)
+            Numbers of the patterns.
+        scratch : Scratch
+            Memory for what is needed on the way.
+        """
         along, across = self._rows[rows(batch)], self._columns[rows(batch)]
         shape = (*along.shape[:3], across.shape[3])
         return torch.mul(along, across, out=scratch("ramp", shape, torch.complex64))
@@ -94,7 +112,20 @@ def _ramps(
 
 
 def fourier_shift(fields: Tensor, ramp: Tensor) -> Tensor:
-    """Shift fields (..., h, w) by Fourier factors that broadcast; exact and unitary."""
+    """Shift fields (..., h, w) by Fourier factors that broadcast; exact and unitary.
+
+    Parameters
+    ----------
+    fields : Tensor (..., h, w) complex
+        Taken as periodic.
+    ramp : Tensor (..., h, w) complex
+        From `Ramps`, zero frequency first.
+
+    Returns
+    -------
+    Tensor (..., h, w) complex
+        New memory.
+    """
     return torch.fft.ifft2(torch.fft.fft2(fields).mul_(ramp))
 
 
@@ -102,6 +133,18 @@ def intensity(fields: Tensor, scratch: Scratch | None = None) -> Tensor:
     """|fields|^2 without a square root: many times faster than ``abs() ** 2``.
 
     With `scratch` in its memory: the result is there until the next call.
+
+    Parameters
+    ----------
+    fields : Tensor (...) complex
+        Waves.
+    scratch : Scratch, optional
+        Memory for the result.
+
+    Returns
+    -------
+    Tensor (...) real
+        Of the same shape.
     """
     parts = torch.view_as_real(fields)
     if scratch is None:
@@ -116,6 +159,18 @@ def total_intensity(fields: Tensor, scratch: Scratch) -> Tensor:
     """sum_p |field_p|^2: (B, modes, h, w) to (B, 1, h, w), in scratch memory.
 
     Mode after mode: what fits a cache is not fetched again.
+
+    Parameters
+    ----------
+    fields : Tensor (B, modes, h, w) complex64
+        Waves.
+    scratch : Scratch
+        Memory for what is needed on the way.
+
+    Returns
+    -------
+    Tensor (B, 1, h, w) float32
+        There until the next call.
     """
     if fields.shape[1] == 1:
         return intensity(fields, scratch)
@@ -137,12 +192,34 @@ def scale(fields: Tensor, factors: Tensor, scratch: Scratch) -> None:
     """Multiply complex fields in place by real factors that broadcast.
 
     As complex numbers: of two kinds of numbers the product takes three times as long.
+
+    Parameters
+    ----------
+    fields : Tensor (...) complex64
+        Changed in place.
+    factors : Tensor (...) float32
+        Broadcast to the fields.
+    scratch : Scratch
+        Memory for what is needed on the way.
     """
     fields.mul_(scratch.parts(factors.shape).complex.copy_(factors))
 
 
 def total(fields: Tensor, dim: int) -> Tensor:
-    """Sum over a dimension, which stays; the first of its entries is overwritten."""
+    """Sum over a dimension, which stays; the first of its entries is overwritten.
+
+    Parameters
+    ----------
+    fields : Tensor
+        Of any shape.
+    dim : int
+        The dimension.
+
+    Returns
+    -------
+    Tensor
+        With length 1 along the dimension.
+    """
     count = fields.shape[dim]
     if count == 1:
         return fields
@@ -155,14 +232,35 @@ def total(fields: Tensor, dim: int) -> Tensor:
 
 
 def rows(batch: Batch) -> slice | list[int] | Tensor:
-    """Index of what each pattern of a batch has; a single one is not copied."""
+    """Index of what each pattern of a batch has; a single one is not copied.
+
+    Parameters
+    ----------
+    batch : sequence of int or Tensor (B,)
+        Numbers of the patterns.
+
+    Returns
+    -------
+    slice, list or Tensor
+        For the first dimension.
+    """
     if isinstance(batch, torch.Tensor):
         return batch
     return slice(batch[0], batch[0] + 1) if len(batch) == 1 else list(batch)
 
 
 def take(canvas: Tensor, corners: Sequence[Corner], view: tuple[int, int]) -> Tensor:
-    """Return views (B, h, w) of a canvas (H, W); a single one shares its memory."""
+    """Return views (B, h, w) of a canvas (H, W); a single one shares its memory.
+
+    Parameters
+    ----------
+    canvas : Tensor (H, W)
+        What is looked at.
+    corners : sequence of (int, int)
+        B top-left corners (y, x).
+    view : (h, w)
+        Pixels of a view.
+    """
     h, w = view
     if len(corners) == 1:
         (y, x), (row, column) = corners[0], canvas.stride()
@@ -175,6 +273,20 @@ def gather_sum(patches: Tensor, corners: Sequence[Corner]) -> tuple[Corner, Tens
     """Sum patches (B or 1, h, w) where they lie; return (corner, sum) of their bounds.
 
     A single patch is returned as it is.
+
+    Parameters
+    ----------
+    patches : Tensor (B or 1, h, w)
+        One alone lies at every corner.
+    corners : sequence of (int, int)
+        B top-left corners (y, x).
+
+    Returns
+    -------
+    (int, int)
+        Top-left corner (y, x) of what the patches cover.
+    Tensor (h', w')
+        Their sum there.
     """
     if len(corners) == 1:
         return corners[0], patches[0]
@@ -193,7 +305,22 @@ def gather_sum(patches: Tensor, corners: Sequence[Corner]) -> tuple[Corner, Tens
 def put_back(
     patches: Tensor, corners: Sequence[Corner], canvas: tuple[int, int]
 ) -> Tensor:
-    """Sum patches (B, h, w) where they lie on an empty canvas (H, W)."""
+    """Sum patches (B, h, w) where they lie on an empty canvas (H, W).
+
+    Parameters
+    ----------
+    patches : Tensor (B, h, w)
+        What is summed.
+    corners : sequence of (int, int)
+        B top-left corners (y, x).
+    canvas : (H, W)
+        Pixels of the canvas.
+
+    Returns
+    -------
+    Tensor (H, W)
+        Zero where no patch lies.
+    """
     out = patches.new_zeros(canvas)
     h, w = patches.shape[-2:]
     for (y, x), patch in zip(corners, patches, strict=True):

@@ -24,15 +24,42 @@ class Places(Protocol):
     """Where the views of a batch lie."""
 
     def take(self, canvas: Tensor) -> Tensor:
-        """Return the views (B, 1, h, w); they may share the memory of the canvas."""
+        """Return the views (B, 1, h, w); they may share the memory of the canvas.
+
+        Parameters
+        ----------
+        canvas : Tensor (H, W) complex64
+            The object on its canvas.
+        """
         ...
 
     def total(self, fields: Tensor) -> Tensor:
-        """Sum fields (B or 1, 1, h, w) where they lie; the result is for `add`."""
+        """Sum fields (B or 1, 1, h, w) where they lie; the result is for `add`.
+
+        Parameters
+        ----------
+        fields : Tensor (B or 1, 1, h, w)
+            One alone lies at every place.
+
+        Returns
+        -------
+        any
+            Known to this kind of places alone.
+        """
         ...
 
     def add(self, canvas: Tensor, total: Tensor, alpha: float) -> None:
-        """Add alpha times what `total` has returned to the canvas."""
+        """Add alpha times what `total` has returned to the canvas.
+
+        Parameters
+        ----------
+        canvas : Tensor (H, W)
+            Changed in place.
+        total : any
+            What `total` has returned.
+        alpha : float
+            Factor.
+        """
         ...
 
 
@@ -44,6 +71,7 @@ class OnePlace:
     corner : (int, int)
         Top-left pixel.
     view : (h, w)
+        Pixels of the view.
     canvas : (H, W)
         Of canvases whose rows follow each other in memory.
     """
@@ -58,15 +86,37 @@ class OnePlace:
         )
 
     def take(self, canvas: Tensor) -> Tensor:
-        """Return the view (1, 1, h, w), which shares the memory of the canvas."""
+        """Return the view (1, 1, h, w), which shares the memory of the canvas.
+
+        Parameters
+        ----------
+        canvas : Tensor (H, W)
+            What is looked at.
+        """
         return canvas.as_strided(*self._slice)
 
     def total(self, fields: Tensor) -> Tensor:
-        """Return the field (1, 1, h, w) itself."""
+        """Return the field (1, 1, h, w) itself.
+
+        Parameters
+        ----------
+        fields : Tensor (1, 1, h, w)
+            Of the view.
+        """
         return fields
 
     def add(self, canvas: Tensor, total: Tensor, alpha: float) -> None:
-        """Add alpha times a field to the canvas."""
+        """Add alpha times a field to the canvas.
+
+        Parameters
+        ----------
+        canvas : Tensor (H, W)
+            Changed in place.
+        total : Tensor (1, 1, h, w)
+            What `total` has returned.
+        alpha : float
+            Factor.
+        """
         canvas.as_strided(*self._slice).add_(total, alpha=alpha)
 
 
@@ -76,7 +126,9 @@ class HostPlaces:
     Parameters
     ----------
     corners : sequence of (int, int)
+        Top-left pixels (y, x) of B views.
     view : (h, w)
+        Pixels of a view.
     """
 
     def __init__(self, corners: Sequence[Corner], view: tuple[int, int]) -> None:
@@ -84,15 +136,42 @@ class HostPlaces:
         self._view = view
 
     def take(self, canvas: Tensor) -> Tensor:
-        """Return the views (B, 1, h, w), copied."""
+        """Return the views (B, 1, h, w), copied.
+
+        Parameters
+        ----------
+        canvas : Tensor (H, W)
+            What is looked at.
+        """
         return take(canvas, self._corners, self._view)[:, None]
 
     def total(self, fields: Tensor) -> Tensor:
-        """Sum fields over the bounds of all views."""
+        """Sum fields over the bounds of all views.
+
+        Parameters
+        ----------
+        fields : Tensor (B or 1, 1, h, w)
+            One alone lies at every place.
+
+        Returns
+        -------
+        Tensor (h', w')
+            As large as the bounds.
+        """
         return gather_sum(fields[:, 0], self._corners)[1]
 
     def add(self, canvas: Tensor, total: Tensor, alpha: float) -> None:
-        """Add alpha times a total to the canvas."""
+        """Add alpha times a total to the canvas.
+
+        Parameters
+        ----------
+        canvas : Tensor (H, W)
+            Changed in place.
+        total : Tensor (h', w')
+            What `total` has returned.
+        alpha : float
+            Factor.
+        """
         rows, columns = zip(*self._corners, strict=True)
         h, w = total.shape
         bounds = take(canvas, [(min(rows), min(columns))], (h, w))
@@ -109,6 +188,7 @@ class DevicePlaces:
     within : Tensor (h, w)
         Numbers of the pixels of a view whose first one is 0, see `numbers_within`.
     canvas : (H, W)
+        Pixels of the canvas.
     """
 
     def __init__(self, first: Tensor, within: Tensor, canvas: tuple[int, int]) -> None:
@@ -117,11 +197,28 @@ class DevicePlaces:
         self._canvas = canvas
 
     def take(self, canvas: Tensor) -> Tensor:
-        """Return the views (B, 1, h, w), copied."""
+        """Return the views (B, 1, h, w), copied.
+
+        Parameters
+        ----------
+        canvas : Tensor (H, W)
+            What is looked at.
+        """
         return canvas.view(-1).index_select(0, self._pixels).view(self._shape)
 
     def total(self, fields: Tensor) -> Tensor:
-        """Sum fields on a canvas of their own; a single one stays as it is."""
+        """Sum fields on a canvas of their own; a single one stays as it is.
+
+        Parameters
+        ----------
+        fields : Tensor (B or 1, 1, h, w)
+            One alone lies at every place.
+
+        Returns
+        -------
+        Tensor
+            (H, W), or (1, 1, h, w) of a single view.
+        """
         if self._shape[0] == 1:
             return fields
         total = fields.new_zeros(self._canvas)
@@ -130,7 +227,17 @@ class DevicePlaces:
         return total
 
     def add(self, canvas: Tensor, total: Tensor, alpha: float) -> None:
-        """Add alpha times a total to the canvas."""
+        """Add alpha times a total to the canvas.
+
+        Parameters
+        ----------
+        canvas : Tensor (H, W)
+            Changed in place.
+        total : Tensor
+            What `total` has returned.
+        alpha : float
+            Factor.
+        """
         if self._shape[0] == 1:
             flat = total.reshape(-1)
             canvas.view(-1).index_add_(0, self._pixels, flat, alpha=alpha)
@@ -141,6 +248,21 @@ class DevicePlaces:
 def numbers_within(
     view: tuple[int, int], canvas: tuple[int, int], device: torch.device
 ) -> Tensor:
-    """Numbers (h, w) of the pixels of a view on a flattened canvas; the first is 0."""
+    """Numbers (h, w) of the pixels of a view on a flattened canvas; the first is 0.
+
+    Parameters
+    ----------
+    view : (h, w)
+        Pixels of a view.
+    canvas : (H, W)
+        Pixels of the canvas.
+    device : torch.device
+        Where to.
+
+    Returns
+    -------
+    Tensor (h, w) int64
+        The number of pixel (y, x) is ``y W + x``.
+    """
     rows = torch.arange(view[0], device=device) * canvas[1]
     return rows[:, None] + torch.arange(view[1], device=device)

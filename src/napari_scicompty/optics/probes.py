@@ -25,8 +25,22 @@ def disc_probe(
 
     Parameters
     ----------
+    shape : (h, w)
+        Pixels of the view.
+    pixel_size_m : (float, float)
+        Object pixel (y, x) in metres.
+    radius_m : float
+        Radius of the disc in metres.
+    wavelength_m : float
+        Metres; it matters for the spherical wave only.
     focus_sample_m : float, optional
-        Distance to the focus upstream (> 0: diverging); flat phase without it.
+        Metres from the focus upstream to the sample (> 0: diverging); flat phase
+        without it.
+
+    Returns
+    -------
+    array (h, w) complex64
+        1 within the disc, its middle at pixel (h // 2, w // 2).
     """
     y, x = grids.coordinates(shape, pixel_size_m)
     r2 = y**2 + x**2
@@ -49,8 +63,22 @@ def zone_plate_probe(
 
     Parameters
     ----------
+    shape : (h, w)
+        Pixels of the view.
+    pixel_size_m : (float, float)
+        Object pixel (y, x) in metres.
+    wavelength_m : float
+        Metres.
     aperture : (float, float)
         Sines of the half angles of the stop and of the rim, as seen from the focus.
+    defocus_m : float
+        Metres from the focus downstream to the sample; negative: the sample lies
+        before the focus.
+
+    Returns
+    -------
+    array (h, w) complex64
+        On the sample, in no special unit.
     """
     fy, fx = map(np.fft.fftshift, grids.frequencies(shape))
     sine = wavelength_m * np.hypot(fy / pixel_size_m[0], fx / pixel_size_m[1])
@@ -73,6 +101,17 @@ def defocused_pupil(
     ----------
     pupil : (h, w)
         Amplitude over far-field angles, zero frequency in the middle.
+    pixel_size_m : (float, float)
+        Object pixel (y, x) in metres.
+    wavelength_m : float
+        Metres.
+    defocus_m : float
+        Metres; > 0 behind the focus, diverging.
+
+    Returns
+    -------
+    array (h, w) complex64
+        On the sample, its middle at pixel (h // 2, w // 2).
     """
     fy, fx = map(np.fft.fftshift, grids.frequencies(pupil.shape))
     k = -wavelength_m * defocus_m / np.square(pixel_size_m)

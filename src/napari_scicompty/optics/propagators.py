@@ -42,15 +42,50 @@ class Propagator(Protocol):
     """Whether a shift of the exit wave changes the intensities on the detector."""
 
     def forward(self, exit_wave: Tensor) -> Tensor:
-        """D{psi}: the wave on the detector."""
+        """D{psi}: the wave on the detector.
+
+        Parameters
+        ----------
+        exit_wave : Tensor (..., h, w) complex
+            psi = P o, behind the sample.
+
+        Returns
+        -------
+        Tensor (..., h, w) complex
+            Psi, in the propagator's order.
+        """
         ...
 
     def backward(self, wave: Tensor) -> Tensor:
-        """D^-1{Psi}: the exit wave of a wave that is zero outside the detector."""
+        """D^-1{Psi}: the exit wave of a wave that is zero outside the detector.
+
+        Parameters
+        ----------
+        wave : Tensor (..., h, w) complex
+            Psi, in the propagator's order.
+
+        Returns
+        -------
+        Tensor (..., h, w) complex
+            Behind the sample.
+        """
         ...
 
     def slope(self, exit_wave: Tensor, gradient: Tensor) -> Tensor:
-        """Re <gradient, dD{psi}/dz>: how a loss changes with the effective distance."""
+        """Re <gradient, dD{psi}/dz>: how a loss changes with the effective distance.
+
+        Parameters
+        ----------
+        exit_wave : Tensor (..., h, w) complex
+            psi, behind the sample.
+        gradient : Tensor (..., h, w) complex
+            Of the loss by the wave on the detector.
+
+        Returns
+        -------
+        Tensor () real
+            Change of the loss per metre, summed over all waves.
+        """
         ...
 
 
@@ -64,15 +99,50 @@ class FarField:
     sees_shifts = False
 
     def forward(self, exit_wave: Tensor) -> Tensor:
-        """D{psi} = F{psi}."""
+        """D{psi} = F{psi}.
+
+        Parameters
+        ----------
+        exit_wave : Tensor (..., h, w) complex
+            psi = P o, behind the sample.
+
+        Returns
+        -------
+        Tensor (..., h, w) complex
+            Psi, in the propagator's order.
+        """
         return torch.fft.fft2(exit_wave, norm="ortho")
 
     def backward(self, wave: Tensor) -> Tensor:
-        """D^-1{Psi} = F^-1{Psi}."""
+        """D^-1{Psi} = F^-1{Psi}.
+
+        Parameters
+        ----------
+        wave : Tensor (..., h, w) complex
+            Psi, in the propagator's order.
+
+        Returns
+        -------
+        Tensor (..., h, w) complex
+            Behind the sample.
+        """
         return torch.fft.ifft2(wave, norm="ortho")
 
     def slope(self, exit_wave: Tensor, gradient: Tensor) -> Tensor:
-        """Zero: the distance only rescales the pixel of the object."""
+        """Zero: the distance only rescales the pixel of the object.
+
+        Parameters
+        ----------
+        exit_wave : Tensor (..., h, w) complex
+            psi, behind the sample.
+        gradient : Tensor (..., h, w) complex
+            Of the loss by the wave on the detector.
+
+        Returns
+        -------
+        Tensor () real
+            Change of the loss per metre, summed over all waves.
+        """
         del gradient
         return exit_wave.real.new_zeros(())
 
@@ -89,11 +159,13 @@ class AngularSpectrum:
     pixel_size_m : (float, float)
         Pixel (y, x) of both: the effective one behind a point source.
     wavelength_m : float
+        Metres.
     distance_m : float
         Effective distance; negative goes upstream.
     inverted : bool
         The focus lies between sample and detector: the image is upside down.
     device : torch.device, optional
+        Where it computes; the CPU when left out.
     dtype : torch.dtype
         Complex type of the kernel.
     """
@@ -120,17 +192,52 @@ class AngularSpectrum:
         self._adjoint = self._kernel.conj().resolve_conj()
 
     def forward(self, exit_wave: Tensor) -> Tensor:
-        """D{psi}, shape (..., h, w)."""
+        """D{psi}, shape (..., h, w).
+
+        Parameters
+        ----------
+        exit_wave : Tensor (..., h, w) complex
+            psi = P o, behind the sample.
+
+        Returns
+        -------
+        Tensor (..., h, w) complex
+            Psi, in the propagator's order.
+        """
         wave = self._through(exit_wave, self._kernel)
         return wave.flip((-2, -1)) if self.inverted else wave
 
     def backward(self, wave: Tensor) -> Tensor:
-        """D^-1{Psi on the detector, 0 outside}, shape (..., h, w)."""
+        """D^-1{Psi on the detector, 0 outside}, shape (..., h, w).
+
+        Parameters
+        ----------
+        wave : Tensor (..., h, w) complex
+            Psi, in the propagator's order.
+
+        Returns
+        -------
+        Tensor (..., h, w) complex
+            Behind the sample.
+        """
         upright = wave.flip((-2, -1)) if self.inverted else wave
         return self._through(upright, self._adjoint)
 
     def slope(self, exit_wave: Tensor, gradient: Tensor) -> Tensor:
-        """Re <gradient, dD{psi}/dz>: how a loss changes with the distance."""
+        """Re <gradient, dD{psi}/dz>: how a loss changes with the distance.
+
+        Parameters
+        ----------
+        exit_wave : Tensor (..., h, w) complex
+            psi, behind the sample.
+        gradient : Tensor (..., h, w) complex
+            Of the loss by the wave on the detector.
+
+        Returns
+        -------
+        Tensor () real
+            Change of the loss per metre, summed over all waves.
+        """
         wave = self._through(exit_wave, self._kernel_slope)
         upright = gradient.flip((-2, -1)) if self.inverted else gradient
         return (upright.real * wave.real + upright.imag * wave.imag).sum()
@@ -153,6 +260,22 @@ def padded_grid(
     """Grid on which a view of `shape` is propagated: N >= W + lambda |z| / pixel^2.
 
     At most 2 W: from view to detector more is never needed, see `detector_kernel`.
+
+    Parameters
+    ----------
+    shape : (h, w)
+        Pixels of the view.
+    pixel_size_m : (float, float)
+        Pixel (y, x) in metres.
+    wavelength_m : float
+        Metres.
+    distance_m : float
+        Effective distance in metres; the sign does not matter.
+
+    Returns
+    -------
+    (int, int)
+        Pixels (y, x) of the grid.
     """
     spread = _spread(pixel_size_m, wavelength_m, distance_m)
     sizes = [
@@ -176,6 +299,24 @@ def detector_kernel(
     space on one that does, its impulse response cut to the distances between two
     pixels of a view: a linear convolution that no light can wrap around in. With
     `derivative` how it changes with the distance, in 1/m.
+
+    Parameters
+    ----------
+    shape : (h, w)
+        Pixels of the view.
+    pixel_size_m : (float, float)
+        Pixel (y, x) in metres.
+    wavelength_m : float
+        Metres.
+    distance_m : float
+        Effective distance in metres; negative goes upstream.
+    derivative : bool
+        Whether to return dH/dz instead, in 1/m.
+
+    Returns
+    -------
+    array (H, W) complex128
+        Zero frequency first.
     """
     grid = padded_grid(shape, pixel_size_m, wavelength_m, distance_m)
     free_space = (pixel_size_m, wavelength_m, distance_m)
@@ -189,6 +330,7 @@ def detector_kernel(
     kernel = angular_spectrum_kernel(
         (large[0], large[1]), *free_space, derivative=derivative
     )
+    # Displacement zero comes first, negative ones last: the middle is what is cut out.
     rows, columns = (
         np.r_[0 : (n + 1) // 2, size - n // 2 : size]
         for n, size in zip(grid, large, strict=True)
@@ -223,6 +365,24 @@ def angular_spectrum_kernel(
     Frequencies that the grid cannot carry are cut (Matsushima & Shimobaba, Optics
     Express 17, 19662, 2009); evanescent ones, too. Zero frequency first. With
     `derivative` dH/dz = i g H, in 1/m.
+
+    Parameters
+    ----------
+    grid : (H, W)
+        Pixels of the grid.
+    pixel_size_m : (float, float)
+        Pixel (y, x) in metres.
+    wavelength_m : float
+        Metres.
+    distance_m : float
+        Effective distance in metres; negative goes upstream.
+    derivative : bool
+        Whether to return dH/dz instead, in 1/m.
+
+    Returns
+    -------
+    array (H, W) complex128
+        Zero frequency first.
     """
     fy, fx = grids.frequencies(grid, pixel_size_m)
     limits = band_limit(grid, pixel_size_m, wavelength_m, distance_m)
@@ -242,6 +402,22 @@ def band_limit(
 
     ``f = 1 / (lambda sqrt((2 z / (N pixel))^2 + 1))``, Matsushima & Shimobaba 2009,
     eq. 13.
+
+    Parameters
+    ----------
+    grid : (H, W)
+        Pixels of the grid.
+    pixel_size_m : (float, float)
+        Pixel (y, x) in metres.
+    wavelength_m : float
+        Metres.
+    distance_m : float
+        Metres; the sign does not matter.
+
+    Returns
+    -------
+    (float, float)
+        1/m.
     """
     fy, fx = (
         1 / (wavelength_m * math.hypot(2 * distance_m / (n * pixel), 1))
@@ -251,7 +427,20 @@ def band_limit(
 
 
 def wave_grid(geometry: Geometry, shape: Shape) -> Shape:
-    """Grid on which a view of `shape` is propagated."""
+    """Grid on which a view of `shape` is propagated.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        How it was measured.
+    shape : (h, w)
+        Pixels of the view.
+
+    Returns
+    -------
+    (int, int)
+        Pixels (y, x); in far field those of the view.
+    """
     if geometry.propagation == "far-field":
         return shape
     pixel = geometry.pixel_size_m(shape)
@@ -260,7 +449,20 @@ def wave_grid(geometry: Geometry, shape: Shape) -> Shape:
 
 
 def carried_share(geometry: Geometry, shape: Shape) -> float:
-    """Share of the view's frequencies that reach the detector; 1 is all of them."""
+    """Share of the view's frequencies that reach the detector; 1 is all of them.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        How it was measured.
+    shape : (h, w)
+        Pixels of the view.
+
+    Returns
+    -------
+    float
+        0 to 1, of the axis on which fewer do.
+    """
     if geometry.propagation == "far-field":
         return 1.0
     pixel = geometry.pixel_size_m(shape)
@@ -274,7 +476,9 @@ class Propagation(NamedTuple):
     """One line of the table: what the user is told, and how it is made."""
 
     title: str
+    """In words."""
     make: Callable[[Geometry, Shape, torch.device | None], Propagator]
+    """Makes it for views of a shape, on a device."""
 
 
 def _far_field(
@@ -312,7 +516,18 @@ PROPAGATORS: dict[str, Propagation] = {
 
 
 def kind_of(geometry: Geometry) -> str:
-    """Name of the geometry's line in `PROPAGATORS`."""
+    """Name of the geometry's line in `PROPAGATORS`.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        How it was measured.
+
+    Returns
+    -------
+    str
+        ``"far-field"`` for one, with ``"-cone"`` behind a focus.
+    """
     cone = "" if geometry.focus_sample_m is None else "-cone"
     return geometry.propagation + cone
 
@@ -321,6 +536,20 @@ def propagator_for(
     geometry: Geometry, shape: Shape, device: torch.device | None = None
 ) -> Propagator:
     """Make the propagator of a geometry for views of `shape` (h, w).
+
+    Parameters
+    ----------
+    geometry : Geometry
+        How it was measured.
+    shape : (h, w)
+        Pixels of the view.
+    device : torch.device, optional
+        Where it computes; the CPU when left out.
+
+    Returns
+    -------
+    Propagator
+        D, and back.
 
     Raises
     ------
@@ -332,6 +561,13 @@ def propagator_for(
 
 def check_carried(geometry: Geometry, shape: Shape) -> None:
     """Refuse a near field in which next to nothing of the object is seen.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        How it was measured.
+    shape : (h, w)
+        Pixels of the view.
 
     Raises
     ------
@@ -356,11 +592,25 @@ def farthest_m(geometry: Geometry, shape: Shape) -> float:
     """Largest effective distance at which near field works for views of `shape`.
 
     It is the one of `check_carried`, less a little that rounding may take.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        How it was measured.
+    shape : (h, w)
+        Pixels of the view.
+
+    Returns
+    -------
+    float
+        Metres; infinite in far field.
     """
     if geometry.propagation == "far-field":
         return math.inf
     pixel = geometry.pixel_size_m(shape)
     side = min(n * p**2 for n, p in zip(shape, pixel, strict=True))
+    # So far away the grid has 2 W pixels, and the share 2 f p of `carried_share`, with
+    # f of `band_limit`, comes to 2 W p^2 / (lambda z).
     return 0.999 * 2 * side / (LEAST_CARRIED * geometry.wavelength_m)
 
 
@@ -368,6 +618,18 @@ def detector_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
     """Bring frames (..., h, w) as a scan holds them into the propagator's order.
 
     Far field: the zero frequency goes from the middle to [0, 0]. Near field: as seen.
+
+    Parameters
+    ----------
+    frames : array (..., h, w)
+        Patterns, or a mask.
+    geometry : Geometry
+        How it was measured.
+
+    Returns
+    -------
+    array (..., h, w)
+        In near field the same array.
     """
     if geometry.propagation == "near-field":
         return frames
@@ -375,7 +637,20 @@ def detector_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
 
 
 def scan_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
-    """Bring frames (..., h, w) from the propagator's order into the scan's."""
+    """Bring frames (..., h, w) from the propagator's order into the scan's.
+
+    Parameters
+    ----------
+    frames : array (..., h, w)
+        Patterns, or a mask.
+    geometry : Geometry
+        How it was measured.
+
+    Returns
+    -------
+    array (..., h, w)
+        In near field the same array.
+    """
     if geometry.propagation == "near-field":
         return frames
     return np.fft.fftshift(frames, axes=(-2, -1))

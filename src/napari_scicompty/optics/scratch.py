@@ -19,6 +19,7 @@ class Parts(NamedTuple):
     both: Tensor
     """Real numbers (..., 2)."""
     real: Tensor
+    """Real parts (...), in the same memory."""
     imag: Tensor
     """Its halves (...)."""
     complex: Tensor
@@ -31,6 +32,7 @@ class Scratch:
     Parameters
     ----------
     device : torch.device
+        Where its tensors lie.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -50,7 +52,13 @@ class Scratch:
         return kept
 
     def parts(self, shape: tuple[int, ...]) -> Parts:
-        """Return the memory of a complex field for what is needed at once only."""
+        """Return the memory of a complex field for what is needed at once only.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the field.
+        """
         parts = self._parts.get(shape)
         if parts is None:
             both = torch.empty((*shape, 2), device=self._device)

@@ -15,6 +15,11 @@ class TwoSpaces:
 
     A field that is shifted by a fraction of a pixel at every step stays in Fourier
     space between the steps, which saves half of the transforms and is exact.
+
+    Parameters
+    ----------
+    field : Tensor (m, h, w) complex
+        The fields, such as probe modes; changed in place.
     """
 
     def __init__(self, field: Tensor) -> None:
@@ -74,8 +79,12 @@ class TwoSpaces:
 
         Parameters
         ----------
-        updates : Tensor (B, ..., h, w)
-        factors : Tensor (B, ..., h, w) that broadcasts
+        updates : Tensor (B, ..., h, w) complex
+            u_j, in Fourier space.
+        factors : Tensor (B, ..., h, w) complex
+            f_j, that broadcast to the updates.
+        alpha : float
+            Size of the step.
         """
         spectrum = self.spectrum
         if len(updates) == 1:
@@ -89,7 +98,13 @@ class TwoSpaces:
         self._field_is_old = True
 
     def take_up(self, stepped: Tensor) -> None:
-        """Go on from an earlier `stepped`, if it is that of this field."""
+        """Go on from an earlier `stepped`, if it is that of this field.
+
+        Parameters
+        ----------
+        stepped : Tensor (..., h, w) complex
+            F{field}, zero frequency first.
+        """
         if torch.equal(torch.fft.ifft2(stepped), self._field):
             self._spectrum, self._spectrum_is_old = stepped, False
             self._field_is_old = True

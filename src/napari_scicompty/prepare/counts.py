@@ -23,6 +23,18 @@ def dark_field(scan: F, dark: ArrayLike) -> F:
 
     Makes float32 patterns: a new array, or as they are read where that is too large.
 
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+    dark : array (h, w) or (k, h, w)
+        Counts without a beam.
+
+    Returns
+    -------
+    Scan
+        Its report says so.
+
     Raises
     ------
     InputError
@@ -52,6 +64,16 @@ def amplitudes_squared(scan: F) -> F:
     """Square patterns that hold amplitudes: float32 intensities.
 
     One new array where it fits, else as the patterns are read.
+
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+
+    Returns
+    -------
+    Scan
+        Its report says so.
     """
     patterns = changed(
         scan.patterns,
@@ -64,6 +86,20 @@ def amplitudes_squared(scan: F) -> F:
 
 def mask_pixels(scan: F, good: ArrayLike, why: str = "masked") -> F:
     """Mask the pixels that are not `good` (h, w), besides those masked already.
+
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+    good : array (h, w) bool
+        True = good pixel.
+    why : str
+        What the report says of those that are not.
+
+    Returns
+    -------
+    Scan
+        With both masks.
 
     Raises
     ------
@@ -82,7 +118,20 @@ def mask_pixels(scan: F, good: ArrayLike, why: str = "masked") -> F:
 
 
 def mask_saturated(scan: F, level: float) -> F:
-    """Mask the pixels that reach `level` counts in any pattern."""
+    """Mask the pixels that reach `level` counts in any pattern.
+
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+    level : float
+        Counts.
+
+    Returns
+    -------
+    Scan
+        With the mask; all patterns are read for it.
+    """
     good = np.ones(frame_shape(scan), bool)
     for _, raw in chunks(scan.patterns):
         good &= ~(raw >= level).any(0)
@@ -95,6 +144,18 @@ def mask_hot_pixels(scan: F, sigma: float) -> F:
     In the amplitude d = sqrt(mean) - median(sqrt(mean)), a pixel is hot where
     d > sigma * s, with s the largest of: the robust spread (1.4826 median |d|) of the
     neighbourhood, that of the frame, and counting noise 0.5 / sqrt(n).
+
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+    sigma : float
+        How many spreads a pixel may stand out; 8 is usual.
+
+    Returns
+    -------
+    Scan
+        With the mask.
 
     Raises
     ------

@@ -24,6 +24,22 @@ def orient(
     The transpose comes first. Nothing is copied. Reversing an axis of even length puts
     the zero frequency one pixel lower, which only adds a linear phase to the probe; a
     beam centre given to `crop` counts in the turned frames.
+
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+    transpose : bool
+        Whether to swap rows and columns.
+    flip_rows : bool
+        Whether to reverse the order of the rows.
+    flip_columns : bool
+        Whether to reverse the order of the columns.
+
+    Returns
+    -------
+    Scan
+        With detector pixels in the new order, too.
     """
     done = [
         word
@@ -60,6 +76,16 @@ def from_corner(scan: F) -> F:
     """Bring the zero frequency from pixel (0, 0) to (h // 2, w // 2), mask and all.
 
     One new array where it fits, else as the patterns are read.
+
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+
+    Returns
+    -------
+    Scan
+        Its report says so.
     """
     patterns = changed(
         scan.patterns,
@@ -84,12 +110,19 @@ def crop(
 
     Parameters
     ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
     size : int or (h, w), optional
         New shape; when left out, the largest that fits around `center`, and even where
         something is cut off.
     center : (row, column), optional
         Beam centre in pixels of the frames as they are, rounded to whole pixels;
         (h // 2, w // 2) when left out.
+
+    Returns
+    -------
+    Scan
+        With smaller frames.
 
     Raises
     ------
@@ -141,6 +174,18 @@ def rebin(scan: F, factor: int) -> F:
 
     Rows and columns that do not fill a block are cut off such that the zero frequency
     stays in the middle block. A block is good when all its pixels are.
+
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+    factor : int
+        Pixels of a block along each axis; 1 changes nothing.
+
+    Returns
+    -------
+    Scan
+        With the larger detector pixel.
 
     Raises
     ------

@@ -40,7 +40,13 @@ class Frames(Protocol):
         """What was odd so far."""
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed."""
+        """Return a copy with some fields changed.
+
+        Parameters
+        ----------
+        **changes : any
+            New values, by the names of the fields.
+        """
 
 
 F = TypeVar("F", bound=Frames)
@@ -48,6 +54,16 @@ F = TypeVar("F", bound=Frames)
 
 def good_pixels(scan: Frames) -> NDArray[np.bool_]:
     """Good pixels (h, w) of frames; all of them when there is no mask.
+
+    Parameters
+    ----------
+    scan : Frames
+        A scan, or what a reader found.
+
+    Returns
+    -------
+    array (h, w) bool
+        True = good.
 
     Raises
     ------
@@ -63,5 +79,16 @@ def good_pixels(scan: Frames) -> NDArray[np.bool_]:
 
 
 def frame_shape(scan: Frames) -> tuple[int, int]:
-    """Shape (h, w) of one pattern."""
+    """Shape (h, w) of one pattern.
+
+    Parameters
+    ----------
+    scan : Frames
+        A scan, or what a reader found.
+
+    Returns
+    -------
+    (int, int)
+        Pixels.
+    """
     return (int(scan.patterns.shape[1]), int(scan.patterns.shape[2]))

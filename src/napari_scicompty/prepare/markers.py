@@ -36,6 +36,21 @@ def mask_markers(scan: F) -> F:
 
     Marks are the largest value of the type (and of 16 and 32 bit counters in a wider
     one), -1 and -2, and what is not finite. Some patterns, spread over the stack, tell.
+
+    Parameters
+    ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
+
+    Returns
+    -------
+    Scan
+        The same one where there are no marks.
+
+    Raises
+    ------
+    InputError
+        No good pixel is left.
     """
     good = good_pixels(scan)
     kept, findings = good.copy(), []
@@ -67,6 +82,8 @@ def mask_not_finite(scan: F, excluded: Sequence[int] = ()) -> tuple[F, tuple[int
 
     Parameters
     ----------
+    scan : Scan
+        Or what a reader found, before it is checked.
     excluded : sequence of int
         Patterns that take no part anyway.
 

@@ -116,6 +116,16 @@ class Recipe(Settings):
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Load a TOML file, or the recipe that a saved result carries.
 
+        Parameters
+        ----------
+        path : path
+            A TOML file or a result.
+
+        Returns
+        -------
+        Recipe
+            Relative paths in a TOML file belong to its folder.
+
         Raises
         ------
         InputError
@@ -145,7 +155,25 @@ class Recipe(Settings):
 
     @classmethod
     def from_toml(cls, text: str, folder: Path | None = None) -> Self:
-        """Read TOML text; relative paths belong to `folder` where one is given."""
+        """Read TOML text; relative paths belong to `folder` where one is given.
+
+        Parameters
+        ----------
+        text : str
+            TOML, with the documented keys.
+        folder : Path, optional
+            Of relative paths.
+
+        Returns
+        -------
+        Recipe
+            What the text does not name has its default.
+
+        Raises
+        ------
+        InputError
+            Text that is not TOML, or as for `from_dict`.
+        """
         try:
             data = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
@@ -155,6 +183,19 @@ class Recipe(Settings):
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], folder: Path | None = None) -> Self:
         """Make a recipe of what a TOML file holds.
+
+        Parameters
+        ----------
+        data : mapping
+            Tables by name: ``input`` or ``virtual_experiment``, ``start``, ``run``
+            and a list ``stage``.
+        folder : Path, optional
+            Of relative paths.
+
+        Returns
+        -------
+        Recipe
+            What `data` does not name has its default.
 
         Raises
         ------
@@ -180,6 +221,11 @@ class Recipe(Settings):
     def preset(cls, name: str) -> Self:
         """Return the run of a preset of the virtual experiment.
 
+        Parameters
+        ----------
+        name : str
+            One of `PRESETS`.
+
         Raises
         ------
         InputError
@@ -189,7 +235,13 @@ class Recipe(Settings):
 
     @classmethod
     def of_preset(cls, chosen: Preset) -> Self:
-        """Return the run of a preset, as it is or changed."""
+        """Return the run of a preset, as it is or changed.
+
+        Parameters
+        ----------
+        chosen : Preset
+            One of `PRESETS`, or one made of it.
+        """
         algorithm = ALGORITHMS[chosen.algorithm](**chosen.settings)
         refine = refiners(chosen.refine)
         stage = Stage(algorithm=algorithm, epochs=chosen.epochs, refine=refine)
@@ -206,6 +258,15 @@ class Recipe(Settings):
 
         Its optics are taken to be known, as at a beamline: the zone plate, or the
         width of the beam. In near field the patterns themselves tell enough.
+
+        Parameters
+        ----------
+        experiment : VirtualExperiment
+            To be simulated and reconstructed.
+        modes : int, optional
+            Probe modes; those of the experiment when left out.
+        *stages : Stage
+            One after the other; 60 epochs of the default algorithm when left out.
         """
         return cls(
             input=experiment,
@@ -235,7 +296,13 @@ class Recipe(Settings):
         }
 
     def to_toml(self, folder: Path | None = None) -> str:
-        """Return the recipe as TOML text; `folder` as in `to_dict`."""
+        """Return the recipe as TOML text; `folder` as in `to_dict`.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Paths below it are written relative to it.
+        """
         return tomli_w.dumps(self.to_dict(folder))
 
     def to_toml_without_folders(self) -> str:
@@ -248,6 +315,8 @@ class Recipe(Settings):
 
         Parameters
         ----------
+        path : path
+            Where to write.
         **door
             As in `files.replacing`: ``overwrite=True``.
 
@@ -277,6 +346,8 @@ class Recipe(Settings):
 
         Parameters
         ----------
+        epoch : int
+            Epochs that were completed.
         changes : iterable of Change
             What a history says was changed under way: a switch of the algorithm
             begins a stage.
@@ -297,13 +368,35 @@ class Recipe(Settings):
 
     # -- the run ----------------------------------------------------------------------
     def scan(self) -> Scan:
-        """Open the files, or simulate the virtual experiment."""
+        """Open the files, or simulate the virtual experiment.
+
+        Returns
+        -------
+        Scan
+            Files are read, or the experiment is measured, anew at each call.
+
+        Raises
+        ------
+        InputError
+            As for `open_scan`, or for `simulate`.
+        """
         if isinstance(self.input, FileInput):
             return self.input.open()
         return simulate(self.input)[0]
 
     def settings_of(self, stage: Stage) -> RunSettings:
-        """Join what belongs to a stage with what all stages share."""
+        """Join what belongs to a stage with what all stages share.
+
+        Parameters
+        ----------
+        stage : Stage
+            Of this recipe.
+
+        Returns
+        -------
+        RunSettings
+            For a `Run`.
+        """
         shared = {name: getattr(self.shared, name) for name in RunChoices.model_fields}
         own = {n: getattr(stage, n) for n in STAGE_FIELDS if n != "refine"}
         if isinstance(self.start, ProbeFile) and self.start.frozen:
@@ -330,6 +423,11 @@ class Recipe(Settings):
             Knobs for other threads; a stop ends the stages that are left, too.
         progress : callable, optional
             Called with (tried, planned, candidate) while a start is searched.
+
+        Yields
+        ------
+        Run
+            Ready to advance.
 
         Raises
         ------
@@ -371,6 +469,11 @@ class Recipe(Settings):
         controls : Controls, optional
             To pause or stop from another thread.
 
+        Yields
+        ------
+        Snapshot
+            After each epoch.
+
         Raises
         ------
         InputError
@@ -389,6 +492,18 @@ class Recipe(Settings):
 
         Parameters and errors are those of `runs`; a run may also raise DivergedError
         or EngineError.
+
+        Parameters
+        ----------
+        scan : Scan, optional
+            What `scan` gave, if it is at hand.
+        **options : any
+            `start`, `controls` and `progress` of `runs`.
+
+        Yields
+        ------
+        Snapshot
+            The start, then one after each epoch.
         """
         for number, run in enumerate(self.runs(scan, **options)):
             if number == 0:

@@ -26,6 +26,10 @@ def stages_done(
 
     Parameters
     ----------
+    planned : sequence of Stage
+        Stages as the recipe has them.
+    epoch : int
+        Epochs that were completed.
     changes : iterable of Change
         What was changed under way, in order.
     """

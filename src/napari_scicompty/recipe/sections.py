@@ -33,7 +33,13 @@ class FileInput(OpenChoices):
     )
 
     def open(self) -> Scan:
-        """Open the scan; raises InputError as `open_scan` does."""
+        """Open the scan; raises InputError as `open_scan` does.
+
+        Returns
+        -------
+        Scan
+            Checked, with its report.
+        """
         names = OpenChoices.model_fields
         return open_scan(
             self.path, self.positions, **{name: getattr(self, name) for name in names}
@@ -44,6 +50,7 @@ class Stage(Settings):
     """One algorithm for some epochs; the next stage goes on from its result."""
 
     algorithm: SerializeAsAny[Algorithm] = RPIE()
+    """The rule and its settings."""
     epochs: int = _of_run("epochs")
     batch: int | None = _of_run("batch")
     non_overlapping: bool = _of_run("non_overlapping")
@@ -74,7 +81,18 @@ STAGE_FIELDS = tuple(name for name in Stage.model_fields if name != "algorithm")
 
 
 def path_fields(kind: type[Settings]) -> set[str]:
-    """Names of the fields that hold paths."""
+    """Names of the fields that hold paths.
+
+    Parameters
+    ----------
+    kind : type of settings
+        A class of settings.
+
+    Returns
+    -------
+    set of str
+        Their names.
+    """
     (mark,) = FilePath.__metadata__  # type: ignore[attr-defined]
     return {
         name

@@ -43,6 +43,16 @@ def refiners(
 ) -> tuple[Refiner, ...]:
     """Resolve names of quantities (``"positions"``) and of refiners, one or several.
 
+    Parameters
+    ----------
+    chosen : str, Refiner or several of them
+        None is nothing.
+
+    Returns
+    -------
+    tuple of Refiner
+        One a quantity; a name gives the default refiner.
+
     Raises
     ------
     InputError
@@ -63,6 +73,11 @@ def refiners(
 
 def from_description(description: dict[str, Any]) -> Refiner:
     """Return the refiner that a history describes.
+
+    Parameters
+    ----------
+    description : dict
+        As of `Settings.described`.
 
     Raises
     ------

@@ -32,6 +32,11 @@ class Refiner(Settings):
     def check(self, geometry: Geometry) -> None:
         """Refuse a geometry in which this cannot be refined.
 
+        Parameters
+        ----------
+        geometry : Geometry
+            Of the scan.
+
         Raises
         ------
         InputError
@@ -39,24 +44,62 @@ class Refiner(Settings):
         """
 
     def waits(self, state: dict[str, Any]) -> int:
-        """Epochs that must still go before the first step."""
+        """Epochs that must still go before the first step.
+
+        Parameters
+        ----------
+        state : dict
+            What the refiner remembers.
+
+        Returns
+        -------
+        int
+            0: the next epoch makes a step.
+        """
         del state
         return 0
 
     def watches(self, state: dict[str, Any]) -> bool:
-        """Whether the steps of this epoch matter."""
+        """Whether the steps of this epoch matter.
+
+        Parameters
+        ----------
+        state : dict
+            What the refiner remembers.
+        """
         del state
         return self.enabled
 
     def clips_to_detector(self, state: dict[str, Any]) -> bool:
-        """Whether light outside the detector should count as none in this epoch."""
+        """Whether light outside the detector should count as none in this epoch.
+
+        Parameters
+        ----------
+        state : dict
+            What the refiner remembers.
+        """
         del state
         return False
 
     def before_step(
         self, estimate: Estimate, measured: Measured, batch: Sequence[int]
     ) -> Any:
-        """Keep what the signal needs from before the algorithm's step."""
+        """Keep what the signal needs from before the algorithm's step.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Object, probe and positions as they are now.
+        measured : Measured
+            Amplitudes of the patterns.
+        batch : sequence of int, length B
+            Numbers of the patterns.
+
+        Returns
+        -------
+        any
+            Given to `after_step`.
+        """
         raise NotImplementedError
 
     def after_step(
@@ -67,7 +110,21 @@ class Refiner(Settings):
         before: Any,
         state: dict[str, Any],
     ) -> None:
-        """Take the signal of a batch, without waiting for the device."""
+        """Take the signal of a batch, without waiting for the device.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Object, probe and positions as they are now.
+        measured : Measured
+            Amplitudes of the patterns.
+        batch : sequence of int, length B
+            Numbers of the patterns.
+        before : any
+            What `before_step` has returned.
+        state : dict
+            What the refiner remembers; changed in place.
+        """
         raise NotImplementedError
 
     def end_epoch(
@@ -81,8 +138,14 @@ class Refiner(Settings):
 
         Parameters
         ----------
+        estimate : Estimate
+            Object, probe and positions as they are now.
+        measured : Measured
+            Amplitudes of the patterns.
         errors : Tensor (n,)
             Squared error of each pattern; zero where it took no part.
+        state : dict
+            What the refiner remembers; changed in place.
 
         Returns
         -------
@@ -118,5 +181,17 @@ class FallingRate(Refiner):
         return max(0, self.start_epoch - int(state.get("epochs", 0)))
 
     def share_of_rate(self, step: int) -> float:
-        """Share of the first rate that is left at a step, counted from 1."""
+        """Share of the first rate that is left at a step, counted from 1.
+
+        Parameters
+        ----------
+        step : int
+            Number of the step, from 1 on.
+
+        Returns
+        -------
+        float
+            1 at the first step, halved every `half_life` steps, never below
+            `floor`.
+        """
         return max(self.floor, 0.5 ** ((step - 1) / self.half_life))

@@ -41,10 +41,20 @@ KEPT = 0.5
 def believed(pairs: Overlaps, measured: NDArray[np.float64]) -> NDArray[np.int64]:
     """Displacements (n, 2) of views in cells that are most probable together.
 
+    By belief propagation (J. Pearl, "Reverend Bayes on inference engines", AAAI 1982):
+    rounds of messages along the pairs, then the maximum of the belief of each view.
+
     Parameters
     ----------
+    pairs : Overlaps
+        Evidence of every pair of neighbours.
     measured : (n, 2)
         Displacements to the measured positions, in cells.
+
+    Returns
+    -------
+    array (n, 2) int64
+        (y, x) in cells.
     """
     m, size = pairs.evidence.shape[:2]
     count = len(measured)

@@ -171,6 +171,20 @@ def coupled_slope(
 
     It is the central difference along the valley: the forward model alone, and no
     gradient that could miss a term.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    measured : Measured
+        Amplitudes of the patterns.
+    chosen : sequence of int
+        Numbers of the patterns.
+
+    Returns
+    -------
+    float
+        Counts per relative change of the distance; > 0: nearer is better.
     """
     nudge = NUDGE * estimate.distance_m
     further, nearer = (

@@ -31,13 +31,46 @@ def adam(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
 
     Guzzi et al., PeerJ Computer Science 8, e1036 (2022): the signal takes the place of
     the gradient of Kingma & Ba, "Adam", ICLR 2015.
+
+    Parameters
+    ----------
+    signal : array (n, 2)
+        Corrections (y, x) that were measured, in pixels.
+    step : int
+        Number of the step, from 1 on.
+    rate : float
+        Pixels an epoch.
+    state : dict
+        Has "mean" and "square" afterwards.
+
+    Returns
+    -------
+    array (n, 2) float64
+        Moves (y, x) in pixels.
     """
     mean, unbiased, spread = moments(state, signal, step, BETAS)
     return np.asarray(rate * mean / unbiased / (spread + 1e-12))
 
 
 def constant(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
-    """`rate` times the signal."""
+    """`rate` times the signal.
+
+    Parameters
+    ----------
+    signal : array (n, 2)
+        Corrections (y, x) that were measured, in pixels.
+    step : int
+        It does not matter here.
+    rate : float
+        Factor.
+    state : dict
+        It does not matter here.
+
+    Returns
+    -------
+    array (n, 2) float64
+        Moves (y, x) in pixels.
+    """
     del step, state
     return rate * signal
 
@@ -47,6 +80,22 @@ def feedback(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Mo
 
     Zhang et al., Optics Express 21, 13592 (2013): the gain rises by a tenth where a
     move goes the way of the one before, and falls by a tenth where it goes back.
+
+    Parameters
+    ----------
+    signal : array (n, 2)
+        Corrections (y, x) that were measured, in pixels.
+    step : int
+        It does not matter here.
+    rate : float
+        Gain of the first step.
+    state : dict
+        Has "gain" (n,) and "last" (n, 2) afterwards.
+
+    Returns
+    -------
+    array (n, 2) float64
+        Moves (y, x) in pixels.
     """
     gain = state.get("gain", np.full(len(signal), rate))
     last = state.get("last", np.zeros_like(signal))

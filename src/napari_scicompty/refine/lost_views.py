@@ -65,6 +65,10 @@ def find_lost_views(
 
     Parameters
     ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    measured : Measured
+        Amplitudes of the patterns.
     errors : Tensor (n,)
         Squared error of each pattern; zero where it took no part.
     reach : float
@@ -77,6 +81,11 @@ def find_lost_views(
         Views that their neighbours agree on.
     moved : (n,), optional
         Views that were moved just now: their errors are old.
+
+    Returns
+    -------
+    int
+        Views that were moved.
     """
     count = len(estimate.positions_m)
     known = np.zeros(count, bool) if known is None else known

@@ -84,14 +84,27 @@ class Distances(NamedTuple):
     """How far pairs of views are apart."""
 
     first: NDArray[np.int64]
+    """Numbers of the views, (pairs,)."""
     second: NDArray[np.int64]
+    """Numbers of their neighbours, (pairs,)."""
     apart: Places
     """Place of the second minus place of the first in pixels, (pairs, 2)."""
     evidence: NDArray[np.float64]
     """(pairs,)"""
 
     def off(self, places: Places) -> NDArray[np.float64]:
-        """By how many pixels each pair of `places` (n, 2) is off."""
+        """By how many pixels each pair of `places` (n, 2) is off.
+
+        Parameters
+        ----------
+        places : array (n, 2)
+            (y, x) in pixels.
+
+        Returns
+        -------
+        array (pairs,) float64
+            Pixels.
+        """
         apart = places[self.second] - places[self.first]
         return np.asarray(np.linalg.norm(apart - self.apart, axis=1))
 
@@ -107,6 +120,10 @@ def place_by_neighbours(
 
     Parameters
     ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    measured : Measured
+        Amplitudes of the patterns.
     seen : (n,)
         Views that take part.
     reach : float
@@ -144,14 +161,42 @@ def place_by_neighbours(
 
 
 def arranged(pairs: Overlaps, here: Places, measured: Places) -> Arrangement:
-    """Arrange views, which are `here` (n, 2) now, as their pairs say."""
+    """Arrange views, which are `here` (n, 2) now, as their pairs say.
+
+    Parameters
+    ----------
+    pairs : Overlaps
+        Evidence of every pair of neighbours.
+    here : array (n, 2)
+        (y, x) in pixels of the canvas.
+    measured : array (n, 2)
+        Measured positions (y, x) in pixels of the canvas.
+
+    Returns
+    -------
+    Arrangement
+        The new places, and how well the pairs agree on them.
+    """
     cells = believed(pairs, (measured - here) / pairs.cell)
     distances = _most_evident(pairs, cells)
     return _judged(pairs, distances, solved(distances, here + cells * pairs.cell))
 
 
 def as_they_are(pairs: Overlaps, here: Places) -> Arrangement:
-    """Judge views where they are, `here` (n, 2)."""
+    """Judge views where they are, `here` (n, 2).
+
+    Parameters
+    ----------
+    pairs : Overlaps
+        Evidence of every pair of neighbours.
+    here : array (n, 2)
+        (y, x) in pixels of the canvas.
+
+    Returns
+    -------
+    Arrangement
+        The same places, and how well the pairs agree on them.
+    """
     return _judged(pairs, _most_evident(pairs, np.zeros(here.shape, int)), here)
 
 
@@ -173,6 +218,8 @@ def _most_evident(pairs: Overlaps, cells: NDArray[np.int64]) -> Distances:
 
     Parameters
     ----------
+    pairs : Overlaps
+        Evidence of every pair of neighbours.
     cells : (n, 2)
         Displacement of each view.
     """
@@ -195,8 +242,15 @@ def solved(distances: Distances, start: Places) -> Places:
 
     Parameters
     ----------
+    distances : Distances
+        Of pairs of views, in pixels.
     start : (n, 2)
         Where to begin; it decides what the distances leave open.
+
+    Returns
+    -------
+    array (n, 2) float64
+        (y, x) in pixels.
     """
     count, size = len(distances.first), len(start)
     signs = np.repeat([-1.0, 1.0], count)

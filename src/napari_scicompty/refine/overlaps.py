@@ -60,7 +60,9 @@ class Overlaps(NamedTuple):
     """
 
     first: NDArray[np.int64]
+    """Numbers of the patterns, (pairs,)."""
     second: NDArray[np.int64]
+    """Numbers of their neighbours, (pairs,)."""
     supposed: NDArray[np.float64]
     """Place of the second minus place of the first in pixels, (pairs, 2)."""
     cell: int
@@ -78,10 +80,19 @@ def overlaps(
 
     Parameters
     ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    measured : Measured
+        Amplitudes of the patterns.
     seen : (m,)
         Views that take part.
     reach : float
         Largest displacement along each axis, as a share of the view.
+
+    Returns
+    -------
+    Overlaps
+        Of every pair of neighbours, the evidence for each displacement.
     """
     corners = np.array(estimate.placement.corners(seen.tolist()))
     first, second = _neighbours(corners, estimate.canvas.view)
@@ -118,6 +129,15 @@ def own_pictures(
 
     The probe is improved on the way, by all views together: what all have in common is
     the beam's, whatever the present probe has taken up from a wrong arrangement.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    measured : Measured
+        Amplitudes of the patterns.
+    views : sequence of int
+        Numbers of the patterns.
 
     Returns
     -------

@@ -61,6 +61,16 @@ def least_squares_corrections(products: NDArray[np.float64]) -> NDArray[np.float
     An object moved by s has ``o' - o = -s . grad o``; the s that explains the update
     best in the least-squares sense is minus the correction. Views without structure
     give zero.
+
+    Parameters
+    ----------
+    products : array (n, 2, 3)
+        Sums over each view.
+
+    Returns
+    -------
+    array (n, 2) float64
+        (y, x) in pixels.
     """
     matrix, update = products[..., :2], products[..., 2]
     trace = matrix[..., 0, 0] + matrix[..., 1, 1]
@@ -75,6 +85,18 @@ def object_correlation(before: Tensor, after: Tensor, weight: Tensor) -> Tensor:
     Guzzi et al., PeerJ Computer Science 8, e1036 (2022): the sub-pixel peak of the
     cross-correlation of o_j and o'_j, both weighted by the probe's magnitude. It is not
     whitened: a phase correlation is dominated by pixels that did not change.
+
+    Parameters
+    ----------
+    before, after : Tensor (B, h, w) complex
+        o_j and o'_j, before and after the step.
+    weight : Tensor (h, w) real
+        Intensity of the probe.
+
+    Returns
+    -------
+    Tensor (B, 2)
+        (y, x) in pixels.
     """
     lit = weight.sqrt()
     return shift_between(before * lit, after * lit, UPSAMPLING, largest=LARGEST)
@@ -87,5 +109,10 @@ def detector_correlation(model: Tensor, measured: Tensor) -> Tensor:
     ----------
     model, measured : Tensor (B, h, w) float
         In the propagator's order.
+
+    Returns
+    -------
+    Tensor (B, 2)
+        (y, x) in pixels.
     """
     return shift_between(model, measured, UPSAMPLING)

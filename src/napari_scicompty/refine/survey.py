@@ -47,6 +47,10 @@ def surveyed_distance(
 
     Parameters
     ----------
+    estimate : Estimate
+        Object, probe and positions as they are now.
+    measured : Measured
+        Amplitudes of the patterns.
     seen : (m,)
         Views that take part.
     """

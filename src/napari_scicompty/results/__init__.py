@@ -90,7 +90,13 @@ class AsToml(Protocol):
     """What can be written as TOML: a `Recipe`."""
 
     def to_toml(self, folder: Path | None = None) -> str:
-        """Return the text, with paths relative to `folder` where they lie in it."""
+        """Return the text, with paths relative to `folder` where they lie in it.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            Without it paths are as they are.
+        """
         ...
 
 
@@ -176,9 +182,16 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
 
     Parameters
     ----------
+    path : path
+        HDF5, as `save_result` wrote it.
     damaged : bool
         Open of a damaged file what is whole: a history, state or settings that are
         damaged are left out, arrays are taken as they stand; a note says which.
+
+    Returns
+    -------
+    Snapshot
+        With all that a run needs to continue.
 
     Raises
     ------
@@ -232,7 +245,13 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
 
 
 def is_result(path: StrPath) -> bool:
-    """Whether this is one of our results (looks at the first bytes only)."""
+    """Whether this is one of our results (looks at the first bytes only).
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
     where = expanded(path)
     if not os.path.isfile(where):
         return False
@@ -248,8 +267,15 @@ def stored_recipe(path: StrPath, name: str = "recipe") -> str | None:
 
     Parameters
     ----------
+    path : path
+        HDF5, as `save_result` wrote it.
     name : {"recipe", "plan", "rest"}
         What was done; of a run that was cut, all that was to be done, and what is left.
+
+    Returns
+    -------
+    str or None
+        None where the result carries none of this name.
 
     Raises
     ------
@@ -265,6 +291,16 @@ def stored_recipe(path: StrPath, name: str = "recipe") -> str | None:
 def provenance(path: StrPath) -> dict[str, str]:
     """When a result was made, and with which versions, by name.
 
+    Parameters
+    ----------
+    path : path
+        HDF5, as `save_result` wrote it.
+
+    Returns
+    -------
+    dict
+        ``"created"`` to the time, and name of a package to its version.
+
     Raises
     ------
     InputError
@@ -277,7 +313,13 @@ def provenance(path: StrPath) -> dict[str, str]:
 
 
 def folder_of(path: StrPath) -> Path:
-    """Return the folder that a file lies in, links followed."""
+    """Return the folder that a file lies in, links followed.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
     return Path(os.path.realpath(expanded(path))).parent
 
 
@@ -340,6 +382,8 @@ def _reading(path: StrPath, parts: Sequence[str] | None) -> Iterator[h5py.File]:
 
     Parameters
     ----------
+    path : path
+        HDF5, as `save_result` wrote it.
     parts : sequence of str or None
         Those that must be whole: all where there are none; None takes what there is.
     """

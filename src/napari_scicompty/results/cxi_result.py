@@ -36,7 +36,11 @@ def save_cxi(
 
     Parameters
     ----------
-    parts
+    path : path
+        Where to write; it ends in ``.cxi``.
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+    parts : sequence of str
         What is written, as ``image_1``, ``image_2``.
     **door
         As in `files.replacing`: ``overwrite=True``.

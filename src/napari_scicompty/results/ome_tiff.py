@@ -23,6 +23,10 @@ def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Any) -> None:
 
     Parameters
     ----------
+    path : path
+        Where to write; it ends in ``.ome.tif``.
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
     **door
         As in `files.replacing`: ``overwrite=True``.
 

@@ -47,6 +47,14 @@ def patterns_of(
 
     Parameters
     ----------
+    geometry : Geometry
+        Far or near field.
+    transmission : array (H, W) complex
+        The object on its canvas.
+    probe : array (modes, h, w) complex
+        The same at every position.
+    corners : array (n, 2)
+        (y, x) in pixels of the canvas.
     progress : callable, optional
         Called with (done, planned) after each pattern.
     """

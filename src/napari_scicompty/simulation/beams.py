@@ -26,6 +26,7 @@ class Beam(Settings):
 
     title: ClassVar[str] = ""
     kind: str = ""
+    """Name of its line in the table of beams."""
     radius: float = setting(
         0.3,
         "Radius of the beam on the sample, as a share of the view",
@@ -43,31 +44,94 @@ class Beam(Settings):
     )
 
     def radius_m(self, grid: Grid) -> float:
-        """Radius of the lit spot on the sample."""
+        """Radius of the lit spot on the sample.
+
+        Parameters
+        ----------
+        grid : Grid
+            Pixels and optics of the view.
+
+        Returns
+        -------
+        float
+            Metres.
+        """
         return self.radius * grid.side_m
 
     def modes(
         self, grid: Grid, count: int, rng: np.random.Generator
     ) -> NDArray[np.complex128]:
-        """Orthogonal modes (count, h, w) of unit power."""
+        """Orthogonal modes (count, h, w) of unit power.
+
+        Parameters
+        ----------
+        grid : Grid
+            Pixels and optics of the view.
+        count : int
+            Modes wanted.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (count, h, w) complex128
+            On the sample; sum |P|^2 of each is 1.
+        """
         wave = smoothed(self.aperture(grid, rng) * self._diffuser(grid, rng))
         wave *= grid.wavefront()
         y, x = (c / self.radius_m(grid) for c in grid.coordinates())
         return orthonormal(wave * self.polynomials(y, x, count))
 
     def aperture(self, grid: Grid, rng: np.random.Generator) -> NDArray[np.complex128]:
-        """Field (h, w) in the aperture, its wavefront flat."""
+        """Field (h, w) in the aperture, its wavefront flat.
+
+        Parameters
+        ----------
+        grid : Grid
+            Pixels and optics of the view.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (h, w) complex128
+            In no special unit.
+        """
         del rng
         return self.disc(grid).astype(complex)
 
     def disc(self, grid: Grid) -> NDArray[np.float64]:
-        """Disc of the beam's radius (h, w)."""
+        """Disc of the beam's radius (h, w).
+
+        Parameters
+        ----------
+        grid : Grid
+            Pixels and optics of the view.
+
+        Returns
+        -------
+        array (h, w) float64
+            1 inside, 0 outside.
+        """
         return grid.disc(self.radius_m(grid))
 
     def polynomials(
         self, y: NDArray[np.float64], x: NDArray[np.float64], count: int
     ) -> NDArray[np.float64]:
-        """Factors (count, h, w) that make modes of one wave: powers of y and x."""
+        """Factors (count, h, w) that make modes of one wave: powers of y and x.
+
+        Parameters
+        ----------
+        y, x : array (h, w) that broadcast
+            From the middle, in radii of the beam.
+        count : int
+            Factors wanted.
+
+        Returns
+        -------
+        array (count, h, w) float64
+            The first one is 1.
+        """
         return _powers(y, x, count)
 
     def _diffuser(self, grid: Grid, rng: np.random.Generator) -> NDArray[np.complex128]:
@@ -172,18 +236,55 @@ class ZonePlateBeam(Settings):
     )
 
     def focal_length_m(self, grid: Grid) -> float:
-        """Focal length D * outermost zone / lambda."""
+        """Focal length D * outermost zone / lambda.
+
+        Parameters
+        ----------
+        grid : Grid
+            Its wavelength counts.
+
+        Returns
+        -------
+        float
+            Metres.
+        """
         return self.diameter_m * self.outer_zone_m / grid.wavelength_m
 
     def radius_m(self, grid: Grid) -> float:
-        """Radius of the lit spot: of the cone, and not below the Airy disc's."""
+        """Radius of the lit spot: of the cone, and not below the Airy disc's.
+
+        Parameters
+        ----------
+        grid : Grid
+            Pixels and optics of the view.
+
+        Returns
+        -------
+        float
+            Metres.
+        """
         cone = abs(grid.focus_sample_m or 0) / self.focal_length_m(grid)
         return max(cone * self.diameter_m / 2, 1.22 * self.outer_zone_m)
 
     def modes(
         self, grid: Grid, count: int, rng: np.random.Generator
     ) -> NDArray[np.complex128]:
-        """Orthogonal modes (count, h, w) of unit power: powers in the pupil."""
+        """Orthogonal modes (count, h, w) of unit power: powers in the pupil.
+
+        Parameters
+        ----------
+        grid : Grid
+            Pixels and optics of the view.
+        count : int
+            Modes wanted.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (count, h, w) complex128
+            On the sample; sum |P|^2 of each is 1.
+        """
         del rng
         focal = self.focal_length_m(grid)
         rim, stop = self.diameter_m / (2 * focal), self.stop_m / (2 * focal)
@@ -194,6 +295,8 @@ class ZonePlateBeam(Settings):
         pupil = np.clip((rim - r) / step + 0.5, 0, 1)
         if stop > 0:
             pupil = pupil * np.clip((r - stop) / step + 0.5, 0, 1)
+        # r is the sine of an angle: the way fs from the focus on turns the phase by
+        # -pi fs r^2 / lambda (the carrier left out), and fs > 0 diverges.
         defocus = (grid.focus_sample_m or 0) / grid.wavelength_m
         wave = pupil * np.exp(-1j * np.pi * defocus * r**2)
         fields = np.fft.ifft2(wave * _powers(y / rim, x / rim, count))
@@ -210,7 +313,18 @@ BEAMS = table_of(AnyBeam)
 
 
 def orthonormal(fields: NDArray[np.complexfloating]) -> NDArray[np.complex128]:
-    """Make fields (m, h, w) orthogonal, one after the other, and of unit power."""
+    """Make fields (m, h, w) orthogonal, one after the other, and of unit power.
+
+    Parameters
+    ----------
+    fields : array (m, h, w) complex
+        None of them a mixture of the others.
+
+    Returns
+    -------
+    array (m, h, w) complex128
+        Sum |P|^2 of each is 1.
+    """
     q, r = np.linalg.qr(fields.reshape(len(fields), -1).T)
     turn = np.exp(1j * np.angle(np.diag(r)))  # QR may turn a field by a phase
     return np.asarray((q * turn).T.reshape(fields.shape))
@@ -223,6 +337,23 @@ def zernike(
 
     R. J. Noll, J. Opt. Soc. Am. 66, 207 (1976), eqs. 1 and 2; the radial part as a
     Jacobi polynomial. The first one, piston, has index 1.
+
+    Parameters
+    ----------
+    number : int
+        Noll's index, from 1 on.
+    y, x : array (...)
+        Coordinates on the unit disc.
+
+    Returns
+    -------
+    array (...) float64
+        Beyond the disc, too, where it means nothing.
+
+    Examples
+    --------
+    >>> zernike(1, np.array([0.0, 0.5]), np.array([0.0, 0.5]))
+    array([1., 1.])
     """
     n = math.ceil((math.sqrt(8 * number + 1) - 3) / 2)
     place = number - n * (n + 1) // 2 - 1  # in its row: 0, 1, ... n

@@ -31,6 +31,11 @@ _ROUND = 1.005
 def check_settings(experiment: VirtualExperiment) -> None:
     """Refuse settings that contradict each other, before anything is drawn.
 
+    Parameters
+    ----------
+    experiment : VirtualExperiment
+        All of its settings.
+
     Raises
     ------
     InputError
@@ -45,7 +50,20 @@ def check_settings(experiment: VirtualExperiment) -> None:
 
 
 def check_span(experiment: VirtualExperiment, positions: NDArray[np.float64]) -> None:
-    """Refuse a scan that would not fit memory: its patterns, or its object."""
+    """Refuse a scan that would not fit memory: its patterns, or its object.
+
+    Parameters
+    ----------
+    experiment : VirtualExperiment
+        Its frames count.
+    positions : array (n, 2)
+        (y, x) in metres.
+
+    Raises
+    ------
+    InputError
+        With the nearest that works.
+    """
     grid = experiment.grid
     most = LARGEST_STACK // (grid.shape[0] * grid.shape[1])
     if len(positions) > most:
@@ -67,7 +85,18 @@ def check_span(experiment: VirtualExperiment, positions: NDArray[np.float64]) ->
 
 
 def overlap_warning(lit_overlap: float) -> str | None:
-    """Warn of neighbours that share too little of the lit diameter, or nothing."""
+    """Warn of neighbours that share too little of the lit diameter, or nothing.
+
+    Parameters
+    ----------
+    lit_overlap : float
+        1 - step / lit diameter.
+
+    Returns
+    -------
+    str or None
+        One sentence; None where it is enough.
+    """
     if lit_overlap >= LEAST_OVERLAP:
         return None
     return (

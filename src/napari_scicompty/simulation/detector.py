@@ -65,7 +65,18 @@ class Detector(Settings):
         return min(limits, default=None)
 
     def blind(self, seed: int) -> NDArray[np.bool_]:
-        """Pixels (h, w) that no light reaches or that count nothing."""
+        """Pixels (h, w) that no light reaches or that count nothing.
+
+        Parameters
+        ----------
+        seed : int
+            Of everything that is random.
+
+        Returns
+        -------
+        array (h, w) bool
+            True = blind.
+        """
         stopped = np.hypot(*coordinates(self.shape)) < self.beam_stop_px
         dead = generator(seed, "dead").random(self.shape) < self.dead_share
         return np.asarray(stopped | dead)
@@ -79,6 +90,8 @@ class Detector(Settings):
         ----------
         light : (n, h, w)
             Expected photons.
+        seed : int
+            Of noise and of dead pixels.
 
         Returns
         -------

@@ -39,8 +39,17 @@ def simulate(
 
     Parameters
     ----------
+    experiment : VirtualExperiment
+        Beam, object, path, detector and mistakes.
     progress : callable, optional
         Called with (done, planned) after each pattern; what it raises ends the scan.
+
+    Returns
+    -------
+    Scan
+        What a beamline would hand over.
+    Truth
+        What it was made of.
 
     Raises
     ------
@@ -77,6 +86,16 @@ def simulate(
 def lay_out(experiment: VirtualExperiment) -> Layout:
     """Draw the beam and place the scan, without measuring anything yet.
 
+    Parameters
+    ----------
+    experiment : VirtualExperiment
+        Beam, object, path, detector and mistakes.
+
+    Returns
+    -------
+    Layout
+        Beam and positions; the object is drawn when it is asked for.
+
     Raises
     ------
     InputError
@@ -109,6 +128,7 @@ class Layout:
     """A virtual experiment before it is measured: what a preview shows."""
 
     experiment: VirtualExperiment
+    """What is laid out."""
     probe: NDArray[np.complex128]
     """Modes (modes, h, w); their powers add up to one."""
     positions_m: NDArray[np.float64]
@@ -127,7 +147,20 @@ class Layout:
         which: slice = slice(None),
         progress: Callable[[int, int], None] | None = None,
     ) -> NDArray[np.float64]:
-        """Noiseless intensities (n, h, w) of some positions, in no special unit."""
+        """Noiseless intensities (n, h, w) of some positions, in no special unit.
+
+        Parameters
+        ----------
+        which : slice
+            Positions, by number.
+        progress : callable, optional
+            Called with (done, planned) after each pattern.
+
+        Returns
+        -------
+        array (n, h, w) float64
+            As a scan holds them.
+        """
         return patterns_of(
             self.experiment.geometry,
             self.object,

@@ -48,7 +48,22 @@ class Mistakes(Settings):
     def told_positions(
         self, positions_m: NDArray[np.float64], pixel_m: float, seed: int
     ) -> NDArray[np.float64]:
-        """Positions (n, 2) that the scan is told, around the same middle."""
+        """Positions (n, 2) that the scan is told, around the same middle.
+
+        Parameters
+        ----------
+        positions_m : array (n, 2)
+            True ones, (y, x) in metres.
+        pixel_m : float
+            Object pixel in metres, the unit of the errors.
+        seed : int
+            Of everything that is random.
+
+        Returns
+        -------
+        array (n, 2) float64
+            (y, x) in metres.
+        """
         rng = generator(seed, "mistakes")
         middle = positions_m.mean(0)
         cos, sin = math.cos(self.rotation_rad), math.sin(self.rotation_rad)
@@ -63,14 +78,36 @@ class Mistakes(Settings):
         return told * [-1 if self.flip_y else 1, -1 if self.flip_x else 1]
 
     def told_geometry(self, geometry: Geometry) -> Geometry:
-        """Geometry that the scan is told."""
+        """Geometry that the scan is told.
+
+        Parameters
+        ----------
+        geometry : Geometry
+            The true one.
+
+        Returns
+        -------
+        Geometry
+            With distance and wavelength wrong.
+        """
         return geometry.replace(
             distance_m=geometry.distance_m * (1 + self.distance_error),
             wavelength_m=geometry.wavelength_m * (1 + self.wavelength_error),
         )
 
     def told_frames(self, frames: NDArray[Any]) -> NDArray[Any]:
-        """Frames (..., h, w) as the scan is given them."""
+        """Frames (..., h, w) as the scan is given them.
+
+        Parameters
+        ----------
+        frames : array (..., h, w)
+            Patterns, or a mask.
+
+        Returns
+        -------
+        array
+            Turned, of the same type.
+        """
         if self.transpose:
             frames = np.swapaxes(frames, -2, -1)
         if self.flip_rows:

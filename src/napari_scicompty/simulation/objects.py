@@ -42,7 +42,20 @@ class SiemensStar(Settings):
     )
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
-        """Transmission function (H, W)."""
+        """Transmission function (H, W).
+
+        Parameters
+        ----------
+        shape : (H, W)
+            Pixels of the canvas.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (H, W) complex128
+            Without a unit; 1 is vacuum.
+        """
         star, cloud = _star(shape, self.spokes), clouds(shape, rng)
         magnitude = 1 - self.absorption * star - self.support_rad / 8 * cloud
         phase = self.phase_rad * star + self.support_rad * (cloud - 0.5)
@@ -62,7 +75,20 @@ class PictureObject(Settings):
     )
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
-        """Transmission function (H, W)."""
+        """Transmission function (H, W).
+
+        Parameters
+        ----------
+        shape : (H, W)
+            Pixels of the canvas.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (H, W) complex128
+            Without a unit; 1 is vacuum.
+        """
         del rng
         ranges = (self.magnitude_range, self.phase_range_rad)
         return complex_picture(self.magnitude, self.phase, ranges, shape)
@@ -84,7 +110,20 @@ class ResolutionBars(Settings):
     phase_rad: float = setting(1.0, "Phase of a bar", unit="rad")
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
-        """Transmission function (H, W)."""
+        """Transmission function (H, W).
+
+        Parameters
+        ----------
+        shape : (H, W)
+            Pixels of the canvas.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (H, W) complex128
+            Without a unit; 1 is vacuum.
+        """
         del rng
         tile = _bars(self.widest_px)
         times = [math.ceil(n / m) for n, m in zip(shape, tile.shape, strict=True)]
@@ -107,7 +146,25 @@ class RandomCells(Settings):
     absorption: float = setting(0.1, "Amplitude that its middle takes", ge=0, le=0.5)
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
-        """Transmission function (H, W)."""
+        """Transmission function (H, W).
+
+        Parameters
+        ----------
+        shape : (H, W)
+            Pixels of the canvas.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (H, W) complex128
+            Without a unit; 1 is vacuum.
+
+        Raises
+        ------
+        InputError
+            More cells than can be drawn in a sensible time.
+        """
         mean = self.radius * min(shape)
         area = max(math.pi * mean**2, 1e-9)
         count = math.ceil(self.coverage * shape[0] * shape[1] / area)
@@ -132,7 +189,20 @@ class ResultObject(Settings):
     path: FilePath = setting(..., "A saved result, or a complex array as NPY")
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> NDArray[np.complex128]:
-        """Transmission function (H, W), pixel by pixel, in the middle."""
+        """Transmission function (H, W), pixel by pixel, in the middle.
+
+        Parameters
+        ----------
+        shape : (H, W)
+            Pixels of the canvas.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (H, W) complex128
+            Without a unit; 1 is vacuum.
+        """
         del rng
         known = _complex_array(expanded(self.path))
         canvas = np.ones(shape, complex)

@@ -27,6 +27,7 @@ class SteppedPath(Settings):
 
     title: ClassVar[str] = ""
     kind: str = ""
+    """Name of its line in the table of paths."""
     step_px: float = setting(
         20.0, "Step between neighbours, in object pixels", unit="px", gt=0
     )
@@ -40,7 +41,20 @@ class SteppedPath(Settings):
     )
 
     def step_m(self, pixel_m: float, diameter_m: float) -> float:
-        """Length of a step; `diameter_m` is that of the lit spot."""
+        """Length of a step; `diameter_m` is that of the lit spot.
+
+        Parameters
+        ----------
+        pixel_m : float
+            Object pixel in metres.
+        diameter_m : float
+            Of the lit spot, in metres.
+
+        Returns
+        -------
+        float
+            Metres.
+        """
         if self.overlap is None:
             return self.step_px * pixel_m
         return (1 - self.overlap) * diameter_m
@@ -48,11 +62,37 @@ class SteppedPath(Settings):
     def positions_m(
         self, pixel_m: float, diameter_m: float, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """Positions (n, 2) as (y, x); `diameter_m` is that of the lit spot."""
+        """Positions (n, 2) as (y, x); `diameter_m` is that of the lit spot.
+
+        Parameters
+        ----------
+        pixel_m : float
+            Object pixel in metres.
+        diameter_m : float
+            Of the lit spot, in metres.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (n, 2) float64
+            (y, x) in metres.
+        """
         return self.unit_positions(rng) * self.step_m(pixel_m, diameter_m)
 
     def unit_positions(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Positions (n, 2) as (y, x), in steps."""
+        """Positions (n, 2) as (y, x), in steps.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (n, 2) float64
+            (y, x), in steps.
+        """
         raise NotImplementedError
 
 
@@ -158,7 +198,22 @@ class MeasuredPath(Settings):
     def positions_m(
         self, pixel_m: float, diameter_m: float, rng: np.random.Generator
     ) -> NDArray[np.float64]:
-        """Positions (n, 2) as (y, x)."""
+        """Positions (n, 2) as (y, x).
+
+        Parameters
+        ----------
+        pixel_m : float
+            Object pixel in metres.
+        diameter_m : float
+            Of the lit spot, in metres.
+        rng : numpy.random.Generator
+            Source of what is random.
+
+        Returns
+        -------
+        array (n, 2) float64
+            (y, x) in metres.
+        """
         del diameter_m, rng
         found = position_files.read(expanded(self.path), OpenChoices())
         order = found.order if self.order == "auto" else self.order

@@ -39,7 +39,13 @@ Range = tuple[float, float]
 
 
 def is_file(picture: str) -> bool:
-    """Whether a picture is given as a file, and not by name."""
+    """Whether a picture is given as a file, and not by name.
+
+    Parameters
+    ----------
+    picture : str
+        As a setting has it.
+    """
     return picture not in PICTURES
 
 
@@ -54,8 +60,17 @@ def complex_picture(
 
     Parameters
     ----------
+    magnitude, phase : str
+        Names of pictures that come along, or files.
     ranges : (low, high) of the magnitude and of the phase in rad
         What black and white stand for.
+    shape : (H, W)
+        Pixels of the field.
+
+    Returns
+    -------
+    array (H, W) complex128
+        The phase in rad.
     """
     (dim, bright), (early, late) = ranges
     modulus = dim + (bright - dim) * picture(magnitude, shape)
@@ -65,6 +80,18 @@ def complex_picture(
 
 def picture(name: str, shape: tuple[int, int]) -> NDArray[np.float64]:
     """Load a picture as grey values 0 to 1, cut to the shape's aspect and resized.
+
+    Parameters
+    ----------
+    name : str
+        Of a picture that comes along, or a file.
+    shape : (H, W)
+        Pixels wanted.
+
+    Returns
+    -------
+    array (H, W) float64
+        The darkest pixel is 0, the brightest 1.
 
     Raises
     ------

@@ -24,6 +24,7 @@ class Preset:
     """A virtual experiment with its source, and a run of it."""
 
     title: str
+    """One line, for lists."""
     source: str
     """Paper, and place in it."""
     chosen: str
@@ -31,10 +32,13 @@ class Preset:
     claim: str
     """What the paper reports of its reconstruction."""
     experiment: VirtualExperiment
+    """To be simulated, with its mistakes."""
     epochs: int
+    """Of the reconstruction."""
     modes: int | None = None
     """Modes of the reconstruction; as many as the beam has when left out."""
     algorithm: str = "rpie"
+    """Name of its line in `ALGORITHMS`."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the algorithm that differ from its defaults."""
     refine: tuple[str, ...] = ()
@@ -48,6 +52,16 @@ class Preset:
 
 def preset(name: str) -> Preset:
     """Look a preset up.
+
+    Parameters
+    ----------
+    name : str
+        One of `PRESETS`.
+
+    Returns
+    -------
+    Preset
+        Experiment, algorithm, refiners and epochs.
 
     Raises
     ------

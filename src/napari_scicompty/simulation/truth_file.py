@@ -29,6 +29,16 @@ _SCHEMA = {
 def open_truth(path: str | os.PathLike[str]) -> Truth:
     """Open what a simulated scan was made of.
 
+    Parameters
+    ----------
+    path : path
+        A scan that was simulated and saved with its truth.
+
+    Returns
+    -------
+    Truth
+        Object, probe and positions.
+
     Raises
     ------
     InputError

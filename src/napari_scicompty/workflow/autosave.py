@@ -46,17 +46,47 @@ _NAME = re.compile(r"(?P<stamp>\d{8}-\d{6})-(?P<owner>.+)-[0-9a-f]+(?:\.older)?"
 
 
 def folder() -> Path:
-    """Where results lie that were never saved."""
+    """Where results lie that were never saved.
+
+    Returns
+    -------
+    Path
+        It need not exist yet.
+    """
     return Path(platformdirs.user_data_dir("napari-scicompty")) / "unsaved"
 
 
 def place_beside(result: Path) -> Path:
-    """Where a run is kept that is to be saved as `result`."""
+    """Where a run is kept that is to be saved as `result`.
+
+    Parameters
+    ----------
+    result : Path
+        Where the result is to go.
+
+    Returns
+    -------
+    Path
+        ``NAME.autosave.h5`` beside it.
+    """
     return beside(expanded(result).absolute(), ".autosave")
 
 
 def free_place(result: Path, inputs: Iterable[StrPath]) -> Path:
-    """Where a run can be kept: no input, nobody else's file, and no other run's."""
+    """Where a run can be kept: no input, nobody else's file, and no other run's.
+
+    Parameters
+    ----------
+    result : Path
+        Where the result is to go.
+    inputs : iterable of paths
+        Files that the run reads.
+
+    Returns
+    -------
+    Path
+        Beside the result; in `folder` where all of those are taken.
+    """
     inputs = tuple(inputs)
     for number in ("", *range(2, 1000)):
         path = beside(expanded(result).absolute(), f".autosave{number}")
@@ -71,7 +101,13 @@ def free_place(result: Path, inputs: Iterable[StrPath]) -> Path:
 
 
 def generations(path: Path) -> tuple[Path, Path]:
-    """Return the newest file of what is kept, and the one before it."""
+    """Return the newest file of what is kept, and the one before it.
+
+    Parameters
+    ----------
+    path : Path
+        The newest file.
+    """
     return path, beside(path, _OLDER)
 
 
@@ -81,7 +117,18 @@ def _claim(path: Path) -> Path:
 
 
 def claimed(path: Path) -> bool:
-    """Claim a place for this process; False where another one lives that has it."""
+    """Claim a place for this process; False where another one lives that has it.
+
+    Parameters
+    ----------
+    path : Path
+        Where a run is to be kept.
+
+    Returns
+    -------
+    bool
+        Whether it is this process's now.
+    """
     if is_kept_by_another(path):
         return False
     with suppress(OSError):  # a folder without rights keeps nobody from running
@@ -92,7 +139,13 @@ def claimed(path: Path) -> bool:
 
 
 def is_kept_by_another(path: Path) -> bool:
-    """Whether another process, which lives, keeps its run here."""
+    """Whether another process, which lives, keeps its run here.
+
+    Parameters
+    ----------
+    path : Path
+        Where a run is kept.
+    """
     try:
         owner = owner_of(_claim(path).read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -148,7 +201,19 @@ class Autosave:
         *,
         now: bool = False,
     ) -> None:
-        """Keep a snapshot if it is time, or at once with `now`."""
+        """Keep a snapshot if it is time, or at once with `now`.
+
+        Parameters
+        ----------
+        snapshot : Snapshot
+            State of a reconstruction, such as a result.
+        recipe : AsToml, optional
+            What was done so far.
+        plan : (AsToml, AsToml), optional
+            All that is to be done, and what is left.
+        now : bool
+            Whether to keep it at once.
+        """
         if self._thread is not None and self._thread.is_alive():
             if not now:
                 return
@@ -167,7 +232,13 @@ class Autosave:
             self._thread.join()
 
     def discard(self, but: StrPath = "") -> None:
-        """Remove what this run kept: its result is saved, as the file `but`."""
+        """Remove what this run kept: its result is saved, as the file `but`.
+
+        Parameters
+        ----------
+        but : path
+            A file that stays.
+        """
         self.wait()
         for file in generations(self.path)[: self._written]:
             _remove(file, but)
@@ -193,7 +264,13 @@ class Autosave:
 
 
 def every_s() -> float:
-    """How often a run is kept, in seconds."""
+    """How often a run is kept, in seconds.
+
+    Returns
+    -------
+    float
+        Seconds; the variable ``SCICOMPTY_AUTOSAVE_S`` of the environment sets it.
+    """
     try:
         return float(os.environ.get("SCICOMPTY_AUTOSAVE_S", EVERY_S))
     except ValueError:
@@ -201,7 +278,15 @@ def every_s() -> float:
 
 
 def discard(path: Path, but: StrPath = "") -> None:
-    """Remove both generations of what was kept, but not the file of this name."""
+    """Remove both generations of what was kept, but not the file of this name.
+
+    Parameters
+    ----------
+    path : Path
+        The newest file.
+    but : path
+        A file that stays.
+    """
     for file in generations(path):
         _remove(file, but)
 
@@ -212,7 +297,13 @@ def _remove(file: Path, but: StrPath) -> None:
 
 
 def kept(path: Path) -> Path | None:
-    """Return the newest generation of what was kept that can be opened."""
+    """Return the newest generation of what was kept that can be opened.
+
+    Parameters
+    ----------
+    path : Path
+        The newest file.
+    """
     for file in generations(path):
         if is_result(file):
             try:
@@ -224,7 +315,18 @@ def kept(path: Path) -> Path | None:
 
 
 def damaged_generations(path: Path) -> list[Path]:
-    """Name the generations that are there and cannot be opened."""
+    """Name the generations that are there and cannot be opened.
+
+    Parameters
+    ----------
+    path : Path
+        The newest file.
+
+    Returns
+    -------
+    list of Path
+        The newest first.
+    """
     found = []
     for file in generations(path):
         if os.path.lexists(file):
@@ -236,7 +338,18 @@ def damaged_generations(path: Path) -> list[Path]:
 
 
 def set_aside(path: Path) -> list[Path]:
-    """Give what an earlier run left names of its own, which no run will take."""
+    """Give what an earlier run left names of its own, which no run will take.
+
+    Parameters
+    ----------
+    path : Path
+        The newest file.
+
+    Returns
+    -------
+    list of Path
+        The new names of the files that were there.
+    """
     places = []
     stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     for file, older in zip(generations(path), ("", "-older"), strict=True):
@@ -249,6 +362,13 @@ def set_aside(path: Path) -> list[Path]:
 
 def rescue(snapshot: Snapshot, recipe: AsToml | None) -> Path | None:
     """Keep a result that could not be saved where it was meant to be.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+    recipe : AsToml, optional
+        What was done.
 
     Returns
     -------
@@ -275,12 +395,19 @@ class Leftover(NamedTuple):
     """A result that was never saved, of a process that is gone."""
 
     path: Path
+    """The file."""
     made: str
     """When its run began: ``YYYY-MM-DD hh:mm``; empty where that is not known."""
 
 
 def leftovers() -> list[Leftover]:
-    """Find results of processes that are gone, newest first; others are left alone."""
+    """Find results of processes that are gone, newest first; others are left alone.
+
+    Returns
+    -------
+    list of Leftover
+        File and time of each.
+    """
     found: dict[Path, Leftover] = {}
     for path in _results():
         named = _NAME.fullmatch(path.stem)

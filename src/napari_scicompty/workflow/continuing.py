@@ -37,6 +37,22 @@ _WORSE = 3.0
 def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snapshot:
     """Check that a snapshot fits the scan, and give it `modes` probe modes.
 
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+    modes : int, optional
+        Probe modes; those of the snapshot when left out.
+    seed : int
+        Of new modes.
+
+    Returns
+    -------
+    Snapshot
+        The same one where nothing changes.
+
     Raises
     ------
     InputError
@@ -64,7 +80,15 @@ def resume(scan: Scan, snapshot: Snapshot, modes: int | None, seed: int) -> Snap
 
 
 def belongs_to(snapshot: Snapshot, scan: Scan) -> bool:
-    """Whether a result was made of this scan, prepared in the same way."""
+    """Whether a result was made of this scan, prepared in the same way.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+    scan : Scan
+        What was measured.
+    """
     before, now = snapshot.source.sha256, scan.source.sha256
     if before and now and before != now:
         return False
@@ -82,7 +106,17 @@ def belongs_to(snapshot: Snapshot, scan: Scan) -> bool:
 def differences(
     scan: Scan, snapshot: Snapshot, settings: RunSettings
 ) -> Iterator[Finding]:
-    """Yield in what the scan is not the one that the result was made from."""
+    """Yield in what the scan is not the one that the result was made from.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+    settings : RunSettings
+        Whose positions are to be used.
+    """
     for field in dataclasses.fields(scan.geometry):
         now, then = (getattr(g, field.name) for g in (scan.geometry, snapshot.geometry))
         if not _same(now, then):
@@ -114,6 +148,20 @@ def differences(
 def as_chosen(scan: Scan, snapshot: Snapshot, settings: RunSettings) -> Snapshot:
     """Give the result the positions of the scan, where they differ and were chosen.
 
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+    settings : RunSettings
+        Whose positions are to be used.
+
+    Returns
+    -------
+    Snapshot
+        The same one where nothing changes.
+
     Raises
     ------
     InputError
@@ -130,6 +178,18 @@ def misfit(run: Run, start: Snapshot) -> Finding | None:
 
     A few of them tell: other orientation, other frames or another mask raise the error
     at once.
+
+    Parameters
+    ----------
+    run : Run
+        Prepared, and not advanced yet.
+    start : Snapshot
+        The result that it continues.
+
+    Returns
+    -------
+    Finding or None
+        None where the error is as it was, or not known.
     """
     known = np.flatnonzero(np.isfinite(start.pattern_error))
     if not start.epoch or not math.isfinite(start.error) or not len(known):

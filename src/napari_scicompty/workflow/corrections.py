@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 
 def as_refined(scan: Scan, result: Snapshot) -> Scan:
-    """Return the scan with the positions of a result, if that was made of it."""
+    """Return the scan with the positions of a result, if that was made of it.
+
+    Parameters
+    ----------
+    scan : Scan
+        With its measured positions.
+    result : Snapshot
+        Maybe of this scan.
+    """
     nominal = result.nominal_positions_m
     if nominal is None or not np.array_equal(nominal, scan.positions_m):
         return scan
@@ -33,6 +41,8 @@ def with_positions(snapshot: Snapshot, positions_m: ArrayLike, note: str) -> Sna
 
     Parameters
     ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
     positions_m : (n, 2)
         (y, x) in metres, in the frame of the scan.
     note : str
@@ -74,6 +84,16 @@ def _without(state: dict[str, Any], name: str) -> dict[str, Any]:
 def reset_positions(snapshot: Snapshot) -> Snapshot:
     """Put all positions back to where they were measured.
 
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+
+    Returns
+    -------
+    Snapshot
+        Its history says so.
+
     Raises
     ------
     InputError
@@ -84,6 +104,16 @@ def reset_positions(snapshot: Snapshot) -> Snapshot:
 
 def reset_outliers(snapshot: Snapshot) -> Snapshot:
     """Put the outliers where the affine map of the others would have moved them.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
+
+    Returns
+    -------
+    Snapshot
+        The same one where nothing stands out.
 
     Raises
     ------

@@ -41,6 +41,7 @@ class HalvesProgress:
     done: float
     """Epochs of both halves, or starts that were tried."""
     planned: int
+    """In the unit of `done`."""
     what: str
     """One line for a progress bar."""
 
@@ -105,6 +106,11 @@ def split_half_frc(
         To pause or stop from another thread. After a stop the last epoch that both
         halves have done is judged.
 
+    Returns
+    -------
+    Resolution
+        The ring correlation of both halves.
+
     Raises
     ------
     InputError
@@ -153,10 +159,24 @@ def run_halves(
 
     Parameters
     ----------
+    scan : Scan
+        All of it.
     stages : sequence of (Algorithm, RunSettings)
         One after the other, as in a recipe.
     start : start settings
         `AutoStart` is searched first.
+    controls : Controls, optional
+        To pause or stop from another thread.
+
+    Yields
+    ------
+    HalvesProgress
+        About twenty times a second.
+
+    Raises
+    ------
+    InputError
+        No epochs, fewer than four positions, or a start from a result.
     """
     controls = controls or Controls()
     refusing = _NoChanges()
@@ -204,6 +224,13 @@ def run_halves(
 
 def split(scan: Scan, settings: RunSettings) -> tuple[Scan, Scan]:
     """Return the scan with every other position that takes part left out, twice.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    settings : RunSettings
+        Its `excluded` take no part.
 
     Raises
     ------

@@ -208,8 +208,32 @@ def prepare(
 
     Parameters
     ----------
+    scan : Scan
+        What was measured.
+    algorithm : Algorithm
+        The rule and its settings.
+    settings : RunSettings
+        Epochs, batch, device and the like.
+    start : str, start settings or Snapshot
+        ``"auto"`` and `AutoStart` are searched here.
+    controls : Controls, optional
+        To pause, stop or change settings from another thread.
+    progress : callable, optional
+        Is given number, count and `Candidate` of each start that the search has tried.
+    refine : sequence of Refiner
+        One a quantity.
     make : callable
         Makes the run.
+
+    Returns
+    -------
+    Run
+        At its first epoch.
+
+    Raises
+    ------
+    InputError
+        Settings or a start that do not fit the scan.
     """
     _check_kinds(scan, algorithm)
     start = _start(start)

@@ -38,6 +38,8 @@ def with_focus(
     ----------
     scan : Scan
         What the result was made of.
+    snapshot : Snapshot
+        The result.
     focus_sample_m : float, optional
         Focus to sample, > 0 upstream; None for a flat wave. `metrics.probe_focus` finds
         it.

@@ -40,6 +40,8 @@ def regridded(snapshot: Snapshot, focus_sample_m: float | None) -> Snapshot:
 
     Parameters
     ----------
+    snapshot : Snapshot
+        State of a reconstruction, such as a result.
     focus_sample_m : float, optional
         Focus to sample, > 0 upstream; None for a flat wave.
 

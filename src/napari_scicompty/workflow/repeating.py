@@ -36,6 +36,8 @@ class RepeatedRun(Run):
 
     Parameters
     ----------
+    *args : any
+        As of `Run`, by place.
     changes : sequence of Change
         Those of this run, in order.
     end : (int, int), optional
@@ -90,6 +92,15 @@ def repeated_runs(
     ----------
     scan : Scan
         What the result was made from.
+    result : Snapshot
+        What is to be made once more.
+    controls : Controls, optional
+        To pause or stop from another thread.
+
+    Yields
+    ------
+    Run
+        Ready to advance; it makes the recorded changes by itself.
 
     Raises
     ------
@@ -131,7 +142,27 @@ def repeated_runs(
 def repeated(
     scan: Scan, result: Snapshot, controls: Controls | None = None
 ) -> Iterator[Snapshot]:
-    """Make a result once more; yield a snapshot an epoch, the last is the result."""
+    """Make a result once more; yield a snapshot an epoch, the last is the result.
+
+    Parameters
+    ----------
+    scan : Scan
+        What the result was made from.
+    result : Snapshot
+        What is to be made once more.
+    controls : Controls, optional
+        To pause or stop from another thread.
+
+    Yields
+    ------
+    Snapshot
+        After each epoch.
+
+    Raises
+    ------
+    InputError
+        As for `repeated_runs`.
+    """
     run: Run | None = None
     for run in repeated_runs(scan, result, controls):
         while not run.done:
@@ -144,7 +175,18 @@ def repeated(
 
 
 def differences(result: Snapshot, again: Snapshot) -> list[str]:
-    """Name what is not the same to the last bit; nothing where all is."""
+    """Name what is not the same to the last bit; nothing where all is.
+
+    Parameters
+    ----------
+    result, again : Snapshot
+        The result, and what was made once more.
+
+    Returns
+    -------
+    list of str
+        One sentence a difference.
+    """
     names = ("epoch", "batch", "error", "distance_m", "origin_m")
     arrays = ("object", "probe", "positions_m", "pattern_error")
     differ = []

@@ -58,6 +58,7 @@ class Candidate:
     """A start that was tried."""
 
     start: Tried
+    """How the probe began."""
     error: float
     """Error by a full pass after the epochs of the search; infinite if it diverged."""
 
@@ -100,8 +101,17 @@ def find_start(
         Epochs, rungs, patterns.
     modes : int
         Probe modes of the run that is to follow.
+    device : str
+        As in `reconstruct`.
+    seed : int
+        Of the order of the patterns.
     progress : callable, optional
         Called with (tried, planned, candidate) after each.
+
+    Returns
+    -------
+    list of Candidate
+        Start and error of each.
 
     Raises
     ------
@@ -126,6 +136,17 @@ def search(
     """Yield (tried, planned, candidate) after each try.
 
     Ends early when `controls` are stopped.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    auto : AutoStart
+        Epochs, rungs, patterns.
+    settings : RunSettings
+        Epochs, batch, device, seed and the like.
+    controls : Controls, optional
+        To stop from another thread.
     """
     propagator_for(scan.geometry, scan.frame_shape)
     scan = scan.exclude(settings.excluded)
@@ -171,13 +192,25 @@ def _side_m(scan: Scan) -> float:
 
 
 def largest_k(scan: Scan) -> float:
-    """|k| in square pixels at which the pupil's rim is smeared over half the view."""
+    """|k| in square pixels at which the pupil's rim is smeared over half the view.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    float
+        Square pixels.
+    """
     h, w = scan.frame_shape
     fy, fx = grids.coordinates((h, w))
     radius = np.hypot(fy / h, fx / w).ravel()
     order = np.argsort(radius)
     light = np.cumsum(scan.mean_pattern.ravel()[order])
     rim = radius[order][np.searchsorted(light, 0.8 * light[-1])]
+    # A phase pi k f^2 moves what has the frequency f by k f pixels.
     return float(min(h, w) / 2 / max(rim, 1 / min(h, w)))
 
 
@@ -185,12 +218,40 @@ def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Sort candidates, best first; a disc counts as 10 % worse than it is.
 
     The pupil was measured and a disc is a guess: it must be clearly better.
+
+    Parameters
+    ----------
+    candidates : sequence of Candidate
+        Starts with their errors.
+
+    Returns
+    -------
+    list of Candidate
+        Best first.
+
+    Examples
+    --------
+    >>> disc, pupil = DiscProbe(1e-6), PupilProbe(1e-4)
+    >>> best = ranked([Candidate(disc, 0.100), Candidate(pupil, 0.105)])[0]
+    >>> best.start is pupil
+    True
     """
     return sorted(candidates, key=lambda c: c.error * (1.1 if c.is_disc else 1.0))
 
 
 def explain(candidates: list[Candidate]) -> str:
-    """Say which start was taken, which of the twins it is, and why."""
+    """Say which start was taken, which of the twins it is, and why.
+
+    Parameters
+    ----------
+    candidates : list of Candidate
+        At least one.
+
+    Returns
+    -------
+    str
+        For the history.
+    """
     best = ranked(candidates)[0]
     if isinstance(best.start, BackPropagatedProbe):
         return f"start: {best}"

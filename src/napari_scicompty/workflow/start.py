@@ -45,7 +45,23 @@ class DiscProbe(Settings):
     )
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
-        """Field (h, w), not yet scaled to the measured power."""
+        """Field (h, w), not yet scaled to the measured power.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+
+        Returns
+        -------
+        array (h, w) complex64
+            On the sample.
+
+        Raises
+        ------
+        InputError
+            A disc wider than the view.
+        """
         geometry = scan.geometry
         side = min(np.multiply(scan.frame_shape, scan.pixel_size_m))
         if 2 * self.radius_m > side:
@@ -75,7 +91,23 @@ class ZonePlateProbe(Settings):
     )
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
-        """Field (h, w), not yet scaled to the measured power."""
+        """Field (h, w), not yet scaled to the measured power.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+
+        Returns
+        -------
+        array (h, w) complex64
+            On the sample.
+
+        Raises
+        ------
+        InputError
+            A near field, or no light on the detector.
+        """
         geometry = scan.geometry
         _only(self, "far-field", geometry)
         focal = self.diameter_m * self.outer_zone_m / geometry.wavelength_m
@@ -106,7 +138,23 @@ class PupilProbe(Settings):
     )
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
-        """Field (h, w), not yet scaled to the measured power."""
+        """Field (h, w), not yet scaled to the measured power.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+
+        Returns
+        -------
+        array (h, w) complex64
+            On the sample.
+
+        Raises
+        ------
+        InputError
+            A near field.
+        """
         _only(self, "far-field", scan.geometry)
         pupil = np.sqrt(scan.mean_pattern)
         return probes.defocused_pupil(
@@ -118,7 +166,23 @@ class BackPropagatedProbe(Settings):
     """Near field: the mean pattern's amplitude, propagated back to the sample."""
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
-        """Field (h, w), not yet scaled to the measured power."""
+        """Field (h, w), not yet scaled to the measured power.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+
+        Returns
+        -------
+        array (h, w) complex64
+            On the sample.
+
+        Raises
+        ------
+        InputError
+            A far field.
+        """
         _only(self, "near-field", scan.geometry)
         amplitude = np.sqrt(scan.mean_pattern).astype(np.complex64)
         propagator = propagator_for(scan.geometry, scan.frame_shape)
@@ -137,7 +201,24 @@ class ProbeFile(Settings):
     frozen: bool = setting(False, "Never update it: a calibrated probe")
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
-        """Modes (modes, h, w), not yet scaled to the measured power."""
+        """Modes (modes, h, w), not yet scaled to the measured power.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+
+        Returns
+        -------
+        array (h, w) or (modes, h, w) complex64
+            As the file has it.
+
+        Raises
+        ------
+        InputError
+            A file that cannot be read, or a probe of other pixels, too many modes
+            or values that are not finite.
+        """
         probe, pixel = _read_probe(expanded(self.path), scan.frame_shape)
         if probe.ndim not in (2, 3) or probe.shape[-2:] != scan.frame_shape:
             raise InputError(
@@ -201,8 +282,19 @@ def begin(
 
     Parameters
     ----------
+    scan : Scan
+        What was measured.
+    start : KnownProbe
+        How the probe begins.
     modes : int, optional
         Probe modes; 1 when left out, or as many as a probe file holds.
+    seed : int
+        Of the modes after the first.
+
+    Returns
+    -------
+    Snapshot
+        Of epoch 0; its error is NaN.
     """
     known = start.first_mode(scan)
     wanted = modes or (len(known) if known.ndim == 3 else 1)
@@ -252,7 +344,13 @@ def _only(start: Settings, propagation: str, geometry: Geometry) -> None:
 
 
 def from_description(description: dict[str, Any] | None) -> Start | None:
-    """Return the start that a snapshot's settings describe, if they do."""
+    """Return the start that a snapshot's settings describe, if they do.
+
+    Parameters
+    ----------
+    description : dict, optional
+        Name of the start and its settings.
+    """
     if not description:
         return None
     values = {k: v for k, v in description.items() if k != "name"}

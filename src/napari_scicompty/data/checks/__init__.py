@@ -34,7 +34,13 @@ CHECKS: dict[str, Callable[[Scan], Finding | None]] = {
 
 
 def found_in(scan: Scan) -> Iterator[Finding]:
-    """Yield what is odd about a scan whose sums are known."""
+    """Yield what is odd about a scan whose sums are known.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    """
     for check in CHECKS.values():
         finding = check(scan)
         if finding is not None:

@@ -34,7 +34,18 @@ _BROKEN = 20
 
 
 def small_mask(scan: Scan) -> Finding | None:
-    """Ask whether the mask could be meant the other way round."""
+    """Ask whether the mask could be meant the other way round.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     share = float(scan.good.mean())
     if share >= _GOOD:
         return None
@@ -49,7 +60,18 @@ def small_mask(scan: Scan) -> Finding | None:
 
 
 def markers_left(scan: Scan) -> Finding | None:
-    """Ask whether good pixels hold the type's maximum in most patterns."""
+    """Ask whether good pixels hold the type's maximum in most patterns.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     constant = _at_top(scan) >= 0.5 * len(scan.included)
     if not constant.any():
         return None
@@ -63,7 +85,18 @@ def markers_left(scan: Scan) -> Finding | None:
 
 
 def saturated(scan: Scan) -> Finding | None:
-    """Ask whether pixels hold the type's maximum in some patterns."""
+    """Ask whether pixels hold the type's maximum in some patterns.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     times = _at_top(scan)
     some = (times > 0) & (times < 0.5 * len(scan.included))
     if not some.any():
@@ -79,7 +112,18 @@ def saturated(scan: Scan) -> Finding | None:
 
 
 def sums_apart(scan: Scan) -> Finding | None:
-    """Ask whether some patterns hold far less or more light than the others."""
+    """Ask whether some patterns hold far less or more light than the others.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     logs = np.log(scan.pattern_sum[scan.included])
     away = logs - np.median(logs)
     off = np.abs(away) > max(np.log(_FACTOR), _SPREADS * spread(logs))
@@ -97,7 +141,18 @@ def sums_apart(scan: Scan) -> Finding | None:
 
 
 def doubled(scan: Scan) -> Finding | None:
-    """Ask whether a frame is a copy of another one."""
+    """Ask whether a frame is a copy of another one.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     numbers = scan.included[scan.pattern_sum[scan.included] >= _COUNTS]
     sums, marks = scan.pattern_sum[numbers], scan.pattern_marks[numbers]
     order = np.lexsort((marks, sums))
@@ -123,7 +178,18 @@ def doubled(scan: Scan) -> Finding | None:
 
 
 def light_in_corner(scan: Scan) -> Finding | None:
-    """Ask whether far-field patterns begin at their zero frequency."""
+    """Ask whether far-field patterns begin at their zero frequency.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     if scan.geometry.propagation != "far-field":
         return None
     light = scan.mean_pattern
@@ -140,7 +206,18 @@ def light_in_corner(scan: Scan) -> Finding | None:
 
 
 def roots_of_counts(scan: Scan) -> Finding | None:
-    """Ask whether patterns hold square roots of whole counts."""
+    """Ask whether patterns hold square roots of whole counts.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     if scan.patterns.dtype.kind != "f":
         return None
     frame = np.asarray(scan.patterns[int(scan.included[0])], np.float64)[scan.good]

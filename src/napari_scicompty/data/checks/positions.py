@@ -24,7 +24,18 @@ _SEEN = 0.2
 
 
 def few(scan: Scan) -> Finding | None:
-    """Ask whether there are views that can overlap."""
+    """Ask whether there are views that can overlap.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     count = len(scan.included)
     if count >= _FEWEST:
         return None
@@ -38,7 +49,18 @@ def few(scan: Scan) -> Finding | None:
 
 
 def alone(scan: Scan) -> Finding | None:
-    """Ask whether a few positions lie far from all others."""
+    """Ask whether a few positions lie far from all others.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     points, lost = _points(scan), _alone(scan)
     if not len(lost):
         return None
@@ -56,7 +78,18 @@ def alone(scan: Scan) -> Finding | None:
 
 
 def repeated(scan: Scan) -> Finding | None:
-    """Ask whether many positions are the same as another one."""
+    """Ask whether many positions are the same as another one.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     points = _points(scan)
     places = len(spread.distinct(points))
     if len(points) - places <= _REPEATED * len(points) or places == 1:
@@ -71,7 +104,18 @@ def repeated(scan: Scan) -> Finding | None:
 
 
 def still_axis(scan: Scan) -> Finding | None:
-    """Ask whether one axis does not move at all."""
+    """Ask whether one axis does not move at all.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     points = _points(scan)
     span = np.ptp(points, axis=0)
     if len(points) < _FEWEST or span.min() >= 1 or span.max() < 1:
@@ -88,7 +132,18 @@ def still_axis(scan: Scan) -> Finding | None:
 
 
 def empty_canvas(scan: Scan) -> Finding | None:
-    """Ask whether most of the canvas is never seen."""
+    """Ask whether most of the canvas is never seen.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
     points = _points(scan)
     share = spread.seen_share(points, scan.frame_shape)
     if share >= _SEEN:

@@ -36,6 +36,12 @@ def check_span(
 
     Parameters
     ----------
+    positions_m : array (n, 2)
+        (y, x) in metres.
+    geometry : Geometry
+        How it was measured.
+    frame_shape : (h, w)
+        Pixels of a pattern.
     excluded : sequence of int
         Positions that may be anything.
     unit : str

@@ -25,12 +25,29 @@ _COARSE = 512
 
 
 def distinct(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return each of the points (n, 2) in pixels once."""
+    """Return each of the points (n, 2) in pixels once.
+
+    Parameters
+    ----------
+    points : array (n, 2)
+        (y, x) in pixels; equal where they are equal to `SAME`.
+    """
     return np.unique(np.round(points / SAME), axis=0) * SAME
 
 
 def step_between(points: NDArray[np.float64]) -> float:
-    """Median distance of a point to its nearest neighbour at another place."""
+    """Median distance of a point to its nearest neighbour at another place.
+
+    Parameters
+    ----------
+    points : array (n, 2)
+        (y, x) in pixels.
+
+    Returns
+    -------
+    float
+        Pixels; 0 where all lie at one place.
+    """
     places = distinct(points)
     if len(places) < 2:
         return 0.0
@@ -44,6 +61,13 @@ def standing_alone(
 
     Cells as large as a view (or five steps) that touch belong together; the group with
     most points is the scan, and the others stand alone if they are few together.
+
+    Parameters
+    ----------
+    points : array (n, 2)
+        (y, x) in pixels.
+    view : (h, w)
+        Pixels of a view.
 
     Returns
     -------
@@ -64,7 +88,20 @@ def standing_alone(
 
 
 def seen_share(points: NDArray[np.float64], view: Sequence[int]) -> float:
-    """Share of the rectangle around the views at these points (n, 2) that any sees."""
+    """Share of the rectangle around the views at these points (n, 2) that any sees.
+
+    Parameters
+    ----------
+    points : array (n, 2)
+        (y, x) in pixels, corners of the views.
+    view : (h, w)
+        Pixels of a view.
+
+    Returns
+    -------
+    float
+        0 to 1, on a coarse grid.
+    """
     corners = points - points.min(0)
     size = np.ceil(corners.max(0)) + view
     cell = np.maximum(size / _COARSE, 1)
