@@ -99,6 +99,15 @@ print(result.settings["algorithm"]["name"])
     assert told.split() == ["mpie"]
 
 
+def test_the_page_shows_the_example_as_it_is() -> None:
+    page = EXAMPLE.parents[1] / "docs" / "extending.md"
+    text = page.read_text(encoding="utf-8")
+    shown = [EXAMPLE / "pyproject.toml", *sorted(EXAMPLE.rglob("*.py"))]
+    for file in shown:
+        if file.name != "__init__.py":
+            assert file.read_text(encoding="utf-8") in text, file.name
+
+
 def test_the_command_line_knows_what_is_installed(
     installed: Path, tmp_path: Path
 ) -> None:
