@@ -12,7 +12,7 @@ from napari_scicompty.algorithms import ALGORITHMS, EPIE, RPIE
 from napari_scicompty.algorithms.base import AlgorithmState, StepContext
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.engine.run import Run
-from napari_scicompty.optics.propagators import padded_grid
+from napari_scicompty.optics.near_field import padded_grid
 from napari_scicompty.workflow.reconstruction import reconstruct
 from small_scans import (
     NEAR,

@@ -13,6 +13,7 @@ import napari_scicompty as sc
 from napari_scicompty.files.processes import this_process
 from napari_scicompty.workflow import autosave
 from napari_scicompty.workflow.autosave import Autosave
+from napari_scicompty.workflow.leftovers import leftovers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,14 +76,14 @@ def test_only_what_a_dead_process_left_is_offered(
     (autosave.folder() / "a-b-c.h5").write_text("of a person")
     reused = this_process()._replace(started_s=1.0, since_boot_s=1.0)
     again = _left(f"20260101-000002-{reused.token}-c3.h5", shots[1])
-    found = {left.path: left.made for left in autosave.leftovers()}
+    found = {left.path: left.made for left in leftovers()}
     assert found == {dead: "2026-01-01 00:00", again: "2026-01-01 00:00"}, number
 
 
 def test_an_older_generation_alone_is_found(gone: str, shots: list[Snapshot]) -> None:
     name = f"20260101-000000-{gone}-a1"
     older = _left(f"{name}.older.h5", shots[1])
-    (left,) = autosave.leftovers()
+    (left,) = leftovers()
     assert left.path.name == f"{name}.h5"
     assert autosave.kept(left.path) == older
     autosave.discard(left.path)
@@ -99,7 +100,7 @@ def test_nothing_is_removed_however_many_there_are(
     mine.offer(shots[2], None, now=True)
     mine.wait()
     assert {p.name for p in autosave.folder().iterdir()} == {*names, mine.path.name}
-    assert len(autosave.leftovers()) == 8
+    assert len(leftovers()) == 8
 
 
 @pytest.mark.skipif(os.name == "nt", reason="rights of folders")
@@ -135,7 +136,7 @@ def test_a_result_that_no_folder_takes_goes_to_a_rescue_file(
     assert place is not None
     assert place.parent == autosave.folder()
     assert sc.open_result(place).epoch == 2
-    assert [left.path for left in autosave.leftovers()] == [place]
+    assert [left.path for left in leftovers()] == [place]
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
     place = autosave.rescue(shots[2], None)

@@ -7,7 +7,8 @@ import torch
 from torch.autograd import gradcheck
 
 from napari_scicompty.optics import differentiable as ad
-from napari_scicompty.optics.propagators import AngularSpectrum, FarField
+from napari_scicompty.optics.near_field import AngularSpectrum
+from napari_scicompty.optics.propagators import FarField
 
 VIEW = (6, 7)
 DISTANCE = 0.0731

@@ -12,6 +12,11 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.optics import patches, probes
 from napari_scicompty.optics.modes import orthogonal_modes, with_weak_modes
+from napari_scicompty.optics.near_field import (
+    AngularSpectrum,
+    angular_spectrum_kernel,
+    padded_grid,
+)
 from napari_scicompty.optics.places import (
     DevicePlaces,
     HostPlaces,
@@ -21,12 +26,9 @@ from napari_scicompty.optics.places import (
 )
 from napari_scicompty.optics.propagators import (
     PROPAGATORS,
-    AngularSpectrum,
     Propagator,
-    angular_spectrum_kernel,
     carried_share,
     kind_of,
-    padded_grid,
     propagator_for,
     scan_order,
 )

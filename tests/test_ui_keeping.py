@@ -20,6 +20,7 @@ import napari_scicompty as sc
 from napari_scicompty.files.writing import remove_parts
 from napari_scicompty.ui.plugin.writer import write_ome_tiff
 from napari_scicompty.workflow import autosave
+from napari_scicompty.workflow.leftovers import leftovers
 from patience import patient
 from window import ENDLESS, RADIUS_M, same
 
@@ -308,7 +309,7 @@ def _end_a_window(number: int, folder: Path, after_s: float) -> None:
     said, _ = run.communicate(timeout=patient(60))
     assert run.returncode == -number, said
     assert time.monotonic() - began < patient(15)
-    (left,) = autosave.leftovers()
+    (left,) = leftovers()
     found = autosave.kept(left.path)
     assert found is not None
     assert sc.open_result(found).epoch > 0

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 
 import napari_scicompty as sc
 from napari_scicompty.workflow import autosave
+from napari_scicompty.workflow.leftovers import leftovers
 from window import ENDLESS, EXPERIMENT, RADIUS_M, click_at, same, write_cxi
 
 if TYPE_CHECKING:
@@ -452,7 +453,7 @@ def test_unsaved_results_are_kept_until_they_are_saved(
     result = window.controller.snapshot
     qtbot.waitUntil(lambda: sc.open_result(_unsaved()[0]).epoch == result.epoch)
     same(sc.open_result(_unsaved()[0]), result)
-    assert autosave.leftovers() == []  # this process lives
+    assert leftovers() == []  # this process lives
     dialogs(tmp_path / "kept.h5")
     window.click(f"{R}.save")
     assert _unsaved() == []
@@ -469,14 +470,14 @@ def test_the_result_of_a_dead_process_is_offered(
     for stamp, pid in (("01", gone.pid), ("02", gone.pid), ("03", os.getpid())):
         path = autosave.folder() / f"20260101-0000{stamp}-{pid}-a.h5"
         sc.save_result(path, last)
-    names = [found.path.name for found in autosave.leftovers()]
+    names = [found.path.name for found in leftovers()]
     assert names == [f"20260101-0000{n}-{gone.pid}-a.h5" for n in ("02", "01")]
     window = open_window()
     window.click(f"{R}.recover")
     same(window.controller.snapshot, last)
     again = open_window()
     again.click(f"{R}.discard")
-    assert [found.path.name for found in autosave.leftovers()] == names[1:]
+    assert [found.path.name for found in leftovers()] == names[1:]
 
 
 def _unsaved() -> list[Path]:

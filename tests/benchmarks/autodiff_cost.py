@@ -31,11 +31,8 @@ from napari_scicompty.algorithms._losses import amplitude
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.model.forward import Parameters, model_of
-from napari_scicompty.optics.propagators import (
-    AngularSpectrum,
-    angular_spectrum_kernel,
-    wave_grid,
-)
+from napari_scicompty.optics.near_field import AngularSpectrum, angular_spectrum_kernel
+from napari_scicompty.optics.propagators import wave_grid
 from napari_scicompty.workflow.start import begin
 
 if TYPE_CHECKING:

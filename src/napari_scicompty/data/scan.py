@@ -14,6 +14,13 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.stacks import chunks
 from napari_scicompty.data.checks import CHECKS, found_in
 from napari_scicompty.data.checks.span import check_span
+from napari_scicompty.data.door import (
+    Sums,
+    check_patterns,
+    checked_mask,
+    checked_positions,
+    listed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +30,6 @@ if TYPE_CHECKING:
     from napari_scicompty.core.findings import Finding
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.core.stacks import Stack
-
-_MARK_SEED = 0x6D61726B
 
 _MOST_COUNTS = 1e18
 """Of a pattern: their square is still far below the largest float32."""
@@ -104,9 +109,9 @@ class Scan:
         if not hasattr(patterns, "dtype") or not hasattr(patterns, "shape"):
             patterns = np.asarray(patterns)
             self._put("patterns", patterns)
-        _check_patterns(patterns)
-        self._put("positions_m", _checked_positions(self.positions_m, len(patterns)))
-        self._put("mask", _checked_mask(self.mask, self.frame_shape))
+        check_patterns(patterns)
+        self._put("positions_m", checked_positions(self.positions_m, len(patterns)))
+        self._put("mask", checked_mask(self.mask, self.frame_shape))
         self._put("excluded", self._checked_excluded())
         self._check_span()
         self._look_once()
@@ -202,7 +207,7 @@ class Scan:
             does not fit the object pixel.
         """
         other = copy.copy(self)
-        other._put("positions_m", _checked_positions(positions_m, len(self)))
+        other._put("positions_m", checked_positions(positions_m, len(self)))
         other._check_span()
         other._find()
         return other
@@ -273,7 +278,7 @@ class Scan:
         """Take all sums in one pass over the patterns; note what was odd."""
         left_out = np.zeros(len(self), bool)
         left_out[list(self.excluded)] = True
-        seen = _Sums.of(self, left_out)
+        seen = Sums.of(self, left_out)
         if (most := seen.sums.max()) > _MOST_COUNTS:
             raise InputError(
                 f"patterns: pattern {int(seen.sums.argmax())} has {most:.3g} counts, "
@@ -288,7 +293,7 @@ class Scan:
                 "the dark field and the mask"
             )
         if len(blank):
-            notes.append(f"{len(blank)} blank pattern(s) left out: {_listed(blank)}")
+            notes.append(f"{len(blank)} blank pattern(s) left out: {listed(blank)}")
             left_out[blank] = True
         if seen.negative:
             notes.append(f"{seen.negative} negative value(s) count as zero")
@@ -304,132 +309,3 @@ class Scan:
         self._put("mean_pattern", seen.total / int(np.count_nonzero(~left_out)))
         self._put("largest_count", seen.largest)
         self._put("times_at_top", seen.at_top)
-
-
-@dataclass
-class _Sums:
-    """What one pass over the patterns gives."""
-
-    sums: NDArray[np.float64]
-    marks: NDArray[np.float64]
-    total: NDArray[np.float64]
-    negative: int = 0
-    largest: float = 0.0
-    at_top: NDArray[np.int64] | None = None
-
-    @classmethod
-    def of(cls, scan: Scan, left_out: NDArray[np.bool_]) -> _Sums:
-        """Pass over the good pixels of the patterns that are not left out (n,)."""
-        good, shape = scan.good, scan.frame_shape
-        seen = cls(np.zeros(len(scan)), np.zeros(len(scan)), np.zeros(shape))
-        random = np.random.default_rng(_MARK_SEED).uniform(0.5, 1.5, shape)
-        weights = random[good].astype(np.float32)
-        dtype = scan.patterns.dtype
-        top = np.inf if dtype.kind == "f" else np.float32(np.iinfo(dtype).max)
-        pixels = None if good.all() else np.flatnonzero(good)
-        for part, raw in scan.chunks():
-            usable = raw.reshape(len(raw), -1)
-            if pixels is not None:
-                usable = usable.take(pixels, 1)
-            if left_out[part].any():
-                usable = np.where(left_out[part][:, None], 0, usable)
-            finite = np.isfinite(usable).all(1)
-            if not finite.all():
-                raise NotFinite(part.start + int(np.flatnonzero(~finite)[0]))
-            seen.negative += int(np.count_nonzero(usable < 0))
-            clipped = np.maximum(usable, 0)
-            seen.sums[part] = clipped.sum(1, dtype=np.float64)
-            seen.marks[part] = np.einsum("ij,j->i", clipped, weights)
-            largest = float(clipped.max(initial=0))
-            seen.largest = max(seen.largest, largest)
-            if largest >= top:
-                seen.note_top(clipped >= top, good)
-            seen.total[good] += clipped.sum(0, dtype=np.float64)
-        return seen
-
-    def note_top(self, at_top: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
-        """Count where patterns (k, good pixels) hold their type's largest value."""
-        if self.at_top is None:
-            self.at_top = np.zeros(good.shape, np.int64)
-        self.at_top[good] += at_top.sum(0)
-
-
-class NotFinite(InputError):
-    """A pattern that takes part holds values that are not finite.
-
-    Parameters
-    ----------
-    pattern : int
-        Its number, from 0.
-    """
-
-    def __init__(self, pattern: int) -> None:
-        super().__init__(
-            f"patterns: pattern {pattern} holds values that are not finite, or beyond "
-            "single precision; mask those pixels or exclude the pattern"
-        )
-
-
-def _check_patterns(patterns: Stack) -> None:
-    if patterns.dtype.kind not in "uif":
-        raise InputError(
-            f"patterns have dtype {patterns.dtype}; diffraction patterns are real "
-            "intensities (unsigned, integer or float)"
-        )
-    if patterns.ndim != 3 or 0 in patterns.shape:
-        raise InputError(
-            f"patterns have shape {patterns.shape}; give (patterns, rows, columns), "
-            "none of them zero"
-        )
-    if min(patterns.shape[1:]) < 8:
-        raise InputError(
-            f"patterns have frames of {patterns.shape[1]} x {patterns.shape[2]} "
-            "pixels; at least 8 x 8 are needed"
-        )
-
-
-def _checked_positions(positions: ArrayLike, count: int) -> NDArray[np.float64]:
-    try:
-        array = np.array(positions, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError("positions_m are not numbers; give (n, 2) metres") from error
-    if array.ndim != 2 or array.shape[1] != 2:
-        raise InputError(
-            f"positions_m have shape {array.shape}; give (n, 2): y and x in metres"
-        )
-    if len(array) != count:
-        raise InputError(
-            f"{len(array)} positions for {count} patterns; each pattern needs exactly "
-            "one position: check that both files belong to the same scan"
-        )
-    bad = np.flatnonzero(~np.isfinite(array).all(1))
-    if len(bad):
-        raise InputError(
-            f"positions_m: {len(bad)} position(s) are not finite, the first is number "
-            f"{bad[0]}; mend the file or drop those patterns"
-        )
-    array.flags.writeable = False
-    return array
-
-
-def _checked_mask(
-    mask: ArrayLike | None, shape: tuple[int, int]
-) -> NDArray[np.bool_] | None:
-    if mask is None:
-        return None
-    array = np.array(mask, bool)
-    if array.shape != shape:
-        raise InputError(f"mask has shape {array.shape}, the patterns {shape}")
-    if not array.any():
-        raise InputError(
-            "mask leaves no good pixel: True means good, and in a file mask_means says "
-            "which way round it is"
-        )
-    array.flags.writeable = False
-    return array
-
-
-def _listed(indices: NDArray[np.int64], most: int = 10) -> str:
-    """Write out indices, the first few of many."""
-    text = ", ".join(str(j) for j in indices[:most])
-    return text + (", ..." if len(indices) > most else "")

@@ -1,7 +1,4 @@
-"""One run: batches, snapshots on demand, changes under way, a guard against divergence.
-
-`reconstruct`, the command line and the window are thin loops over `Run.advance`.
-"""
+"""One run; `reconstruct`, command line and window are thin loops over `Run.advance`."""
 
 from __future__ import annotations
 
@@ -89,12 +86,9 @@ class Run:
         controls: Controls | None = None,
         refiners: Sequence[Refiner] = (),
     ) -> None:
-        self.scan = scan
-        self.algorithm = algorithm
-        self.settings = settings
+        self.scan, self.algorithm, self.settings = scan, algorithm, settings
         self.controls = controls or Controls()
-        self.epoch = start.epoch
-        self.last_epoch = start.epoch + settings.epochs
+        self.epoch, self.last_epoch = start.epoch, start.epoch + settings.epochs
         self.history = start.history
         self.elapsed_s = self.started_s = start.elapsed_s
         self._start, self._log = start, RunLog(self.log_level)
@@ -119,8 +113,8 @@ class Run:
         self._errors, self._error = self._begun_errors(start)
         best = min(self.history.errors, default=math.inf)
         self._divergence.best = start.state.get("best", best)
-        how = (algorithm, settings, self.refining.refiners)
-        self.history = self.history.add(runs=[record_of(start, scan, *how)])
+        record = record_of(start, scan, algorithm, settings, self.refining.refiners)
+        self.history = self.history.add(runs=[record])
         self.controls.bind(self._checked)
         weakref.finalize(self, registration.release)
         self._good = self.snapshot()
@@ -171,9 +165,7 @@ class Run:
                         break
         except Exception as error:
             fault = as_engine_error(error, self.epoch, self.algorithm)
-            if fault is error:
-                raise
-            raise fault from error
+            raise fault from fault.__cause__
         finally:
             self.elapsed_s += time.perf_counter() - began
         if self.done and not was_done:
@@ -203,9 +195,8 @@ class Run:
         self.estimate.probe_is_known = self.settings.freeze_probe
         told = (self.algorithm, context, self._batch_size, self._included)
         if why := self._schedule.expect(*told):
-            note = f"no CUDA graph can be made here, steps go on without: {why}"
-            self.history = self.history.add(notes=[note])
-            self._log.warning(note)
+            self.history = self.history.add(notes=[why])
+            self._log.warning(why)
 
     def _end_epoch(self) -> None:
         error = self._errors.error(self._included)
@@ -224,10 +215,8 @@ class Run:
         own = self.algorithm.end_epoch(self.estimate, self.measured, self.live.state)
         z = self.estimate.distance_m
         refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
-        refined += self.refining.end_epoch(
-            self.estimate, self.measured, self._errors.of_epoch, self.epoch
-        )
-        self.history = self.history.add(refined=refined)
+        now = (self.estimate, self.measured, self._errors.of_epoch, self.epoch)
+        self.history = self.history.add(refined=refined + self.refining.end_epoch(*now))
         seen = (self._errors.on_host, self.scan, self._included)
         for finding in verdicts(self.history, *seen):
             self.note(finding)
@@ -248,8 +237,7 @@ class Run:
     def _end_early(self, error: float) -> None:
         """Go back to the best where the error of held-out pixels falls no more."""
         patience, over = self.settings.patience, self.epoch >= self.last_epoch
-        end = self._holdout.judge(error, self._good, patience, over=over)
-        if end is None:
+        if not (end := self._holdout.judge(error, self._good, patience, over=over)):
             return
         history = self.history
         if end.best is None:
@@ -277,17 +265,15 @@ class Run:
         self.history = self.history.add(notes=[as_warning(note)])
         self._begin_epoch()
 
-    # -- memory -----------------------------------------------------------------------
     def _step_within_memory(self) -> None:
         """Do a step; where it does not fit, go back and on with less memory."""
         try:
             self.step()
+            return
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             self._log.warning(error)
-        else:
-            return
         # Only here, after the traceback, is the memory of the step free again.
         good, device = self._good, self._errors.squared.device
         asked = (self.scan, self.algorithm, self.settings, len(self.estimate.probe))
@@ -298,8 +284,8 @@ class Run:
         note = less.note.format(self.epoch + 1, device, good.epoch)
         self._log.warning(note)
         self.live.restore(good, self.algorithm)
-        self.epoch, now = good.epoch, (good.epoch, good.batch)
-        self.history = good.history.before(self.history, *now, note)
+        self.epoch = good.epoch
+        self.history = good.history.before(self.history, good.epoch, good.batch, note)
         self._begin_epoch()
         if less.plan is None:
             with self.controls.exclusively():
@@ -316,8 +302,7 @@ class Run:
     def _apply(self, changes: Sequence[PathValue]) -> None:
         kind, own = type(self.algorithm), {"algorithm": self.algorithm}
         groups = {**own, "run": self.settings, **self.refining.refiners}
-        now = (self.epoch, self.batch)
-        records = recorded(groups, changes, *now)
+        records = recorded(groups, changes, self.epoch, self.batch)
         self.history = self.history.add(changes=records)
         self._log.changes(records)
         to, self._included = self._checked(changes)
@@ -330,7 +315,6 @@ class Run:
             self._divergence.fell_back = False
         self._expect_steps()
 
-    # -- errors -----------------------------------------------------------------------
     def _begun_errors(self, start: Snapshot) -> tuple[PatternErrors, float]:
         """Take up the errors of the start; measure them by a full pass at epoch 0."""
         errors = self._errors = PatternErrors(
@@ -345,19 +329,12 @@ class Run:
         return errors, error
 
     def full_error(self, only: NDArray[np.bool_] | None = None) -> tuple[float, Tensor]:
-        """Error by a full pass, and the squared error of each pattern, shape (n,).
+        """Return the error by a full pass, and squared errors (n,), counts.
 
         Parameters
         ----------
         only : (n,), optional
             Patterns that are looked at; those that take part when left out.
-
-        Returns
-        -------
-        float
-            Normalised error.
-        Tensor (n,)
-            Squared error of each pattern, counts; zero where it was not looked at.
         """
         which = self._included if only is None else only & self._included
         with torch.no_grad(), cpu_threads(self._threads):
@@ -381,30 +358,22 @@ class Run:
     def progress(self) -> Progress:
         """How far the run is, as a record of its own."""
         epochs = (self.epoch, self.last_epoch, self._start.epoch)
-        spent = self.elapsed_s - self.started_s
-        return Progress(*epochs, self.batch, len(self.scan), spent, self.history)
+        rest = (len(self.scan), self.elapsed_s - self.started_s, self.history)
+        return Progress(*epochs, self.batch, *rest)
 
     def snapshot(self, *, exact: bool = False) -> Snapshot:
-        """Copy the present state; with `exact`, its error by a full pass.
+        """Return a copy of the present state; with `exact`, its error by a full pass.
 
-        Works at any moment between two batches, in mid-epoch too.
+        It works between any two batches.
 
         Parameters
         ----------
         exact : bool
-            Whether all patterns are compared with one and the same estimate, which
-            takes a pass over them; else errors are those met on the way.
-
-        Returns
-        -------
-        Snapshot
-            Its arrays are copies.
+            Whether errors are those of one and the same estimate.
         """
-        error, squared = self._error, self._errors.squared
-        known = self._errors.known(self._included)
-        if exact:
-            error, squared = self.full_error()
-            known = self._included
+        met = (self._error, self._errors.squared)
+        error, squared = self.full_error() if exact else met
+        known = self._included if exact else self._errors.known(self._included)
         return Snapshot(
             **self.live.fields,
             epoch=self.epoch,

@@ -85,7 +85,7 @@ class Schedule:
         Returns
         -------
         str
-            Why nothing can be recorded here, where that was tried in vain.
+            A note, where recording was tried in vain.
         """
         live, order = self._live, self.order.to_come(included)
         live.measured.storage.expect(order, batch)
@@ -96,7 +96,8 @@ class Schedule:
             return ""
         if steps.trouble:
             self._graphs = None
-            return steps.trouble
+            why = steps.trouble
+            return f"no CUDA graph can be made here, steps go on without: {why}"
         if algorithm.device_step is None or live.refining.watches:
             return ""
         depends_on = (

@@ -14,7 +14,8 @@ from napari_scicompty.core.findings import Finding
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.core.units import size
 from napari_scicompty.data.checks.span import check_span
-from napari_scicompty.data.scan import NotFinite, Scan, Source
+from napari_scicompty.data.door import NotFinite
+from napari_scicompty.data.scan import Scan, Source
 from napari_scicompty.files.hdf5_links import linked_files
 from napari_scicompty.files.reading import expanded, reading
 from napari_scicompty.formats import positions as positions_files

@@ -10,13 +10,20 @@ import h5py
 import numpy as np
 
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.core.host_memory import room_for_a_stack
-from napari_scicompty.core.units import UNITS, size
+from napari_scicompty.core.units import size
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._beam import electrons
 from napari_scicompty.formats._hdf5 import filled_in, in_si, load, unit_of
+from napari_scicompty.formats._quantities import (
+    QUANTITIES,
+    check_kind,
+    energy_of,
+    field_of,
+    is_of_kind,
+    numbers_of,
+)
 from napari_scicompty.formats._raw import (
     POSITION_UNITS,
     MissingChoice,
@@ -103,7 +110,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         hints(rows),
         absent,
         name=data_name,
-        energy_ev=_energy_ev(geometry, choices),
+        energy_ev=energy_of(geometry, choices),
     )
 
 
@@ -160,7 +167,7 @@ def energy_of_electrons(row: DatasetRow) -> Finding | None:
         None where the value can be an energy of photons.
     """
     unit = row.units or "eV"
-    if "energy_key" not in row.fits or not _is(unit, "energy"):
+    if "energy_key" not in row.fits or not is_of_kind(unit, "energy"):
         return None
     assert isinstance(row.value, float)
     return electrons(row.value * size(unit) / size("eV"), row.path)
@@ -340,72 +347,18 @@ def _geometry(
         raise InputError("wavelength_key and energy_key are both given; give one")
     values: dict[str, Any] = {}
     notes = []
-    for quantity, default in _QUANTITIES.items():
+    for quantity, default in QUANTITIES.items():
         key = f"{quantity}_key"
         if key in keys:
             dataset = _dataset(file, path, key, keys[key])
             chosen = getattr(choices, f"{quantity}_unit")
             unit = (chosen if chosen != "auto" else unit_of(dataset)) or default
-            _check_kind(unit, default, dataset, path, key)
-            numbers = _numbers(dataset, in_si(dataset, path, unit), path, key)
-            field, value = _field(quantity, numbers)
+            check_kind(unit, default, dataset, path, key)
+            numbers = numbers_of(dataset, in_si(dataset, path, unit), path, key)
+            field, value = field_of(quantity, numbers)
             values[field] = value
             why = "" if chosen != "auto" or unit_of(dataset) else " (unit assumed)"
             shown = ", ".join(f"{number:.6g}" for number in numbers / size(unit))
             what = quantity.replace("_", " ")
             notes.append(f"{what}: {shown} {unit}{why}, from {dataset.name}")
     return values, notes
-
-
-_QUANTITIES = {
-    "wavelength": "m",
-    "energy": "eV",
-    "distance": "m",
-    "detector_pixel": "m",
-}
-"""What may be named, and its unit where neither user nor file say one."""
-
-
-def _is(unit: str, kind: str) -> bool:
-    return unit in UNITS and UNITS[unit].kind == kind
-
-
-def _check_kind(
-    unit: str, default: str, dataset: h5py.Dataset, path: Path, key: str
-) -> None:
-    if not _is(unit, UNITS[default].kind):
-        raise InputError(
-            f"{path}: {dataset.name} ({key}) is in {unit!r}, not a unit that fits; "
-            f"choose {key.removesuffix('_key')}_unit"
-        )
-
-
-def _numbers(
-    dataset: h5py.Dataset, values: NDArray[np.float64], path: Path, key: str
-) -> NDArray[np.float64]:
-    """One number, two for the pixel; many only when they are all the same."""
-    values = values.ravel()
-    if values.size and np.allclose(values, values[0], rtol=1e-6, atol=0):
-        return values[:1]
-    if key == "detector_pixel_key" and values.size == 2:
-        return values
-    raise InputError(
-        f"{path}: {key}={dataset.name!r} has shape {dataset.shape}; one number is "
-        "needed: choose another dataset, or give the value itself"
-    )
-
-
-def _energy_ev(geometry: dict[str, Any], choices: OpenChoices) -> float | None:
-    if choices.energy_key is None:
-        return None
-    return Geometry(geometry["wavelength_m"], 1, 1).energy_ev
-
-
-def _field(quantity: str, numbers: NDArray[np.float64]) -> tuple[str, Any]:
-    """Return the field of `Geometry` that a quantity gives, and its value."""
-    if quantity == "energy":
-        energy_ev = float(numbers[0]) / size("eV")
-        return "wavelength_m", Geometry.from_energy(energy_ev, 1, 1).wavelength_m
-    if quantity == "detector_pixel":
-        return "detector_pixel_m", (float(numbers[0]), float(numbers[-1]))
-    return f"{quantity}_m", float(numbers[0])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_scicompty.optics.propagators import angular_spectrum_kernel, farthest_m
+from napari_scicompty.optics.near_field import angular_spectrum_kernel
+from napari_scicompty.optics.propagators import farthest_m
 
 if TYPE_CHECKING:
     from torch import Tensor

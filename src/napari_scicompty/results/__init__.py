@@ -29,24 +29,27 @@ import dataclasses
 import json
 import logging
 import os
-import platform
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.core.version import __version__
 from napari_scicompty.data.scan import Source
 from napari_scicompty.data.snapshot import History, Snapshot
 from napari_scicompty.files.hdf5_reading import opened
-from napari_scicompty.files.hdf5_writing import damaged_in, new_hdf5, refuse_damaged
+from napari_scicompty.files.hdf5_writing import damaged_in, new_hdf5
 from napari_scicompty.files.reading import as_text, expanded
-from napari_scicompty.files.writing import RESULT, beside
+from napari_scicompty.files.writing import beside
+from napari_scicompty.results._file import (
+    FORMAT,
+    FORMAT_VERSION,
+    merged,
+    reading,
+    versions,
+)
 from napari_scicompty.results._parts import (
     ARRAYS,
     array,
@@ -66,18 +69,13 @@ from napari_scicompty.results._parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    import h5py
+    from collections.abc import Callable, Sequence
 
     from napari_scicompty.data.snapshot import Change, RunRecord
 
     StrPath = str | os.PathLike[str]
 
 log = logging.getLogger(__name__)
-
-FORMAT = RESULT
-FORMAT_VERSION = 2
 
 _TOLD = ("object", "probe", "positions_m")
 _NOMINAL = "nominal_positions_m"
@@ -170,7 +168,7 @@ def save_result(
         save_history(file.create_group("history"), snapshot.history)
         save_state(file.create_group("state"), snapshot.state)
         save_source(file.create_group("source"), snapshot.source)
-        file.create_group("versions").attrs.update(_versions())
+        file.create_group("versions").attrs.update(versions())
         for name, text in texts.items():
             file[name] = as_text(text)
     log.info("saved epoch %d as %s", snapshot.epoch, path)
@@ -198,8 +196,8 @@ def open_result(path: StrPath, *, damaged: bool = False) -> Snapshot:
     InputError
         A file that is missing, damaged, not a result, or of a newer version.
     """
-    with _reading(path, () if not damaged else None) as file:
-        parts = _merged(damaged_in(expanded(path))) if damaged else []
+    with reading(path, () if not damaged else None) as file:
+        parts = merged(damaged_in(expanded(path))) if damaged else []
 
         def part(name: str, read: Callable[[Any], Any], instead: Any) -> Any:
             """Read one part, or leave it out where it is damaged."""
@@ -282,7 +280,7 @@ def stored_recipe(path: StrPath, name: str = "recipe") -> str | None:
     InputError
         As in `open_result`.
     """
-    with _reading(path, [f"/{name}"]) as file:
+    with reading(path, [f"/{name}"]) as file:
         if not has(file, name):
             return None
         return text_of(file, name)
@@ -306,7 +304,7 @@ def provenance(path: StrPath) -> dict[str, str]:
     InputError
         As in `open_result`.
     """
-    with _reading(path, ["/", "/versions"]) as file:
+    with reading(path, ["/", "/versions"]) as file:
         versions = own(file, "versions")
         made = {name: str(text) for name, text in versions.attrs.items()}
         return {"created": str(file.attrs["created"]), **made}
@@ -373,58 +371,3 @@ def _as_begun(runs: Sequence[RunRecord]) -> list[RunRecord]:
 def _told(changes: Sequence[Change]) -> str:
     """Write changes out: values are lists where they come from a file."""
     return json.dumps([asdict(change) for change in changes])
-
-
-# -- files --------------------------------------------------------------------------
-@contextmanager
-def _reading(path: StrPath, parts: Sequence[str] | None) -> Iterator[h5py.File]:
-    """Open a result, and turn what can be wrong with it into sentences.
-
-    Parameters
-    ----------
-    path : path
-        HDF5, as `save_result` wrote it.
-    parts : sequence of str or None
-        Those that must be whole: all where there are none; None takes what there is.
-    """
-    where = expanded(path)
-    if not os.path.isfile(where):
-        raise InputError(f"{where}: no such file; give a saved result (.h5)")
-    try:
-        if parts is not None:
-            refuse_damaged(where, parts)
-        with opened(where, "result") as tree:
-            file = tree.file
-            if file.attrs.get("format") != FORMAT:
-                raise InputError(
-                    f"{where}: an HDF5 file, but not a result of napari-scicompty; "
-                    "open diffraction patterns as a scan instead"
-                )
-            if not file.attrs["format_version"] <= FORMAT_VERSION:
-                raise InputError(
-                    f"{where}: written by a newer napari-scicompty (format version "
-                    f"{file.attrs['format_version']}); update it to open this file"
-                )
-            yield file
-    except InputError:
-        raise
-    except Exception as error:  # h5py raises of every kind on a damaged file
-        detail = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"{where}: no result can be read, it is damaged or not HDF5 ({detail}); "
-            "use another copy"
-        ) from error
-
-
-def _merged(damaged: list[str]) -> list[str]:
-    """Name the part of a result for what is damaged below it."""
-    return list(dict.fromkeys(path.split("/")[1] or "/" for path in damaged))
-
-
-def _versions() -> dict[str, str]:
-    ours = {"napari-scicompty": __version__}
-    return ours | {
-        "torch": version("torch"),
-        "numpy": version("numpy"),
-        "python": platform.python_version(),
-    }

@@ -11,17 +11,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 import secrets
 import tempfile
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import platformdirs
-import psutil
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.processes import owner_of, this_process
@@ -30,7 +28,7 @@ from napari_scicompty.files.writing import beside, checked_target
 from napari_scicompty.results import is_result, open_result, save_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.files.writing import StrPath
@@ -40,9 +38,8 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
 """How often a run is kept; SCICOMPTY_AUTOSAVE_S in the environment changes it."""
-_OLDER = ".older"
+OLDER = ".older"
 """Ends the name of the generation before."""
-_NAME = re.compile(r"(?P<stamp>\d{8}-\d{6})-(?P<owner>.+)-[0-9a-f]+(?:\.older)?")
 
 
 def folder() -> Path:
@@ -108,7 +105,7 @@ def generations(path: Path) -> tuple[Path, Path]:
     path : Path
         The newest file.
     """
-    return path, beside(path, _OLDER)
+    return path, beside(path, OLDER)
 
 
 def _claim(path: Path) -> Path:
@@ -251,7 +248,7 @@ class Autosave:
         recipe: AsToml | None,
         plan: tuple[AsToml, AsToml] | None,
     ) -> None:
-        older = beside(self.path, _OLDER)
+        older = beside(self.path, OLDER)
         try:
             if self._own_folder:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -388,56 +385,3 @@ def rescue(snapshot: Snapshot, recipe: AsToml | None) -> Path | None:
             log.warning("the result is kept in %s", place / name)
             return place / name
     return None
-
-
-# -- what was never saved -----------------------------------------------------------
-class Leftover(NamedTuple):
-    """A result that was never saved, of a process that is gone."""
-
-    path: Path
-    """The file."""
-    made: str
-    """When its run began: ``YYYY-MM-DD hh:mm``; empty where that is not known."""
-
-
-def leftovers() -> list[Leftover]:
-    """Find results of processes that are gone, newest first; others are left alone.
-
-    Returns
-    -------
-    list of Leftover
-        File and time of each.
-    """
-    found: dict[Path, Leftover] = {}
-    for path in _results():
-        named = _NAME.fullmatch(path.stem)
-        if named is None:
-            if path.stem.startswith("rescued-") and is_result(path):
-                found[path] = Leftover(path, "")
-            continue
-        if not _is_gone(named["owner"]):
-            continue
-        newest = path.with_name(path.name.replace(f"{_OLDER}.", "."))
-        if newest not in found:
-            stamp = time.strptime(named["stamp"], "%Y%m%d-%H%M%S")
-            found[newest] = Leftover(newest, time.strftime("%Y-%m-%d %H:%M", stamp))
-    return list(found.values())
-
-
-def _results() -> Iterator[Path]:
-    """Yield files of our folder, newest first."""
-    times = {}
-    try:
-        for path in folder().glob("*.h5"):
-            times[path] = path.stat().st_mtime
-    except OSError:
-        pass
-    yield from sorted(times, key=lambda path: times[path], reverse=True)
-
-
-def _is_gone(owner: str) -> bool:
-    """Whether the process of a file is gone; older files name its number alone."""
-    known = owner_of(owner)
-    if known is not None:
-        return known.is_gone
-    return owner.isdigit() and not psutil.pid_exists(int(owner))

@@ -25,7 +25,8 @@ from napari_scicompty.results.ome_tiff import save_ome_tiff
 from napari_scicompty.ui.session.controller import inputs_of_all
 from napari_scicompty.ui.widgets.labels import plain_label, plain_tip
 from napari_scicompty.ui.widgets.save_dialog import Target, chosen_target
-from napari_scicompty.workflow.autosave import discard, kept, leftovers
+from napari_scicompty.workflow.autosave import discard, kept
+from napari_scicompty.workflow.leftovers import leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
