@@ -161,7 +161,7 @@ class Geometry:
         return dataclasses.replace(self, **changes)
 
     @property
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """The fields that are set, as JSON can hold them."""
         fields = dataclasses.asdict(self) | {
             "detector_pixel_m": list(self.detector_pixel_m)
@@ -216,7 +216,7 @@ class Geometry:
         )
 
 
-def check_fields(values: Mapping[str, Any], where: str) -> None:
+def check_fields(values: Mapping[str, object], where: str) -> None:
     """Refuse fields of a stored geometry that this version does not know.
 
     Raises

@@ -109,7 +109,7 @@ class Settings(BaseModel):
         allow_inf_nan=False,
     )
 
-    def __init__(self, *args: Any, **values: Any) -> None:
+    def __init__(self, *args: object, **values: object) -> None:
         values = self._by_today_s_names(values)
         named = self._by_place(args, values)
         try:
@@ -119,7 +119,7 @@ class Settings(BaseModel):
             raise _refusal(type(self), error) from error
 
     @classmethod
-    def _by_today_s_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _by_today_s_names(cls, values: dict[str, object]) -> dict[str, object]:
         """Take old names of settings for the new ones, with a warning."""
         fields = cls.model_fields
         old = {n for n in renamed.SETTINGS.keys() & values.keys() if n not in fields}
@@ -130,7 +130,9 @@ class Settings(BaseModel):
         return values
 
     @classmethod
-    def _by_place(cls, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+    def _by_place(
+        cls, args: tuple[object, ...], values: dict[str, object]
+    ) -> dict[str, object]:
         """Name what was given by place; more than one value that way is deprecated."""
         names = list(cls.model_fields)
         if len(args) > len(names):
@@ -154,7 +156,7 @@ class Settings(BaseModel):
             )
         return named
 
-    def _refuse_what_is_no_number(self, values: dict[str, Any]) -> None:
+    def _refuse_what_is_no_number(self, values: dict[str, object]) -> None:
         """Refuse ``"3"`` and True for 3, which pydantic takes, and counts out of reach.
 
         A text may hide a unit, and numbers of counts are kept in 64 bits.
@@ -169,19 +171,19 @@ class Settings(BaseModel):
         if faults:
             raise ValidationError.from_exception_data(type(self).__name__, faults)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: object) -> Self:
         """Return a validated copy with some fields changed."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**values | changes)
 
     @property
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """Name of the kind and values, as JSON can hold them."""
         return {"name": type(self).__name__.lower()} | self.model_dump(mode="json")
 
 
 def described_as(
-    kinds: Iterable[type[AnySettings]], description: dict[str, Any], what: str
+    kinds: Iterable[type[AnySettings]], description: dict[str, object], what: str
 ) -> AnySettings:
     """Return the settings that `Settings.described` gave, of one of some kinds.
 
@@ -246,7 +248,7 @@ def _told(owner: type[Settings], fault: Any) -> InputError:
     )
 
 
-def choices_of(annotation: Any) -> tuple[str, ...]:
+def choices_of(annotation: object) -> tuple[str, ...]:
     """Return the words that a field takes, empty where it takes others too."""
     for kind in (annotation, *get_args(annotation)):
         if get_origin(kind) is Literal:
@@ -276,7 +278,7 @@ def _said(fault: Any, unit: str) -> str:
     return words.replace("Input should be", "must be").replace("Input should", "must")
 
 
-def _fault(name: str, value: Any, field: FieldInfo) -> InitErrorDetails | None:
+def _fault(name: str, value: object, field: FieldInfo) -> InitErrorDetails | None:
     """Tell what pydantic would take for a number and is none."""
     kinds = _kinds(field.annotation)
     text = isinstance(value, str) and kinds <= {int, float, bool, type(None)}
@@ -295,7 +297,7 @@ def _fault(name: str, value: Any, field: FieldInfo) -> InitErrorDetails | None:
     return None
 
 
-def _kinds(annotation: Any) -> set[Any]:
+def _kinds(annotation: object) -> set[object]:
     """Return what a field takes, alone or in tuples."""
     if get_origin(annotation) is Literal:
         return {Literal}
@@ -306,7 +308,7 @@ def _kinds(annotation: Any) -> set[Any]:
 
 
 def _told_inside(
-    owner: type[Settings], loc: tuple[Any, ...], cause: InputError
+    owner: type[Settings], loc: tuple[object, ...], cause: InputError
 ) -> InputError:
     """Tell a fault of settings in settings, or of one of our own rules."""
     inner = cause.__context__

@@ -61,7 +61,7 @@ class LazyStack:
         """Return the length of the first axis."""
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Any:
         """Read frames; of all of them, ``[..., rows, columns]``, when asked for."""
         first, *inside = key if isinstance(key, tuple) else (key,)
         if first is Ellipsis:

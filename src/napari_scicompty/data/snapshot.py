@@ -15,6 +15,9 @@ from napari_scicompty.data.scan import Source
 from napari_scicompty.optics.modes import orthogonal_modes
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
     from numpy.typing import NDArray
 
     from napari_scicompty.core.geometry import Geometry
@@ -56,10 +59,10 @@ class RunRecord:
     epoch: int
     batch: int
     """Patterns of that epoch that had had their turn."""
-    algorithm: dict[str, Any]
-    run: dict[str, Any]
+    algorithm: dict[str, object]
+    run: dict[str, object]
     """Fields of `RunSettings`."""
-    refine: tuple[dict[str, Any], ...] = ()
+    refine: tuple[dict[str, object], ...] = ()
     """Refiners, one each."""
     geometry: dict[str, Any] = field(default_factory=dict)
     """Fields of the scan's `Geometry`."""
@@ -125,13 +128,13 @@ class History:
         return dataclasses.replace(self, changes=tuple(changes), notes=notes)
 
 
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
+def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """Make a new array read-only, so that a snapshot takes it as it is."""
     array.flags.writeable = False
     return array
 
 
-def owned(array: NDArray[Any]) -> NDArray[Any]:
+def owned(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """Return an array that nobody can write to: a copy, unless it is `frozen`."""
     array = np.asarray(array)
     if array.flags.writeable or isinstance(array.base, np.ndarray):

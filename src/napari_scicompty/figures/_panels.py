@@ -145,8 +145,8 @@ def _is_full_turn(
 
 
 def _magnitude(
-    field: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
-) -> dict[str, Any]:
+    field: NDArray[np.generic], lit: NDArray[np.bool_], options: FigureOptions
+) -> dict[str, object]:
     return _scaled(np.abs(field), lit, options)
 
 

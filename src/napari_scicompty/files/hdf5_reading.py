@@ -162,7 +162,7 @@ class Tree:
                 names.append(f"{name}/")
 
     # -- links ------------------------------------------------------------------------
-    def _listed(self, group: h5py.Group, part: str, seen: set[Any]) -> Item | None:
+    def _listed(self, group: h5py.Group, part: str, seen: set[int]) -> Item | None:
         """Open what a link names, once; of other files datasets only."""
         link = group.get(part, getlink=True)
         if isinstance(link, h5py.ExternalLink):
@@ -316,7 +316,7 @@ def handle_of_its_own(data: h5py.Dataset) -> h5py.Dataset:
     return file[data.name]
 
 
-def _open(path: Path, **options: Any) -> tuple[h5py.File, bool]:
+def _open(path: Path, **options: object) -> tuple[h5py.File, bool]:
     """Open a file, without a lock where its disk has none; and say whether so."""
     check_heaps(path)
     try:

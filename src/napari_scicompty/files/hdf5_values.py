@@ -73,7 +73,7 @@ def check_chunks(data: h5py.Dataset, path: Path) -> None:
         )
 
 
-def _texts(data: h5py.Dataset, most_bytes: int, where: str) -> NDArray[Any]:
+def _texts(data: h5py.Dataset, most_bytes: int, where: str) -> NDArray[np.generic]:
     """Read texts one by one: what one takes is known only when it is there."""
     if h5py.check_string_dtype(data.dtype) is None:
         raise InputError(f"{where} holds values of dtype {data.dtype}, no text")

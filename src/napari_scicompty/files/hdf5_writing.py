@@ -37,6 +37,9 @@ from napari_scicompty.files.writing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Unpack
+
+    from napari_scicompty.files.writing import Door
 
 CHECKSUMS = "checksums"
 """Dataset of the root that holds the checksums."""
@@ -49,7 +52,7 @@ _UNREADABLE = "unreadable"
 
 
 @contextmanager
-def new_hdf5(path: str | os.PathLike[str], **door: Any) -> Iterator[h5py.File]:
+def new_hdf5(path: str | os.PathLike[str], **door: Unpack[Door]) -> Iterator[h5py.File]:
     """Write a new HDF5 file with checksums; it takes its place when it is complete.
 
     Parameters
@@ -296,7 +299,7 @@ def _names(group: h5py.Group) -> list[str]:
         return []
 
 
-def _member(group: h5py.Group, name: str) -> tuple[str, Any]:
+def _member(group: h5py.Group, name: str) -> tuple[str, object]:
     """Return (what a link says, None), or ("", what lies in the group)."""
     try:
         link = group.get(name, getlink=True)
@@ -340,7 +343,7 @@ def _dataset(data: h5py.Dataset) -> Iterator[Any]:
     yield sorted(chunks)
 
 
-def _content(value: Any) -> Iterator[Any]:
+def _content(value: object) -> Iterator[object]:
     array = np.asarray(value)
     if array.dtype.kind in "OSU":
         yield array.tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.optics import grids
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
     from collections.abc import Callable
 
     from numpy.typing import NDArray
@@ -364,7 +367,7 @@ def farthest_m(geometry: Geometry, shape: Shape) -> float:
     return 0.999 * 2 * side / (LEAST_CARRIED * geometry.wavelength_m)
 
 
-def detector_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
+def detector_order(frames: NDArray[Scalar], geometry: Geometry) -> NDArray[Scalar]:
     """Bring frames (..., h, w) as a scan holds them into the propagator's order.
 
     Far field: the zero frequency goes from the middle to [0, 0]. Near field: as seen.
@@ -374,7 +377,7 @@ def detector_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
     return np.fft.ifftshift(frames, axes=(-2, -1))
 
 
-def scan_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
+def scan_order(frames: NDArray[Scalar], geometry: Geometry) -> NDArray[Scalar]:
     """Bring frames (..., h, w) from the propagator's order into the scan's."""
     if geometry.propagation == "near-field":
         return frames

@@ -81,11 +81,13 @@ if TYPE_CHECKING:
         Mapping,
         Sequence,
     )
+    from typing import Unpack
 
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Change, Snapshot
     from napari_scicompty.engine.controls import Controls
     from napari_scicompty.engine.run import Run
+    from napari_scicompty.files.writing import Door
     from napari_scicompty.workflow.search import Candidate
 
 log = logging.getLogger(__name__)
@@ -246,7 +248,7 @@ class Recipe(Settings):
         input_, start = map(_tables.without_folders, (self.input, self.start))
         return self.replace(input=input_, start=start).to_toml()
 
-    def save(self, path: str | os.PathLike[str], **door: Any) -> None:
+    def save(self, path: str | os.PathLike[str], **door: Unpack[Door]) -> None:
         """Save as TOML; input below the file's folder is named relative to it.
 
         Parameters
@@ -261,7 +263,7 @@ class Recipe(Settings):
             folder that is missing or cannot be written, or a full disk.
         """
         text = self.to_toml(folder_of(path))
-        door = {"ours": never} | door  # people edit recipes
+        door = {"ours": never, **door}  # people edit recipes
         door["inputs"] = (*door.get("inputs", ()), *self.input_files)
         write_bytes(path, as_text(text).encode(), **door)
 

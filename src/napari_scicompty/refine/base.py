@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from napari_scicompty.core.settings import Settings, setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
+    from napari_scicompty.refine.gains import Memory as GainMemory
+
+
+class State(TypedDict, total=False):
+    """What the refiners of this package remember, each its own part of it."""
+
+    epochs: int
+    step: int
+    mean: float
+    square: float
+    errors: NDArray[np.float64]
+    seen: Tensor
+    weight: Tensor
+    gain: GainMemory
+    quiet: int
+    stayed: NDArray[np.int64]
+    waits: NDArray[np.int64]
+    settled: NDArray[np.bool_]
 
 
 class Refiner(Settings):
@@ -38,24 +58,24 @@ class Refiner(Settings):
             With the reason.
         """
 
-    def waits(self, state: dict[str, Any]) -> int:
+    def waits(self, state: State) -> int:
         """Epochs that must still go before the first step."""
         del state
         return 0
 
-    def watches(self, state: dict[str, Any]) -> bool:
+    def watches(self, state: State) -> bool:
         """Whether the steps of this epoch matter."""
         del state
         return self.enabled
 
-    def clips_to_detector(self, state: dict[str, Any]) -> bool:
+    def clips_to_detector(self, state: State) -> bool:
         """Whether light outside the detector should count as none in this epoch."""
         del state
         return False
 
     def before_step(
         self, estimate: Estimate, measured: Measured, batch: Sequence[int]
-    ) -> Any:
+    ) -> object:
         """Keep what the signal needs from before the algorithm's step."""
         raise NotImplementedError
 
@@ -65,7 +85,7 @@ class Refiner(Settings):
         measured: Measured,
         batch: Sequence[int],
         before: Any,
-        state: dict[str, Any],
+        state: State,
     ) -> None:
         """Take the signal of a batch, without waiting for the device."""
         raise NotImplementedError
@@ -75,7 +95,7 @@ class Refiner(Settings):
         estimate: Estimate,
         measured: Measured,
         errors: Tensor,
-        state: dict[str, Any],
+        state: State,
     ) -> float:
         """Act on the signals of an epoch.
 
@@ -113,7 +133,7 @@ class FallingRate(Refiner):
         advanced=True,
     )
 
-    def waits(self, state: dict[str, Any]) -> int:
+    def waits(self, state: State) -> int:
         """Epochs that must still go before the first step."""
         return max(0, self.start_epoch - int(state.get("epochs", 0)))
 

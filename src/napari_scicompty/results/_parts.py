@@ -115,7 +115,7 @@ def text_of(group: h5py.Group, name: str) -> str:
     return text
 
 
-def _json(group: h5py.Group, name: str, kind: type[Any]) -> Any:
+def _json(group: h5py.Group, name: str, kind: type[object]) -> Any:
     """Read JSON of one kind; empty in files that are older than it."""
     if not has(group, name):
         return kind()
@@ -135,11 +135,11 @@ def open_geometry(group: h5py.Group) -> Geometry:
     return Geometry(**values, detector_pixel_m=pair(pixel))
 
 
-def open_settings(data: h5py.Dataset) -> dict[str, Any]:
-    settings: dict[str, Any] = _json(data.parent, "settings", dict)
+def open_settings(data: h5py.Dataset) -> dict[str, object]:
+    settings: dict[str, object] = _json(data.parent, "settings", dict)
     if not all(isinstance(group, dict) for group in settings.values()):
         raise ValueError("settings are no groups of settings")
-    migrated_settings: dict[str, Any] = migrated(settings)
+    migrated_settings: dict[str, object] = migrated(settings)
     return migrated_settings
 
 
@@ -208,7 +208,7 @@ def open_history(group: h5py.Group) -> History:
     )
 
 
-def save_state(group: h5py.Group, state: dict[str, Any]) -> None:
+def save_state(group: h5py.Group, state: dict[str, object]) -> None:
     """Arrays and tensors as datasets, plain values as JSON, dicts as groups."""
     for name, value in state.items():
         if isinstance(value, dict):
@@ -222,7 +222,7 @@ def save_state(group: h5py.Group, state: dict[str, Any]) -> None:
             group.attrs[name] = json.dumps(value)
 
 
-def open_state(group: h5py.Group) -> dict[str, Any]:
+def open_state(group: h5py.Group) -> dict[str, object]:
     state = {name: json.loads(text) for name, text in group.attrs.items()}
     for name in group:
         item = own(group, name)

@@ -12,13 +12,15 @@ from napari_scicompty.files.writing import MARK, replacing
 
 if TYPE_CHECKING:
     import os
+    from typing import Unpack
 
     from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.files.writing import Door
 
     StrPath = str | os.PathLike[str]
 
 
-def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Any) -> None:
+def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Unpack[Door]) -> None:
     """Save phase (radian) and magnitude as two float32 channels with their place.
 
     Parameters

@@ -32,7 +32,7 @@ LIMITS_EVERY_S = 1.0
 class Live:
     """A layer that follows a run; looked up by identity, so that it may be renamed."""
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, **options: object) -> None:
         self.name = name
         self.options = options
         self._layer: weakref.ref[Layer] | None = None
@@ -63,7 +63,9 @@ class Live:
         """Add the layer."""
         raise NotImplementedError
 
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+    def follow(
+        self, layer: object, snapshot: Snapshot, *, thumbnail: bool = True
+    ) -> None:
         """Set the data of the layer."""
         raise NotImplementedError
 
@@ -76,7 +78,7 @@ class LiveImage(Live):
         name: str,
         values: Callable[[Snapshot], NDArray[np.float32]],
         limits: Callable[[Snapshot, NDArray[np.float32]], tuple[float, float]],
-        **options: Any,
+        **options: object,
     ) -> None:
         super().__init__(name, **options)
         self._values = values
@@ -138,7 +140,7 @@ def _same(first: Any, second: Any) -> bool:
     return bool(np.allclose(first, second, rtol=1e-9, atol=0))
 
 
-def placed(snapshot: Snapshot) -> dict[str, Any]:
+def placed(snapshot: Snapshot) -> dict[str, object]:
     """Return where an image of the canvas lies, as options of a layer."""
     return {
         "scale": tuple(p * PER_METRE for p in snapshot.pixel_size_m),
@@ -149,6 +151,6 @@ def placed(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def metadata(snapshot: Snapshot) -> dict[str, Any]:
+def metadata(snapshot: Snapshot) -> dict[str, object]:
     """Return what a layer keeps of where it came from."""
     return {METADATA_KEY: {"source": snapshot.source.path, "seed": snapshot.seed}}

@@ -80,7 +80,7 @@ class LivePoints(Live):
         self,
         name: str,
         positions_m: Callable[[Snapshot], NDArray[np.float64]],
-        **options: Any,
+        **options: object,
     ) -> None:
         super().__init__(name, **options)
         self._positions_m = positions_m
@@ -116,7 +116,7 @@ class LiveVectors(Live):
     The layer's data are true; its `length` is how many times longer they are drawn.
     """
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, **options: object) -> None:
         super().__init__(name, **options)
         self.exaggeration: float | None = None
         """As chosen; None is `fitting_exaggeration`."""
@@ -170,7 +170,7 @@ def _span(points: NDArray[np.float64]) -> float:
     return float(np.ptp(points, axis=0).max()) or 60.0
 
 
-def _features(snapshot: Snapshot) -> dict[str, Any]:
+def _features(snapshot: Snapshot) -> dict[str, object]:
     count = len(snapshot.positions_m)
     away = displacements(snapshot)
     return {
@@ -181,7 +181,7 @@ def _features(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _placed(snapshot: Snapshot) -> dict[str, Any]:
+def _placed(snapshot: Snapshot) -> dict[str, object]:
     return {
         "units": (UNIT, UNIT),
         "axis_labels": ("y", "x"),

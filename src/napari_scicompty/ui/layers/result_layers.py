@@ -210,7 +210,7 @@ class LiveLayers:
         layers = [part.layer_in(viewer) for part in self._parts]
         return any(layer is not None and layer.visible for layer in layers)
 
-    def name_of(self, viewer: Viewer, data: Any) -> str | None:
+    def name_of(self, viewer: Viewer, data: object) -> str | None:
         """Return the first name of the live layer that holds these data, or None."""
         for part in self._parts:
             layer = part.layer_in(viewer)
@@ -268,7 +268,7 @@ def _same_place(one: Snapshot, other: Snapshot) -> bool:
     return first == second
 
 
-def layer_data(snapshot: Snapshot) -> list[tuple[Any, dict[str, Any], str]]:
+def layer_data(snapshot: Snapshot) -> list[tuple[object, dict[str, object], str]]:
     """Phase and magnitude as layer data, for readers where there is no window."""
     place = placed(snapshot)
     return [

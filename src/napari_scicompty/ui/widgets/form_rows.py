@@ -63,7 +63,7 @@ class _QtUnitEdit(QBaseValueWidget):
 class UnitEdit(ValueWidget):
     """A magicgui widget around `UnitSpinBox`; its value is a number in SI, or None."""
 
-    def __init__(self, options: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, options: dict[str, object], **kwargs: object) -> None:
         super().__init__(
             widget_type=_QtUnitEdit,
             backend_kwargs={"options": options},
@@ -106,7 +106,7 @@ def row_of(name: str, field: FieldInfo) -> Any:
     return row
 
 
-def _kinds(annotation: Any) -> tuple[list[Any], bool]:
+def _kinds(annotation: object) -> tuple[list[object], bool]:
     """Alternatives of a type, and whether None is one of them."""
     if get_origin(annotation) in (Union, types.UnionType):
         parts = list(get_args(annotation))
@@ -114,7 +114,7 @@ def _kinds(annotation: Any) -> tuple[list[Any], bool]:
     return [annotation], False
 
 
-def _is_pair_only(kinds: list[Any]) -> bool:
+def _is_pair_only(kinds: list[object]) -> bool:
     """Whether a number may also be a pair in pixels: such a field is typed as text."""
     return kinds[0] is int and len(kinds) > 1
 
@@ -149,7 +149,7 @@ def is_advanced(field: FieldInfo) -> bool:
     return bool(_said(field, "advanced", False))
 
 
-def _said(field: FieldInfo, name: str, default: Any) -> Any:
+def _said(field: FieldInfo, name: str, default: object) -> Any:
     """Look up what `setting` says of a field."""
     extra = field.json_schema_extra
     return extra.get(name, default) if isinstance(extra, dict) else default

@@ -189,7 +189,7 @@ class PatternView(QWidget):
         )
         self.plot.autoRange(padding=0.02)
 
-    def _at(self, point: Any) -> tuple[int, int] | None:
+    def _at(self, point: object) -> tuple[int, int] | None:
         if self._mean is None:
             return None
         where = self.plot.getViewBox().mapSceneToView(point)
@@ -197,7 +197,7 @@ class PatternView(QWidget):
         inside = 0 <= row < self._mean.shape[0] and 0 <= column < self._mean.shape[1]
         return (row, column) if inside else None
 
-    def _moved(self, point: Any) -> None:
+    def _moved(self, point: object) -> None:
         at = self._at(point)
         if at is not None and self._mean is not None:
             self.text.setText(f"({at[0]}, {at[1]}): {self._mean[at]:.4g} counts")

@@ -15,7 +15,7 @@ from qtpy.QtCore import QCoreApplication, QThreadPool
 MOST = 32
 """Runs, previews and files that may be under way at once."""
 
-_UNDER_WAY: dict[int, Any] = {}
+_UNDER_WAY: dict[int, object] = {}
 """Workers must outlive the window that began them."""
 
 
@@ -27,7 +27,7 @@ def pool() -> QThreadPool:
     return made
 
 
-def worker_for(work: Any, *arguments: Any) -> Any:
+def worker_for(work: object, *arguments: object) -> Any:
     """Make a worker that calls or drives `work`; its errors are the caller's affair."""
     return create_worker(work, *arguments, _start_thread=False, _ignore_errors=True)
 
