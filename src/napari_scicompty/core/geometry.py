@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, get_args
 
 import numpy as np
 from scipy import constants
@@ -14,10 +14,20 @@ from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Unpack
 
 Propagation = Literal["far-field", "near-field"]
 
 _HC_EV_M = float(constants.h * constants.c / constants.e)
+
+
+class BesideWavelength(TypedDict, total=False):
+    """Fields of a `Geometry` but its wavelength, where they are given by name."""
+
+    distance_m: float
+    detector_pixel_m: float | tuple[float, float]
+    focus_sample_m: float | None
+    propagation: Propagation
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,9 @@ class Geometry:
             )
 
     @classmethod
-    def from_energy(cls, energy_ev: float, *args: Any, **kwargs: Any) -> Self:
+    def from_energy(
+        cls, energy_ev: float, *args: Any, **kwargs: Unpack[BesideWavelength]
+    ) -> Self:
         """Photons of `energy_ev`; the other arguments are those of `Geometry`."""
         energy = _number("energy_ev", energy_ev, "electronvolt")
         if not energy > 0:
@@ -143,7 +155,9 @@ class Geometry:
         return cls(_HC_EV_M / energy, *args, **kwargs)
 
     @classmethod
-    def from_voltage(cls, voltage_v: float, *args: Any, **kwargs: Any) -> Self:
+    def from_voltage(
+        cls, voltage_v: float, *args: Any, **kwargs: Unpack[BesideWavelength]
+    ) -> Self:
         """Electrons accelerated by `voltage_v` (relativistic wavelength)."""
         voltage = _number("voltage_v", voltage_v, "volt")
         if not voltage > 0:

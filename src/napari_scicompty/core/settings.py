@@ -27,7 +27,7 @@ from pydantic import (
     Field,
     ValidationError,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from napari_scicompty.core import renamed
 from napari_scicompty.core.errors import InputError
@@ -216,7 +216,7 @@ def _refusal(owner: type[Settings], error: ValidationError) -> InputError:
     return InputError.of(_told(owner, fault) for fault in reversed(faults.values()))
 
 
-def _told(owner: type[Settings], fault: Any) -> InputError:
+def _told(owner: type[Settings], fault: ErrorDetails) -> InputError:
     """Tell one fault: where, what, what was given, and why not."""
     loc, cause = fault["loc"], fault.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
@@ -265,7 +265,7 @@ def _known(owner: type[Settings], name: str) -> str:
     return f"did you mean {' or '.join(near)}" if near else f"known: {', '.join(names)}"
 
 
-def _said(fault: Any, unit: str) -> str:
+def _said(fault: ErrorDetails, unit: str) -> str:
     """Say what is wrong with a value, as a verb and its object."""
     kind, context = fault["type"], fault.get("ctx", {})
     if kind.startswith(("float", "int", "text_for_a_number")):

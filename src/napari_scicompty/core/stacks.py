@@ -142,7 +142,7 @@ def release(patterns: Stack) -> None:
     The system would do so only when memory is short; what is read again comes from the
     system's cache of files.
     """
-    owner: Any = patterns
+    owner: object = patterns
     is_read_only = False
     while isinstance(owner, np.ndarray):
         is_read_only = isinstance(owner, np.memmap) and owner.mode == "r"

@@ -34,7 +34,7 @@ class Change:
     previous: Any = None
 
     @property
-    def shown(self) -> Any:
+    def shown(self) -> object:
         """The value in a word: of a whole algorithm its name."""
         return self.value["name"] if isinstance(self.value, dict) else self.value
 

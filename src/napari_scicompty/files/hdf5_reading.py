@@ -11,7 +11,7 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import h5py
 import hdf5plugin  # noqa: F401  (registers the compression filters of detectors)
@@ -71,7 +71,7 @@ class Tree:
             file.close()
 
     @property
-    def attrs(self) -> Any:
+    def attrs(self) -> h5py.AttributeManager:
         """Attributes of the file."""
         return self.file.attrs
 
@@ -79,7 +79,7 @@ class Tree:
         """Whether a name leads to something, through all links."""
         return self._follow(self.file, name) is not None
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Item:
         """Look up what must be there; KeyError where it is not."""
         found = self.get(name)
         if found is None:
@@ -215,7 +215,9 @@ class Tree:
         return self._others[where]
 
     # -- datasets ---------------------------------------------------------------------
-    def _inspect(self, data: h5py.Dataset, above: tuple[Any, ...]) -> list[Missing]:
+    def _inspect(
+        self, data: h5py.Dataset, above: tuple[tuple[str, str], ...]
+    ) -> list[Missing]:
         """Refuse what must not be read, and find what is missing."""
         key = (data.file.filename, data.name)
         if key in above or len(above) > _MOST_HOPS:
@@ -251,7 +253,11 @@ class Tree:
         return None if other is None else self._follow(other, name)
 
     def _is_whole(
-        self, there: Item | None, plan: Any, number: int, above: tuple[Any, ...]
+        self,
+        there: Item | None,
+        plan: h5py.h5p.PropDCID,
+        number: int,
+        above: tuple[tuple[str, str], ...],
     ) -> bool:
         """Whether a source holds all that is taken from it."""
         if not isinstance(there, h5py.Dataset) or self._inspect(there, above):
@@ -378,7 +384,7 @@ def _drawn_on(file: h5py.File) -> Iterator[str]:
                 yield from _sources(item.id.get_create_plist())
 
 
-def _sources(plan: Any) -> Iterator[str]:
+def _sources(plan: h5py.h5p.PropDCID) -> Iterator[str]:
     """Yield the files that a dataset is made of."""
     for number in range(plan.get_external_count()):
         yield os.fsdecode(plan.get_external(number)[0])
@@ -387,7 +393,7 @@ def _sources(plan: Any) -> Iterator[str]:
             yield next(iter(_blocks(plan, number)))[0]
 
 
-def _blocks(plan: Any, number: int) -> Iterator[tuple[str, str]]:
+def _blocks(plan: h5py.h5p.PropDCID, number: int) -> Iterator[tuple[str, str]]:
     """Names of file and dataset of a source; of each block where they are numbered."""
     names = (plan.get_virtual_filename(number), plan.get_virtual_dsetname(number))
     is_numbered = any("%b" in name for name in names)
@@ -398,7 +404,9 @@ def _blocks(plan: Any, number: int) -> Iterator[tuple[str, str]]:
         yield file, name
 
 
-def _bounds(space: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+def _bounds(
+    space: h5py.h5s.SpaceID, shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """First and last index of what is chosen; everything where it has no end."""
     try:
         first, last = space.get_select_bounds()

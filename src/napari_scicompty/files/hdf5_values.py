@@ -24,7 +24,7 @@ _EXPANDS = 10_000
 
 
 def read_small(
-    data: Any, kinds: str = "uifb", most_bytes: int = MOST_BYTES
+    data: h5py.Group | h5py.Dataset, kinds: str = "uifb", most_bytes: int = MOST_BYTES
 ) -> NDArray[Any]:
     """Read a dataset of numbers that was checked, if it declares no more than it may.
 

@@ -19,9 +19,10 @@ from napari_scicompty.files.hdf5_values import check_bomb
 from napari_scicompty.files.reading import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.files.hdf5_reading import Item
 
 ARRAYS = {
     "object": ("1", "c", 2),
@@ -41,7 +42,7 @@ def has(group: h5py.Group, name: str) -> bool:
     return group.get(name, getlink=True) is not None
 
 
-def own(group: h5py.Group, name: str) -> Any:
+def own(group: h5py.Group, name: str) -> Item:
     """Look up a part of the file itself; a link might lead to a pipe, or anywhere.
 
     Raises
@@ -100,7 +101,7 @@ def check_sizes(found: Snapshot) -> None:
 
 
 # -- text --------------------------------------------------------------------------
-def pair(values: Any) -> tuple[float, float]:
+def pair(values: Iterable[float]) -> tuple[float, float]:
     y, x = values
     return (float(y), float(x))
 

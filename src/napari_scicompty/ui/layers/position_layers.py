@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from napari_scicompty.ui.layers.live_layer import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari.layers import Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -85,7 +86,7 @@ class LivePoints(Live):
         super().__init__(name, **options)
         self._positions_m = positions_m
 
-    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
+    def make(self, viewer: Viewer, snapshot: Snapshot) -> Layer:
         """Add the layer."""
         points = view_centres(snapshot, self._positions_m(snapshot))
         layer = viewer.add_points(
@@ -101,7 +102,9 @@ class LivePoints(Live):
         self.made(layer)
         return layer
 
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+    def follow(
+        self, layer: Layer, snapshot: Snapshot, *, thumbnail: bool = True
+    ) -> None:
         """Set the points, and what is known of each."""
         points = view_centres(snapshot, self._positions_m(snapshot))
         if not np.array_equal(layer.data, points):
@@ -122,7 +125,7 @@ class LiveVectors(Live):
         """As chosen; None is `fitting_exaggeration`."""
         self._own_length = 0.0
 
-    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
+    def make(self, viewer: Viewer, snapshot: Snapshot) -> Layer:
         """Add the layer."""
         self._own_length = self._length(snapshot)
         arrows = _arrows(snapshot)
@@ -142,7 +145,9 @@ class LiveVectors(Live):
         self.made(layer)
         return layer
 
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+    def follow(
+        self, layer: Layer, snapshot: Snapshot, *, thumbnail: bool = True
+    ) -> None:
         """Set the arrows; their length too, until the user sets it in the layer."""
         arrows = _arrows(snapshot)
         if not np.array_equal(layer.data, arrows):
@@ -152,7 +157,7 @@ class LiveVectors(Live):
         if layer.length == self._own_length != self._length(snapshot):
             self._own_length = layer.length = self._length(snapshot)
 
-    def draw_as_chosen(self, layer: Any, snapshot: Snapshot) -> None:
+    def draw_as_chosen(self, layer: Layer, snapshot: Snapshot) -> None:
         """Draw the arrows as long as `exaggeration` says, whatever the user set."""
         self._own_length = layer.length = self._length(snapshot)
 

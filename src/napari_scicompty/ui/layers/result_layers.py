@@ -5,7 +5,7 @@ Pure functions turn a snapshot into arrays; `LiveLayers` puts them into a viewer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from napari_scicompty.ui.layers.position_layers import (
 )
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.utils.events import Event
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -245,14 +247,14 @@ class LiveLayers:
         if layer is not None and self._snapshot is not None:
             self._displacements.draw_as_chosen(layer, self._snapshot)
 
-    def displacements_in(self, viewer: Viewer) -> Any:
+    def displacements_in(self, viewer: Viewer) -> Layer | None:
         """Return the layer of arrows, None where there is none.
 
         Its `length` may have been set in the layer's own controls.
         """
         return self._displacements.layer_in(viewer)
 
-    def _visibility_changed(self, event: Any) -> None:
+    def _visibility_changed(self, event: Event) -> None:
         """Bring a layer up to date that has just been shown."""
         if self._snapshot is None or not event.source.visible:
             return

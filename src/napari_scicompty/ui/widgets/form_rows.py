@@ -48,7 +48,7 @@ def let_wheel_scroll(widget: QWidget) -> None:
 class _QtUnitEdit(QBaseValueWidget):
     """What magicgui needs to know of a unit spin box."""
 
-    def __init__(self, options: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, options: dict[str, Any], **kwargs: object) -> None:
         def make_spin_box(parent: QWidget | None = None) -> UnitSpinBox:
             box = UnitSpinBox(**options)
             box.setParent(parent)
@@ -56,7 +56,7 @@ class _QtUnitEdit(QBaseValueWidget):
 
         super().__init__(make_spin_box, "value", "set_value", "edited", **kwargs)
 
-    def _mgui_get_value(self) -> Any:
+    def _mgui_get_value(self) -> object:
         return self._qwidget.value
 
 
@@ -72,7 +72,7 @@ class UnitEdit(ValueWidget):
         )
 
 
-def row_of(name: str, field: FieldInfo) -> Any:
+def row_of(name: str, field: FieldInfo) -> ValueWidget:
     """Choose the widget of a field."""
     kinds, optional = _kinds(field.annotation)
     label = field.title or label_of(name)
@@ -149,7 +149,7 @@ def is_advanced(field: FieldInfo) -> bool:
     return bool(_said(field, "advanced", False))
 
 
-def _said(field: FieldInfo, name: str, default: object) -> Any:
+def _said(field: FieldInfo, name: str, default: object) -> object:
     """Look up what `setting` says of a field."""
     extra = field.json_schema_extra
     return extra.get(name, default) if isinstance(extra, dict) else default
@@ -170,7 +170,7 @@ def label_of(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def typed_into(row: Any) -> QWidget:
+def typed_into(row: ValueWidget) -> QWidget:
     """Return the widget that a person types into."""
     if isinstance(row, UnitEdit):
         box: QWidget = row.native.box
@@ -179,7 +179,7 @@ def typed_into(row: Any) -> QWidget:
     return native
 
 
-def read(row: Any) -> Any:
+def read(row: ValueWidget) -> Any:
     """Return the value of a row; None where it is empty."""
     if not isinstance(row, LineEdit):
         return row.value
@@ -201,7 +201,7 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-def show_in(row: Any, value: Any) -> None:
+def show_in(row: ValueWidget, value: object) -> None:
     """Show a value in a row."""
     if isinstance(row, LineEdit):
         if isinstance(value, tuple | list):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from pyqtgraph import SpotItem
+    from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
 
 GREY = "#909090"
 ACCENT = "#4aa3ff"
@@ -202,7 +204,7 @@ class PatternView(QWidget):
         if at is not None and self._mean is not None:
             self.text.setText(f"({at[0]}, {at[1]}): {self._mean[at]:.4g} counts")
 
-    def _clicked(self, event: Any) -> None:
+    def _clicked(self, event: MouseClickEvent) -> None:
         at = self._at(event.scenePos())
         if event.double() and at is not None:
             self.centre_picked.emit(*at)
@@ -260,7 +262,7 @@ class ScanPathView(QWidget):
         )
         self.plot.autoRange()
 
-    def _clicked(self, _: Any, points: Any) -> None:
+    def _clicked(self, _: object, points: Sequence[SpotItem]) -> None:
         if len(points):
             number = int(points[0].data())
             self.text.setText(f"pattern {number}")
@@ -302,6 +304,6 @@ class StartLadderView(QWidget):
             x=x[good], y=np.log10(error[good]), brush=brushes, data=good
         )
 
-    def _clicked(self, _: Any, points: Any) -> None:
+    def _clicked(self, _: object, points: Sequence[SpotItem]) -> None:
         if len(points):
             self.candidate_chosen.emit(int(points[0].data()))
