@@ -99,7 +99,7 @@ class Switch(Generic[Value]):
         self._get, self._set = get, set
         self._lock = threading.Lock()
         self._users = 0
-        self._before = get()
+        self._before: Value
 
     @contextmanager
     def to(self, value: Value) -> Iterator[None]:
