@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from napari_scicompty.algorithms.autodiff import AutoDiff
 from napari_scicompty.algorithms.base import (
     Algorithm,
@@ -33,7 +31,7 @@ __all__ = [
 ]
 
 
-def from_description(description: dict[str, Any]) -> Algorithm:
+def from_description(description: dict[str, object]) -> Algorithm:
     """Return the algorithm that a snapshot's settings or history describe.
 
     Parameters

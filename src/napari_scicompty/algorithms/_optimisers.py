@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    Optimiser = Callable[[Tensor, Tensor, dict[str, Any], float], Tensor]
+    Optimiser = Callable[[Tensor, Tensor, dict[str, object], float], Tensor]
 
 BETAS = (0.9, 0.99)
 """Memory of the gradient's mean and of its square, in steps."""
@@ -64,7 +64,7 @@ def momentum(
 
 
 def adam(
-    gradient: Tensor, curvature: Tensor, memory: dict[str, Any], damping: float
+    gradient: Tensor, curvature: Tensor, memory: dict[str, object], damping: float
 ) -> Tensor:
     """Adam (Kingma & Ba, ICLR 2015); complex numbers as wholes, whatever their phase.
 
@@ -95,7 +95,7 @@ def normalised(
 
 
 def adam_of_rows(
-    gradient: Tensor, rows: list[int], count: int, memory: dict[str, Any]
+    gradient: Tensor, rows: list[int], count: int, memory: dict[str, object]
 ) -> Tensor:
     """Adam for some rows of a parameter (count, ...): the others stay as they are.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 
@@ -53,14 +53,14 @@ class AlgorithmState:
     exactly. Fields hold numbers, numpy arrays, tensors and dictionaries of these.
     """
 
-    def to_arrays(self) -> dict[str, Any]:
+    def to_arrays(self) -> dict[str, object]:
         """Return copies of the fields that hold something, tensors on the CPU."""
         held = {f.name: getattr(self, f.name) for f in fields(self)}
         known = {name: value for name, value in held.items() if value is not None}
         return copied_state(known, torch.device("cpu"))
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any], device: torch.device) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, object], device: torch.device) -> Self:
         """Make it of copies of what `to_arrays` gave; names it does not know are left.
 
         Parameters

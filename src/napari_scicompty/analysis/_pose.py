@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft, ndimage
@@ -68,7 +68,9 @@ class Mover:
         inside = ndimage.shift(lit, pose.shift, order=1) > 0.99
         return np.asarray(ndimage.binary_erosion(inside & self.lit, iterations=RIM))
 
-    def _enlarged(self, values: NDArray[Any], pose: Pose, order: int) -> NDArray[Any]:
+    def _enlarged(
+        self, values: NDArray[np.generic], pose: Pose, order: int
+    ) -> NDArray[np.generic]:
         if pose.magnification == 1:
             return np.asarray(values)
         shrink = 1 / pose.magnification

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft, ndimage
@@ -60,7 +60,9 @@ def independent_share(weight: Real) -> float:
     return float(np.mean(shares))
 
 
-def windowed_spectrum(field: NDArray[np.complexfloating], weight: Real) -> NDArray[Any]:
+def windowed_spectrum(
+    field: NDArray[np.complexfloating], weight: Real
+) -> NDArray[np.complex128]:
     mean = (weight * field).sum() / weight.sum()
     return np.asarray(fft.fft2(weight * (field.astype(complex) - mean)))
 

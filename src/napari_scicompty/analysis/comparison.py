@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from napari_scicompty.data.canvas import same_pixel
 from napari_scicompty.data.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
     from numpy.typing import NDArray
 
 SAME = 1e-3
@@ -88,10 +91,10 @@ class Comparison:
             against_truth=True,
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the judgement as plain numbers, for JSON."""
         found = self.alignment
-        judged: dict[str, Any] = {
+        judged: dict[str, object] = {
             "one_minus_C": 1 - self.correlation,
             "ssim_magnitude": self.ssim.magnitude,
             "ssim_phase": self.ssim.phase,
@@ -245,8 +248,8 @@ def _check_kinds(snapshot: object, truth: object) -> None:
 
 
 def placed(
-    field: NDArray[Any], offset: NDArray[np.float64], shape: tuple[int, ...]
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    field: NDArray[Scalar], offset: NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[NDArray[Scalar], NDArray[np.bool_]]:
     """Put a field on a canvas of ones, to the whole pixel; say where it is known.
 
     Parameters

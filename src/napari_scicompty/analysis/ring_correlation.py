@@ -24,7 +24,7 @@ of 0.172 for half a bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -130,7 +130,7 @@ class FourierRingCorrelation:
         above = np.maximum(self.correlation, 0)
         return np.asarray(2 * above / (1 + above))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain numbers, for JSON."""
         rows = ("frequency", "correlation", "half_bit", "one_bit", "pixels")
         crossings = {

@@ -52,7 +52,7 @@ def _sentences(command: Callable[..., None]) -> Callable[..., None]:
     """Turn our errors into a sentence and an exit code."""
 
     @functools.wraps(command)
-    def guarded(**values: Any) -> None:
+    def guarded(**values: object) -> None:
         remove_parts()
         try:
             command(**values)

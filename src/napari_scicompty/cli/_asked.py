@@ -38,7 +38,7 @@ class Asked:
     file: Path | None
     positions: Path | None
     recipe: Path | None
-    settings: dict[str, Any]
+    settings: dict[str, object]
     """By their path in a recipe: ``{"run.modes": 3}``."""
 
 
@@ -143,7 +143,7 @@ def _shared(
     start: _Start = None,
     refine: _Refine = None,
     sets: _Sets = None,
-    given: dict[str, Any],
+    given: dict[str, object],
 ) -> Asked:
     """Gather what was given, by its path in a recipe."""
     names = [name.strip() for text in refine or [] for name in text.split(",")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_scicompty.cli._options import assemble
 from napari_scicompty.cli._terminal import say
@@ -177,7 +177,7 @@ def continued_from(
     base: Recipe | None,
     file: Path | None,
     positions: Path | None,
-    given: dict[str, Any],
+    given: dict[str, object],
 ) -> Job:
     """Return the job that goes on from a result, by its last stage or by `base`.
 

@@ -56,7 +56,7 @@ def with_options(*parts: str) -> Callable[[Callable[..., None]], Callable[..., N
         own = [p for p in hints.values() if p.name != "given"]
 
         @functools.wraps(command)
-        def wrapped(**values: Any) -> None:
+        def wrapped(**values: object) -> None:
             named = {path: values.pop(option.name) for path, option in table.items()}
             given = {
                 path: read_value(value, as_text=path in _TEXTS)
@@ -149,7 +149,7 @@ def described(field: FieldInfo, flag: str = "") -> str:
     return f"{text} (default {_written(default)})."
 
 
-def _written(value: Any) -> str:
+def _written(value: object) -> str:
     """Write a value as it is given on the command line."""
     if isinstance(value, tuple):
         return ",".join(map(_written, value))
@@ -216,7 +216,7 @@ FLAGS |= {"input.path": "FILE", "input.positions": "--positions"}
 """Option by the path of its setting in a recipe."""
 
 
-def read_value(text: Any, *, as_text: bool = False) -> Any:
+def read_value(text: object, *, as_text: bool = False) -> Any:
     """Read a value as TOML does; ``1,2`` is a list, what is no TOML stays text."""
     if as_text or not isinstance(text, str):
         return text
@@ -226,7 +226,7 @@ def read_value(text: Any, *, as_text: bool = False) -> Any:
         return [read_value(t) for t in text.split(",")] if "," in text else text
 
 
-def read_sets(texts: list[str]) -> dict[str, Any]:
+def read_sets(texts: list[str]) -> dict[str, object]:
     """Read ``--set part.name=value``, any number of them."""
     given = {}
     for text in texts:
@@ -299,7 +299,7 @@ def _only_stage(stages: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return stages[0]
 
 
-def _lay_over_stage(stages: list[dict[str, Any]], name: str, value: Any) -> None:
+def _lay_over_stage(stages: list[dict[str, object]], name: str, value: object) -> None:
     stage = _only_stage(stages, name)
     if name in ("algorithm", "name") and value != stage.get("algorithm"):
         kept = {k: v for k, v in stage.items() if k in STAGE_FIELDS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -37,7 +37,14 @@ SavedRecipe = Annotated[Path | None, _output("Recipe: .toml.")]
 Figure = Annotated[Path | None, _output("Picture: .png, .svg or .pdf.")]
 
 
-def door_of(*inputs: Path | str | None, overwrite: bool) -> dict[str, Any]:
+class Guard(TypedDict):
+    """What is never written over, and leave to write over the rest."""
+
+    inputs: list[Path | str]
+    overwrite: bool
+
+
+def door_of(*inputs: Path | str | None, overwrite: bool) -> Guard:
     """Return the options of all that writes: what is never written over, and leave."""
     return {"inputs": [path for path in inputs if path], "overwrite": overwrite}
 

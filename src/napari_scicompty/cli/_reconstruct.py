@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - typer reads the hints
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,6 +26,9 @@ from napari_scicompty.cli._words import in_options, load_recipe
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.figures import SUFFIXES, FigureOptions
 from napari_scicompty.workflow.repeating import differences
+
+if TYPE_CHECKING:
+    from napari_scicompty.data.snapshot import Snapshot
 
 RESULTS = (".h5", ".hdf5")
 """How the name of a result may end."""
@@ -83,7 +86,7 @@ def reconstruct(
     drawn = {k: given.pop(k) for k in list(given) if k.startswith("figure.")}
     options = FigureOptions(**{k.partition(".")[2]: v for k, v in drawn.items()})
     outputs = Outputs(save, tiff, figure, options, overwrite)
-    checks: Any = (
+    checks: tuple[tuple[Path | None, tuple[str, ...]], ...] = (
         (save, RESULTS),
         (save_recipe, (".toml",)),
         (figure, SUFFIXES),
@@ -147,7 +150,7 @@ def _carry_out(job: Job, outputs: Outputs) -> None:
         raise typer.Exit(1)
 
 
-def _say_what_came_out(job: Job, last: Any) -> bool:
+def _say_what_came_out(job: Job, last: Snapshot) -> bool:
     """Say what the run found; return whether a repetition is the same."""
     tell(_show.notes_of(last.history))
     tell(_show.refined_geometry(last))

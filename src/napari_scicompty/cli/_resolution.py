@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from napari_scicompty.analysis.ring_correlation import FourierRingCorrelation
+    from napari_scicompty.cli._outputs import Guard
     from napari_scicompty.workflow.half_sets import HalvesProgress, Resolution
 
 TABLE = (".csv",)
@@ -169,7 +170,7 @@ def _keep(
     found: FourierRingCorrelation,
     figure: Path | None,
     save: Path | None,
-    door: dict[str, Any],
+    door: Guard,
 ) -> None:
     failed: InputError | None = None
     for path, save_as, what in (

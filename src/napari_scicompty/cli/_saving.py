@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_scicompty.cli._outputs import door_of, tell_saved
 from napari_scicompty.cli._terminal import say
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_scicompty.cli._job import Job
+    from napari_scicompty.cli._outputs import Guard
     from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.figures import FigureOptions
 
@@ -40,7 +41,7 @@ class Outputs:
     """Files that are never written over."""
 
     @property
-    def door(self) -> dict[str, Any]:
+    def door(self) -> Guard:
         """Options of all that writes."""
         return door_of(*self.inputs, overwrite=self.overwrite)
 
@@ -80,7 +81,7 @@ def save_all(
 
 
 def _save_or_rescue(
-    job: Job, last: Snapshot, path: Path, door: dict[str, Any]
+    job: Job, last: Snapshot, path: Path, door: Guard
 ) -> Exception | None:
     done = job.done(last)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -33,7 +33,7 @@ class Interruption:
         self.number: int | None = None
         self.saving = False
 
-    def receive(self, number: int, _frame: Any) -> None:
+    def receive(self, number: int, _frame: object) -> None:
         """Stop the run; a second Ctrl-C before the saving ends the program."""
         if number != signal.SIGINT:
             self.number = number

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.host_memory import available_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
 log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 
 def pick_device(name: str) -> torch.device:
@@ -129,7 +131,7 @@ def fitting_threads(wave_size: int) -> int:
     return max(1, (os.cpu_count() or 2) - 1)
 
 
-class Switch:
+class Switch(Generic[Value]):
     """A setting of the whole process that several may change for a while.
 
     What it was before comes back when the last of them has ended, in whatever order.
@@ -140,14 +142,16 @@ class Switch:
         Of the setting.
     """
 
-    def __init__(self, get: Callable[[], Any], set: Callable[[Any], object]) -> None:
+    def __init__(
+        self, get: Callable[[], Value], set: Callable[[Value], object]
+    ) -> None:
         self._get, self._set = get, set
         self._lock = threading.Lock()
         self._users = 0
-        self._before: Any = None
+        self._before: Value
 
     @contextmanager
-    def to(self, value: Any) -> Iterator[None]:
+    def to(self, value: Value) -> Iterator[None]:
         """Give the setting a value for a while; the last one that did so counts.
 
         Parameters
@@ -193,7 +197,9 @@ def cpu_threads(count: int) -> AbstractContextManager[None]:
     return _THREADS.to(count)
 
 
-def copied_state(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
+def copied_state(
+    state: Mapping[str, object], device: torch.device
+) -> dict[str, object]:
     """Copy a state: dictionaries and arrays too; its tensors go to a device.
 
     Parameters
@@ -208,7 +214,7 @@ def copied_state(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
     dict
         Shares no memory with `state`.
     """
-    copied: dict[str, Any] = {}
+    copied: dict[str, object] = {}
     for name, value in state.items():
         if isinstance(value, dict):
             copied[name] = copied_state(value, device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, get_args
 
 import numpy as np
 from scipy import constants
@@ -14,10 +14,26 @@ from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Unpack
 
 Propagation = Literal["far-field", "near-field"]
 
 _HC_EV_M = float(constants.h * constants.c / constants.e)
+
+
+class BesideWavelength(TypedDict, total=False):
+    """Fields of a `Geometry` but its wavelength, where they are given by name.
+
+    Attributes
+    ----------
+    distance_m, detector_pixel_m, focus_sample_m, propagation
+        As of `Geometry`.
+    """
+
+    distance_m: float
+    detector_pixel_m: float | tuple[float, float]
+    focus_sample_m: float | None
+    propagation: Propagation
 
 
 @dataclass(frozen=True)
@@ -135,7 +151,9 @@ class Geometry:
             )
 
     @classmethod
-    def from_energy(cls, energy_ev: float, *args: Any, **kwargs: Any) -> Self:
+    def from_energy(
+        cls, energy_ev: float, *args: Any, **kwargs: Unpack[BesideWavelength]
+    ) -> Self:
         """Photons of `energy_ev`; the other arguments are those of `Geometry`.
 
         Parameters
@@ -169,7 +187,9 @@ class Geometry:
         return cls(_HC_EV_M / energy, *args, **kwargs)
 
     @classmethod
-    def from_voltage(cls, voltage_v: float, *args: Any, **kwargs: Any) -> Self:
+    def from_voltage(
+        cls, voltage_v: float, *args: Any, **kwargs: Unpack[BesideWavelength]
+    ) -> Self:
         """Electrons accelerated by `voltage_v` (relativistic wavelength).
 
         Parameters
@@ -224,7 +244,7 @@ class Geometry:
         return dataclasses.replace(self, **changes)
 
     @property
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """The fields that are set, as JSON can hold them."""
         fields = dataclasses.asdict(self) | {
             "detector_pixel_m": list(self.detector_pixel_m)
@@ -306,7 +326,7 @@ class Geometry:
         )
 
 
-def check_fields(values: Mapping[str, Any], where: str) -> None:
+def check_fields(values: Mapping[str, object], where: str) -> None:
     """Refuse fields of a stored geometry that this version does not know.
 
     Parameters

@@ -45,7 +45,7 @@ def warn(old: str, new: str, *, level: int = 3) -> None:
     )
 
 
-def migrated(data: Any) -> Any:
+def migrated(data: object) -> Any:
     """Return settings that an older version wrote, with today's names.
 
     Parameters

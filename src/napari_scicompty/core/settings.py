@@ -27,7 +27,7 @@ from pydantic import (
     Field,
     ValidationError,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from napari_scicompty.core import renamed
 from napari_scicompty.core.errors import InputError
@@ -125,7 +125,7 @@ class Settings(BaseModel):
         allow_inf_nan=False,
     )
 
-    def __init__(self, *args: Any, **values: Any) -> None:
+    def __init__(self, *args: object, **values: object) -> None:
         values = self._by_today_s_names(values)
         named = self._by_place(args, values)
         try:
@@ -135,7 +135,7 @@ class Settings(BaseModel):
             raise _refusal(type(self), error) from error
 
     @classmethod
-    def _by_today_s_names(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _by_today_s_names(cls, values: dict[str, object]) -> dict[str, object]:
         """Take old names of settings for the new ones, with a warning."""
         fields = cls.model_fields
         old = {n for n in renamed.SETTINGS.keys() & values.keys() if n not in fields}
@@ -146,7 +146,9 @@ class Settings(BaseModel):
         return values
 
     @classmethod
-    def _by_place(cls, args: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+    def _by_place(
+        cls, args: tuple[object, ...], values: dict[str, object]
+    ) -> dict[str, object]:
         """Name what was given by place; more than one value that way is deprecated."""
         names = list(cls.model_fields)
         if len(args) > len(names):
@@ -170,7 +172,7 @@ class Settings(BaseModel):
             )
         return named
 
-    def _refuse_what_is_no_number(self, values: dict[str, Any]) -> None:
+    def _refuse_what_is_no_number(self, values: dict[str, object]) -> None:
         """Refuse ``"3"`` and True for 3, which pydantic takes, and counts out of reach.
 
         A text may hide a unit, and numbers of counts are kept in 64 bits.
@@ -185,7 +187,7 @@ class Settings(BaseModel):
         if faults:
             raise ValidationError.from_exception_data(type(self).__name__, faults)
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: object) -> Self:
         """Return a validated copy with some fields changed.
 
         Parameters
@@ -202,13 +204,13 @@ class Settings(BaseModel):
         return type(self)(**values | changes)
 
     @property
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """Name of the kind and values, as JSON can hold them."""
         return {"name": type(self).__name__.lower()} | self.model_dump(mode="json")
 
 
 def described_as(
-    kinds: Iterable[type[AnySettings]], description: dict[str, Any], what: str
+    kinds: Iterable[type[AnySettings]], description: dict[str, object], what: str
 ) -> AnySettings:
     """Return the settings that `Settings.described` gave, of one of some kinds.
 
@@ -258,7 +260,7 @@ def _refusal(owner: type[Settings], error: ValidationError) -> InputError:
     return InputError.of(_told(owner, fault) for fault in reversed(faults.values()))
 
 
-def _told(owner: type[Settings], fault: Any) -> InputError:
+def _told(owner: type[Settings], fault: ErrorDetails) -> InputError:
     """Tell one fault: where, what, what was given, and why not."""
     loc, cause = fault["loc"], fault.get("ctx", {}).get("error")
     if isinstance(cause, InputError):
@@ -290,7 +292,7 @@ def _told(owner: type[Settings], fault: Any) -> InputError:
     )
 
 
-def choices_of(annotation: Any) -> tuple[str, ...]:
+def choices_of(annotation: object) -> tuple[str, ...]:
     """Return the words that a field takes, empty where it takes others too.
 
     Parameters
@@ -313,7 +315,7 @@ def _known(owner: type[Settings], name: str) -> str:
     return f"did you mean {' or '.join(near)}" if near else f"known: {', '.join(names)}"
 
 
-def _said(fault: Any, unit: str) -> str:
+def _said(fault: ErrorDetails, unit: str) -> str:
     """Say what is wrong with a value, as a verb and its object."""
     kind, context = fault["type"], fault.get("ctx", {})
     if kind.startswith(("float", "int", "text_for_a_number")):
@@ -326,7 +328,7 @@ def _said(fault: Any, unit: str) -> str:
     return words.replace("Input should be", "must be").replace("Input should", "must")
 
 
-def _fault(name: str, value: Any, field: FieldInfo) -> InitErrorDetails | None:
+def _fault(name: str, value: object, field: FieldInfo) -> InitErrorDetails | None:
     """Tell what pydantic would take for a number and is none."""
     kinds = _kinds(field.annotation)
     text = isinstance(value, str) and kinds <= {int, float, bool, type(None)}
@@ -345,7 +347,7 @@ def _fault(name: str, value: Any, field: FieldInfo) -> InitErrorDetails | None:
     return None
 
 
-def _kinds(annotation: Any) -> set[Any]:
+def _kinds(annotation: object) -> set[object]:
     """Return what a field takes, alone or in tuples."""
     if get_origin(annotation) is Literal:
         return {Literal}
@@ -356,7 +358,7 @@ def _kinds(annotation: Any) -> set[Any]:
 
 
 def _told_inside(
-    owner: type[Settings], loc: tuple[Any, ...], cause: InputError
+    owner: type[Settings], loc: tuple[object, ...], cause: InputError
 ) -> InputError:
     """Tell a fault of settings in settings, or of one of our own rules."""
     inner = cause.__context__

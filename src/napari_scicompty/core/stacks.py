@@ -61,7 +61,7 @@ class LazyStack:
         """Return the length of the first axis."""
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: object) -> Any:
         """Read frames; of all of them, ``[..., rows, columns]``, when asked for."""
         first, *inside = key if isinstance(key, tuple) else (key,)
         if first is Ellipsis:
@@ -214,7 +214,7 @@ def release(patterns: Stack) -> None:
     patterns : stack (n, h, w)
         Nothing happens where it is no read-only memory map.
     """
-    owner: Any = patterns
+    owner: object = patterns
     is_read_only = False
     while isinstance(owner, np.ndarray):
         is_read_only = isinstance(owner, np.memmap) and owner.mode == "r"

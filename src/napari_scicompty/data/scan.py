@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Source:
     """Of what was read, in hex; empty where it is not known."""
     files: tuple[str, ...] = ()
     """Every file that was read for it; none of them is ever written over."""
-    opened: dict[str, Any] = field(default_factory=dict)
+    opened: dict[str, object] = field(default_factory=dict)
     """Path, positions and choices that open it again; empty where it was no file."""
 
 
@@ -160,7 +160,7 @@ class Scan:
         """Indices of the patterns that take part."""
         return np.setdiff1d(np.arange(len(self)), np.asarray(self.excluded, int))
 
-    def replace(self, **changes: Any) -> Scan:
+    def replace(self, **changes: object) -> Scan:
         """Return a checked copy with some fields changed.
 
         Parameters
@@ -244,7 +244,7 @@ class Scan:
                 single = np.asarray(frames, np.float32)
             yield part, single
 
-    def _put(self, name: str, value: Any) -> None:
+    def _put(self, name: str, value: object) -> None:
         """Set a field of this frozen object, while it is being made."""
         object.__setattr__(self, name, value)
 

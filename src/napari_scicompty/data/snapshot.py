@@ -15,6 +15,9 @@ from napari_scicompty.data.scan import Source
 from napari_scicompty.optics.modes import orthogonal_modes
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
     from numpy.typing import NDArray
 
     from napari_scicompty.core.geometry import Geometry
@@ -36,7 +39,7 @@ class Change:
     """Until then."""
 
     @property
-    def shown(self) -> Any:
+    def shown(self) -> object:
         """The value in a word: of a whole algorithm its name."""
         return self.value["name"] if isinstance(self.value, dict) else self.value
 
@@ -64,11 +67,11 @@ class RunRecord:
     """Epochs that were completed when it began."""
     batch: int
     """Patterns of that epoch that had had their turn."""
-    algorithm: dict[str, Any]
+    algorithm: dict[str, object]
     """Its name and settings."""
-    run: dict[str, Any]
+    run: dict[str, object]
     """Fields of `RunSettings`."""
-    refine: tuple[dict[str, Any], ...] = ()
+    refine: tuple[dict[str, object], ...] = ()
     """Refiners, one each."""
     geometry: dict[str, Any] = field(default_factory=dict)
     """Fields of the scan's `Geometry`."""
@@ -148,7 +151,7 @@ class History:
         return dataclasses.replace(self, changes=tuple(changes), notes=notes)
 
 
-def frozen(array: NDArray[Any]) -> NDArray[Any]:
+def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """Make a new array read-only, so that a snapshot takes it as it is.
 
     Parameters
@@ -165,7 +168,7 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def owned(array: NDArray[Any]) -> NDArray[Any]:
+def owned(array: NDArray[Scalar]) -> NDArray[Scalar]:
     """Return an array that nobody can write to: a copy, unless it is `frozen`.
 
     Parameters

@@ -13,17 +13,30 @@ from napari_scicompty.model.estimate import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import TypedDict
 
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.algorithms.base import Algorithm, AlgorithmState
+    from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.engine.run_settings import RunSettings
     from napari_scicompty.model.measured import Measured
     from napari_scicompty.refine.base import Refiner
+
+    class _Fields(TypedDict):
+        """Fields of a snapshot that show the estimate."""
+
+        object: NDArray[np.complex64]
+        probe: NDArray[np.complex64]
+        positions_m: NDArray[np.float64]
+        origin_m: tuple[float, float]
+        pixel_size_m: tuple[float, float]
+        geometry: Geometry
+
 
 EXTRA = ("brightness", "background", "probe_spectrum")
 """Arrays of the model that are there in some runs only."""
@@ -113,7 +126,7 @@ class Live:
         self.refining.take_up(good.state["refine"])
 
     @property
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> _Fields:
         """Fields of a snapshot that show the estimate as it is; arrays are copied."""
         canvas = self.estimate.canvas
         return {
@@ -127,7 +140,7 @@ class Live:
 
     def described(
         self, start: Snapshot, algorithm: Algorithm, settings: RunSettings
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Return the settings of a snapshot: what is needed to set up the same run.
 
         Parameters
@@ -143,7 +156,7 @@ class Live:
         own = {"algorithm": algorithm.described, "run": run}
         return {**start.settings, **self.refining.described, **own}
 
-    def arrays(self) -> dict[str, Any]:
+    def arrays(self) -> dict[str, object]:
         """Return copies of all that is needed to go on exactly, on the CPU."""
         extra = {
             "brightness": self.estimate.brightness,

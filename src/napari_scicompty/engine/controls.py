@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.core.settings import Settings
 
-PathValue = tuple[str, Any]
+PathValue = tuple[str, object]
 Check = Callable[[list[PathValue]], object]
 
 WHOLE = {"algorithm": as_algorithm}
@@ -41,7 +41,7 @@ class Controls:
         self._running.set()
         self._stopped = False
 
-    def set(self, path: str, value: Any) -> None:
+    def set(self, path: str, value: object) -> None:
         """Change a setting at the next batch, e.g. ``("algorithm.alpha_object", 1)``.
 
         ``("algorithm", EPIE())`` goes on with another algorithm.

@@ -9,7 +9,7 @@ patterns come next stands on the device.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from torch import Tensor
+    from torch.cuda import _POOL_HANDLE
 
     Act = Callable[[], None]
 
@@ -36,7 +37,7 @@ class CudaGraphs:
     """CUDA graphs, or their like on ROCm; those of one run share their memory."""
 
     def __init__(self) -> None:
-        self._pool: Any = None
+        self._pool: _POOL_HANDLE | None = None
 
     def __call__(self, act: Act) -> Act:
         """Record a graph and replay it once."""

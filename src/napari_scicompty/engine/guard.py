@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -158,7 +158,7 @@ class HoldoutStop:
             why += f", which is kept; the run went on to epoch {good.epoch}"
         return EarlyEnd(why, self._best)
 
-    def arrays(self, held_out: HeldOut | None) -> dict[str, Any]:
+    def arrays(self, held_out: HeldOut | None) -> dict[str, object]:
         """Return what a run that is cut needs to go on; nothing without such pixels.
 
         Parameters

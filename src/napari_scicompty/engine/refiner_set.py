@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
-    from napari_scicompty.refine.base import Refiner
+    from napari_scicompty.refine.base import Refiner, State
 
 
 def too_few_epochs(
-    refiners: Sequence[Refiner], state: Mapping[str, Any], epochs: int
+    refiners: Sequence[Refiner], state: Mapping[str, State], epochs: int
 ) -> list[str]:
     """Note what will not take a step, because the epochs end before it begins.
 
@@ -77,7 +77,7 @@ class RefinerSet:
         self, refiners: Sequence[Refiner], geometry: Geometry, device: torch.device
     ) -> None:
         self._geometry, self._device = geometry, device
-        self._state: dict[str, Any] = {}
+        self._state: dict[str, State] = {}
         self.refiners: Mapping[str, Refiner] = {}
         self.choose({refiner.quantity: refiner for refiner in refiners})
 
@@ -202,18 +202,18 @@ class RefinerSet:
             done.append(Refined(epoch, refiner.quantity, change, estimate.distance_m))
         return done
 
-    def _active(self) -> Iterator[tuple[Refiner, dict[str, Any]]]:
+    def _active(self) -> Iterator[tuple[Refiner, State]]:
         for quantity, refiner in self.refiners.items():
             if refiner.enabled:
                 yield refiner, self._state.setdefault(quantity, {})
 
     # -- what is kept -----------------------------------------------------------------
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Copy of what the refiners remember, on the CPU."""
         return copied_state(self._state, torch.device("cpu"))
 
-    def take_up(self, state: dict[str, Any]) -> None:
+    def take_up(self, state: Mapping[str, object]) -> None:
         """Go on from what an earlier `state` remembered.
 
         Parameters
@@ -221,9 +221,9 @@ class RefinerSet:
         state : dict
             By quantity; copied.
         """
-        self._state = copied_state(state, self._device)
+        self._state = cast("dict[str, State]", copied_state(state, self._device))
 
     @property
-    def described(self) -> dict[str, Any]:
+    def described(self) -> dict[str, object]:
         """Settings by quantity, for a snapshot."""
         return {name: refiner.described for name, refiner in self.refiners.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_scicompty.core.errors import EngineError, InputError
 from napari_scicompty.core.log import OFTEN, log_fault
@@ -165,7 +165,7 @@ def as_engine_error(error: Exception, epoch: int, algorithm: object) -> Exceptio
     if isinstance(error, InputError | EngineError):
         log_fault(log, error)
         return error
-    fault: Any = EngineError(
+    fault = EngineError(
         f"The engine failed at epoch {epoch} with {type(algorithm).__name__}: "
         f"{type(error).__name__}: {error}"
     )

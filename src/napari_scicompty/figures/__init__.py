@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import matplotlib as mpl
 
@@ -56,7 +56,7 @@ def save_figure(
     *,
     overwrite: bool = False,
     inputs: Iterable[str | os.PathLike[str]] = (),
-    **options: Any,
+    **options: object,
 ) -> None:
     """Draw a snapshot and save it; the suffix says how: PNG, SVG or PDF.
 

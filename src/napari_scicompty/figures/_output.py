@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from matplotlib import image
@@ -16,10 +16,13 @@ from napari_scicompty.files.writing import MARK, write_bytes
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+    from typing import Unpack
 
     import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from napari_scicompty.files.writing import Door
 
 _MADE_BY = {
     ".png": {"Software": MARK},
@@ -32,7 +35,7 @@ _MOST_PIXELS = 2**26
 
 
 def save_picture(
-    path: str | os.PathLike[str], pixels: NDArray[np.uint8], **door: Any
+    path: str | os.PathLike[str], pixels: NDArray[np.uint8], **door: Unpack[Door]
 ) -> None:
     """Save pixels (h, w, 3 or 4) as they are, as PNG.
 
@@ -48,7 +51,10 @@ def save_picture(
 
 
 def write_figure(
-    path: str | os.PathLike[str], draw: Callable[[], Figure], dpi: int, **door: Any
+    path: str | os.PathLike[str],
+    draw: Callable[[], Figure],
+    dpi: int,
+    **door: Unpack[Door],
 ) -> None:
     """Draw and write a figure; text stays text in SVG and PDF.
 

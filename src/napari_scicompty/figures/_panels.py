@@ -122,7 +122,7 @@ def _without_specks(lit: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _phase(
-    field: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
+    field: NDArray[np.complexfloating], lit: NDArray[np.bool_], options: FigureOptions
 ) -> dict[str, Any]:
     if not _is_full_turn(field, lit, options):
         return _scaled(np.angle(field), lit, options)
@@ -135,7 +135,7 @@ def _phase(
 
 
 def _is_full_turn(
-    field: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
+    field: NDArray[np.complexfloating], lit: NDArray[np.bool_], options: FigureOptions
 ) -> bool:
     """Whether the phase is drawn over a full turn, as the window draws it."""
     if options.phase_range != "auto":
@@ -145,13 +145,13 @@ def _is_full_turn(
 
 
 def _magnitude(
-    field: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
+    field: NDArray[np.complexfloating], lit: NDArray[np.bool_], options: FigureOptions
 ) -> dict[str, Any]:
     return _scaled(np.abs(field), lit, options)
 
 
 def _scaled(
-    values: NDArray[Any], lit: NDArray[np.bool_], options: FigureOptions
+    values: NDArray[np.floating], lit: NDArray[np.bool_], options: FigureOptions
 ) -> dict[str, Any]:
     """Let the colours span what the lit region has, but for its extremes."""
     low, high = np.percentile(values[lit], (0.5, 99.5))
@@ -225,7 +225,12 @@ def _curve(page: _Page, snapshot: Snapshot) -> None:
 
 
 # -- all pictures -------------------------------------------------------------------
-def _picture(axes: Axes, values: NDArray[Any], snapshot: Snapshot, **look: Any) -> None:
+def _picture(
+    axes: Axes,
+    values: NDArray[np.floating],
+    snapshot: Snapshot,
+    **look: Any,
+) -> None:
     """Show an image with square metres and without axes."""
     pixel_y, pixel_x = snapshot.pixel_size_m
     # Phase jumps at the wrap: colours may be averaged, values may not.

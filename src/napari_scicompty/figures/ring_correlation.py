@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -17,10 +17,12 @@ from napari_scicompty.files.writing import RING_TABLE, replacing
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
+    from typing import Unpack
 
     from matplotlib.axes import Axes
 
     from napari_scicompty.analysis.ring_correlation import FourierRingCorrelation
+    from napari_scicompty.files.writing import Door
 
 WIDTH_MM = 120.0
 _MM = 1 / 25.4
@@ -36,7 +38,7 @@ def save_ring_correlation(
     *,
     overwrite: bool = False,
     inputs: Iterable[str | os.PathLike[str]] = (),
-    **options: Any,
+    **options: object,
 ) -> None:
     """Draw a ring correlation and save it; the suffix says how: PNG, SVG or PDF.
 
@@ -173,7 +175,7 @@ def _half_periods(last: float) -> tuple[list[float], list[str]]:
 
 
 def save_ring_table(
-    path: str | os.PathLike[str], frc: FourierRingCorrelation, **door: Any
+    path: str | os.PathLike[str], frc: FourierRingCorrelation, **door: Unpack[Door]
 ) -> None:
     """Save a ring correlation as CSV: the names of the columns, then a row a ring.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import h5py
 
@@ -74,7 +74,7 @@ class Tree:
             file.close()
 
     @property
-    def attrs(self) -> Any:
+    def attrs(self) -> h5py.AttributeManager:
         """Attributes of the file."""
         return self.file.attrs
 
@@ -82,7 +82,7 @@ class Tree:
         """Whether a name leads to something, through all links."""
         return self._follow(self.file, name) is not None
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Item:
         """Look up what must be there; KeyError where it is not."""
         found = self.get(name)
         if found is None:
@@ -187,7 +187,7 @@ class Tree:
                 names.append(f"{name}/")
 
     # -- links ------------------------------------------------------------------------
-    def _listed(self, group: h5py.Group, part: str, seen: set[Any]) -> Item | None:
+    def _listed(self, group: h5py.Group, part: str, seen: set[int]) -> Item | None:
         """Open what a link names, once; of other files datasets only."""
         link = group.get(part, getlink=True)
         if isinstance(link, h5py.ExternalLink):
@@ -240,7 +240,9 @@ class Tree:
         return self._others[where]
 
     # -- datasets ---------------------------------------------------------------------
-    def _inspect(self, data: h5py.Dataset, above: tuple[Any, ...]) -> list[Missing]:
+    def _inspect(
+        self, data: h5py.Dataset, above: tuple[tuple[str, str], ...]
+    ) -> list[Missing]:
         """Refuse what must not be read, and find what is missing."""
         key = (data.file.filename, data.name)
         if key in above or len(above) > _MOST_HOPS:
@@ -276,7 +278,11 @@ class Tree:
         return None if other is None else self._follow(other, name)
 
     def _is_whole(
-        self, there: Item | None, plan: Any, number: int, above: tuple[Any, ...]
+        self,
+        there: Item | None,
+        plan: h5py.h5p.PropDCID,
+        number: int,
+        above: tuple[tuple[str, str], ...],
     ) -> bool:
         """Whether a source holds all that is taken from it."""
         if not isinstance(there, h5py.Dataset) or self._inspect(there, above):
@@ -366,7 +372,9 @@ def handle_of_its_own(data: h5py.Dataset) -> h5py.Dataset:
     return file[data.name]
 
 
-def _bounds(space: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+def _bounds(
+    space: h5py.h5s.SpaceID, shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """First and last index of what is chosen; everything where it has no end."""
     try:
         first, last = space.get_select_bounds()

@@ -24,7 +24,7 @@ _EXPANDS = 10_000
 
 
 def read_small(
-    data: Any, kinds: str = "uifb", most_bytes: int = MOST_BYTES
+    data: h5py.Group | h5py.Dataset, kinds: str = "uifb", most_bytes: int = MOST_BYTES
 ) -> NDArray[Any]:
     """Read a dataset of numbers that was checked, if it declares no more than it may.
 
@@ -106,7 +106,7 @@ def check_chunks(data: h5py.Dataset, path: Path) -> None:
         )
 
 
-def _texts(data: h5py.Dataset, most_bytes: int, where: str) -> NDArray[Any]:
+def _texts(data: h5py.Dataset, most_bytes: int, where: str) -> NDArray[np.generic]:
     """Read texts one by one: what one takes is known only when it is there."""
     if h5py.check_string_dtype(data.dtype) is None:
         raise InputError(f"{where} holds values of dtype {data.dtype}, no text")

@@ -37,6 +37,12 @@ from napari_scicompty.files.writing import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Unpack
+
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from napari_scicompty.files.hdf5_reading import Item
+    from napari_scicompty.files.writing import Door
 
 CHECKSUMS = "checksums"
 """Dataset of the root that holds the checksums."""
@@ -49,7 +55,7 @@ _UNREADABLE = "unreadable"
 
 
 @contextmanager
-def new_hdf5(path: str | os.PathLike[str], **door: Any) -> Iterator[h5py.File]:
+def new_hdf5(path: str | os.PathLike[str], **door: Unpack[Door]) -> Iterator[h5py.File]:
     """Write a new HDF5 file with checksums; it takes its place when it is complete.
 
     Parameters
@@ -114,7 +120,7 @@ class _Sink(io.RawIOBase):
                 self.fault = error
         return self._end
 
-    def write(self, data: Any) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         view = memoryview(data).cast("B")
         if self.fault is None:
             try:
@@ -130,7 +136,7 @@ class _Sink(io.RawIOBase):
         self._end = max(self._end, self._at)
         return len(view)
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
         view[:] = bytes(len(view))
         self._file.seek(self._at)
@@ -200,7 +206,7 @@ def _seal(raw: io.RawIOBase) -> None:
         raise OSError("not all of it was written")
 
 
-def _bytes_sum(raw: Any, size: int) -> str:
+def _bytes_sum(raw: io.RawIOBase | io.BufferedReader, size: int) -> str:
     """SHA-256 of the next `size` bytes of a file."""
     digest = hashlib.sha256()
     while size > 0 and (piece := raw.read(min(size, 2**20))):
@@ -331,7 +337,7 @@ def _names(group: h5py.Group) -> list[str]:
         return []
 
 
-def _member(group: h5py.Group, name: str) -> tuple[str, Any]:
+def _member(group: h5py.Group, name: str) -> tuple[str, object]:
     """Return (what a link says, None), or ("", what lies in the group)."""
     try:
         link = group.get(name, getlink=True)
@@ -342,7 +348,7 @@ def _member(group: h5py.Group, name: str) -> tuple[str, Any]:
         return _UNREADABLE, None
 
 
-def _checksum(parts: Callable[[Any], Iterator[Any]], item: Any) -> str:
+def _checksum(parts: Callable[[Item], Iterator[Any]], item: Item) -> str:
     digest = hashlib.sha256()
     try:
         for part in parts(item):
@@ -353,7 +359,7 @@ def _checksum(parts: Callable[[Any], Iterator[Any]], item: Any) -> str:
     return digest.hexdigest()[:_DIGITS]
 
 
-def _attributes(item: Any) -> Iterator[Any]:
+def _attributes(item: Item) -> Iterator[object]:
     """Give the attributes of a group or dataset, in the order of their names."""
     for name in sorted(item.attrs):
         kind = item.attrs.get_id(name)
@@ -361,7 +367,7 @@ def _attributes(item: Any) -> Iterator[Any]:
         yield from _content(item.attrs[name])
 
 
-def _dataset(data: h5py.Dataset) -> Iterator[Any]:
+def _dataset(data: h5py.Dataset) -> Iterator[object]:
     if data.is_virtual or data.external:
         raise ValueError("no dataset that was written here")
     check_bomb(data)
@@ -370,12 +376,12 @@ def _dataset(data: h5py.Dataset) -> Iterator[Any]:
     if not data.fletcher32:
         yield from _content(data[()])
         return
-    chunks: list[Any] = []
+    chunks: list[tuple[tuple[int, ...], int, int]] = []
     data.id.chunk_iter(lambda c: chunks.append((c.chunk_offset, c.filter_mask, c.size)))
     yield sorted(chunks)
 
 
-def _content(value: Any) -> Iterator[Any]:
+def _content(value: object) -> Iterator[object]:
     array = np.asarray(value)
     if array.dtype.kind in "OSU":
         yield array.tolist()

@@ -17,7 +17,7 @@ import stat
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import platformdirs
 
@@ -27,11 +27,34 @@ from napari_scicompty.files.reading import expanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import Unpack
 
     StrPath = str | os.PathLike[str]
     Ours = Callable[[Path], bool]
 
 log = logging.getLogger(__name__)
+
+
+class Door(TypedDict, total=False):
+    """Options of all that writes: those of `replacing`.
+
+    Attributes
+    ----------
+    inputs : iterable of path
+        Files that must never be written over.
+    overwrite : bool
+        Whether a file that this program did not write may be replaced.
+    keep_as : Path or None
+        Where the file goes that was there; None: nowhere.
+    ours : callable or None
+        Tells whether a file is of this program.
+    """
+
+    inputs: Iterable[StrPath]
+    overwrite: bool
+    keep_as: Path | None
+    ours: Ours | None
+
 
 MARK = "napari-scicompty 5d1f6a2c"
 """Stands in every picture and table that can carry it, so that we know our own."""
@@ -244,7 +267,7 @@ def never(_: Path) -> bool:
     return False
 
 
-def write_bytes(path: StrPath, data: bytes, **door: object) -> None:
+def write_bytes(path: StrPath, data: bytes, **door: Unpack[Door]) -> None:
     """Write a whole file at once; parameters and errors are those of `replacing`.
 
     Parameters
@@ -256,7 +279,7 @@ def write_bytes(path: StrPath, data: bytes, **door: object) -> None:
     **door : any
         As in `replacing`.
     """
-    with replacing(path, **door) as part:  # type: ignore[arg-type]
+    with replacing(path, **door) as part:
         part.write_bytes(data)
 
 

@@ -106,7 +106,7 @@ def open_scan(
     path: str | os.PathLike[str],
     positions: str | os.PathLike[str] | None = None,
     geometry: Geometry | None = None,
-    **choices: Any,
+    **choices: object,
 ) -> Scan:
     """Open a measured scan.
 

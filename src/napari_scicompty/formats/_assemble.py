@@ -126,7 +126,7 @@ def _files(
 
 def _opened(
     path: Path, positions: Path | None, geometry: Geometry | None, choices: OpenChoices
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Path, positions and choices that open the same scan again."""
     values = choices.model_dump(mode="json", exclude_defaults=True)
     if geometry is not None:  # given as a whole, which a choice may have changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class _Frames:
     def __init__(self, data: h5py.Dataset, path: Path) -> None:
         self._data, self._path = data, path
 
-    def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[np.generic]:
         """Read frames (k, h, w), consecutive ones of a scan line at once."""
         *lead, h, w = self._data.shape
         frames = np.empty((len(numbers), h, w), self._data.dtype)

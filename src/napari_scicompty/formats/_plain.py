@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import threading
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,7 +32,11 @@ _SMALL_BYTES = 2**28
 
 
 def plain(
-    path: Path, offset: int, dtype: np.dtype[Any], shape: tuple[int, ...], kind: str
+    path: Path,
+    offset: int,
+    dtype: np.dtype[np.generic],
+    shape: tuple[int, ...],
+    kind: str,
 ) -> tuple[Stack, str]:
     """Read frames (..., h, w), now if they are small, else as needed; and say which."""
     size = math.prod(shape) * dtype.itemsize
@@ -60,7 +64,7 @@ class _Frames:
         self,
         path: Path,
         offset: int,
-        dtype: np.dtype[Any],
+        dtype: np.dtype[np.generic],
         shape: tuple[int, ...],
         kind: str,
     ) -> None:
@@ -74,7 +78,7 @@ class _Frames:
         if hasattr(self, "_file"):
             self._file.close()
 
-    def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[np.generic]:
         """Read frames (k, h, w), consecutive ones at once."""
         frames = np.empty((len(numbers), *self._shape), self._dtype)
         with reading(self._path, self._kind), self._reading:

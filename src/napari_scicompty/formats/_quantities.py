@@ -62,7 +62,7 @@ def energy_of(geometry: dict[str, Any], choices: OpenChoices) -> float | None:
     return Geometry(geometry["wavelength_m"], 1, 1).energy_ev
 
 
-def field_of(quantity: str, numbers: NDArray[np.float64]) -> tuple[str, Any]:
+def field_of(quantity: str, numbers: NDArray[np.float64]) -> tuple[str, object]:
     """Return the field of `Geometry` that a quantity gives, and its value."""
     if quantity == "energy":
         energy_ev = float(numbers[0]) / size("eV")

@@ -56,7 +56,7 @@ class Raw:
     """The files that hold the patterns."""
     positions: Positions | None = None
     mask: NDArray[np.bool_] | None = None
-    geometry: Mapping[str, Any] = field(default_factory=dict)
+    geometry: Mapping[str, object] = field(default_factory=dict)
     """Fields of `Geometry` that the file gives."""
     report: tuple[str, ...] = ()
     hints: Mapping[str, str] = field(default_factory=dict)
@@ -84,7 +84,9 @@ class RawFrames:
         return dataclasses.replace(self, **changes)
 
 
-def check_frames(shape: tuple[int, ...], dtype: np.dtype[Any], path: Path) -> None:
+def check_frames(
+    shape: tuple[int, ...], dtype: np.dtype[np.generic], path: Path
+) -> None:
     """Refuse what cannot be frames: values that are no real numbers, too few axes."""
     if dtype.kind not in "uifb":
         raise InputError(

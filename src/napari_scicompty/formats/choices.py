@@ -187,7 +187,7 @@ POSITION_KEYS = ("positions_key", "x_key", "y_key", "frame_index_key")
 """Those of them that belong to the file of the positions."""
 
 
-def geometry_choices(choices: OpenChoices) -> dict[str, Any]:
+def geometry_choices(choices: OpenChoices) -> dict[str, object]:
     """Pick the geometry fields that were given, by name.
 
     Parameters

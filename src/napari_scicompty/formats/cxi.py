@@ -143,8 +143,8 @@ def _number(file: Tree, name: str, path: Path) -> float | None:
 
 def _geometry(
     file: Tree, path: Path, basis: NDArray[np.float64]
-) -> tuple[dict[str, Any], list[str]]:
-    values: dict[str, Any] = {}
+) -> tuple[dict[str, object], list[str]]:
+    values: dict[str, object] = {}
     wavelength, note = _wavelength(file, path)
     if wavelength is not None:
         values["wavelength_m"] = wavelength
@@ -282,7 +282,7 @@ def attributes(group: h5py.Group) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 

@@ -305,7 +305,9 @@ def _frame_numbers(
     return np.asarray(dataset[()], np.int64)
 
 
-def _columns(dataset: h5py.Dataset, path: Path) -> tuple[NDArray[Any], list[str]]:
+def _columns(
+    dataset: h5py.Dataset, path: Path
+) -> tuple[NDArray[np.generic], list[str]]:
     """Two columns (n, 2) of whatever layout the positions have."""
     array, notes = read_small(dataset, "uif"), []
     if array.ndim == 2 and array.shape[0] in (2, 3) and array.shape[1] not in (2, 3):
@@ -340,12 +342,12 @@ def _position_unit(
 # -- geometry -----------------------------------------------------------------------
 def _geometry(
     file: Tree, path: Path, choices: OpenChoices
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[dict[str, object], list[str]]:
     """Fields of the geometry that were named, in SI units, and where they came from."""
     keys = chosen_keys(choices)
     if {"wavelength_key", "energy_key"} <= set(keys):
         raise InputError("wavelength_key and energy_key are both given; give one")
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     notes = []
     for quantity, default in QUANTITIES.items():
         key = f"{quantity}_key"

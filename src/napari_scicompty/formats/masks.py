@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ SIGNAL = 0x1000
 
 
 def good_pixels(
-    values: NDArray[Any], name: str, means: Means
+    values: NDArray[np.generic], name: str, means: Means
 ) -> tuple[NDArray[np.bool_], str]:
     """Return the good pixels (h, w) of a mask (..., h, w), and how it was understood.
 

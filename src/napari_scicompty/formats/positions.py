@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,9 +23,11 @@ from napari_scicompty.formats.choices import POSITION_KEYS
 if TYPE_CHECKING:
     import os
     from pathlib import Path
+    from typing import Unpack
 
     from numpy.typing import ArrayLike
 
+    from napari_scicompty.files.writing import Door
     from napari_scicompty.formats.choices import OpenChoices
 
 _KIND = "positions file"
@@ -78,7 +80,7 @@ def read(path: Path, choices: OpenChoices) -> Positions:
 
 
 def save_positions(
-    path: str | os.PathLike[str], positions_m: ArrayLike, **door: Any
+    path: str | os.PathLike[str], positions_m: ArrayLike, **door: Unpack[Door]
 ) -> None:
     """Save positions so that `open_scan` reads back the same numbers.
 
@@ -98,7 +100,7 @@ def save_positions(
         A table that is there, a folder that is missing or cannot be written, or a full
         disk.
     """
-    door = {"ours": never} | door  # measured ones look the same
+    door = {"ours": never, **door}  # measured ones look the same
     columns = np.asarray(positions_m, np.float64)[:, ::-1]
     suffix = str(path).lower()[-4:]
     with replacing(path, **door) as part:

@@ -32,9 +32,12 @@ from napari_scicompty.formats import cxi
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+    from dataclasses import Field
+    from typing import Unpack
 
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.files.hdf5_reading import Tree
+    from napari_scicompty.files.writing import Door
 
     StrPath = str | os.PathLike[str]
 
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 class Dataclass(Protocol):
     """Any dataclass, such as the `Truth` of a virtual experiment."""
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
 SUFFIXES = (".cxi", ".h5", ".hdf5")
@@ -52,7 +55,7 @@ _CHUNK_BYTES = 2**20
 
 
 def save_scan(
-    path: StrPath, scan: Scan, truth: Dataclass | None = None, **door: Any
+    path: StrPath, scan: Scan, truth: Dataclass | None = None, **door: Unpack[Door]
 ) -> None:
     """Save a scan as one CXI file (gzip), all of it or nothing.
 
@@ -78,7 +81,7 @@ def save_scan(
     """
     if Path(path).suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: end the name of a scan with {' or '.join(SUFFIXES)}")
-    door = {"ours": never} | door  # a scan may be all that there is
+    door = {"ours": never, **door}  # a scan may be all that there is
     door["inputs"] = (*door.get("inputs", ()), *scan.source.files)
     with new_hdf5(path, **door) as file:
         file["cxi_version"] = 150
@@ -179,7 +182,7 @@ def _fields(of: Any) -> dict[str, Any]:
     return {field.name: getattr(of, field.name) for field in dataclasses.fields(of)}
 
 
-def _save_values(group: h5py.Group, values: Mapping[str, Any]) -> None:
+def _save_values(group: h5py.Group, values: Mapping[str, object]) -> None:
     """Numbers, pairs and words as attributes, arrays as datasets, a geometry below."""
     for name, value in values.items():
         if isinstance(value, Geometry):

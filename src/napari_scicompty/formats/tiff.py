@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tifffile
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari_scicompty.core.stacks import Stack
     from napari_scicompty.formats.choices import OpenChoices
 
-    _Layout = tuple[int, tuple[tuple[int, int], np.dtype[Any]]]
+    _Layout = tuple[int, tuple[tuple[int, int], np.dtype[np.generic]]]
     """Number of frames; their shape and dtype."""
 
 _KIND = "TIFF stack"
@@ -141,7 +141,7 @@ class _Frames:
         files: list[Path],
         counts: Sequence[int],
         shape: tuple[int, int],
-        dtype: np.dtype[Any],
+        dtype: np.dtype[np.generic],
     ) -> None:
         self._files, self._counts = files, counts
         self._shape, self._dtype = shape, dtype
@@ -154,7 +154,7 @@ class _Frames:
         if self._file is not None:
             self._file.close()
 
-    def read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[np.generic]:
         """Read frames (k, h, w)."""
         frames = np.empty((len(numbers), *self._shape), self._dtype)
         places = np.searchsorted(self._ends, numbers, "right")
@@ -170,7 +170,9 @@ class _Frames:
                         frames[row] = frame
         return frames
 
-    def _of_file(self, at: int, numbers: NDArray[np.int64]) -> Iterable[NDArray[Any]]:
+    def _of_file(
+        self, at: int, numbers: NDArray[np.int64]
+    ) -> Iterable[NDArray[np.generic]]:
         """Read frames of one file, page by page where each page is one."""
         if at != self._at or self._file is None:
             if self._file is not None:
@@ -180,7 +182,7 @@ class _Frames:
         if len(series.pages) == self._counts[at]:
             pages = (series.pages[int(j)] for j in numbers)
             return (page.asarray() for page in pages if page is not None)
-        whole: NDArray[Any] = series.asarray()
+        whole: NDArray[np.generic] = series.asarray()
         return whole.reshape(-1, *self._shape)[numbers]
 
 
@@ -280,7 +282,7 @@ def _natural(path: Path) -> list[tuple[int, str]]:
     return [(int(p), "") if p.isdigit() else (-1, p) for p in parts]
 
 
-def _named(layout: tuple[tuple[int, int], np.dtype[Any]]) -> str:
+def _named(layout: tuple[tuple[int, int], np.dtype[np.generic]]) -> str:
     return f"{layout[0][0]} x {layout[0][1]} pixels, {layout[1]}"
 
 

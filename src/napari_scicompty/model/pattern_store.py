@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.optics.patches import Batch
 
-    Fetch = Callable[[NDArray[np.int64]], NDArray[Any]]
+    Fetch = Callable[[NDArray[np.int64]], NDArray[np.generic]]
 
 _MOST_COUNTS = 2**16 - 1
 _OFFSET = 2**15
@@ -70,7 +70,7 @@ class Packing:
             "counts": torch.int16,
         }[self.kind]
 
-    def pack(self, counts: NDArray[np.float32]) -> NDArray[Any]:
+    def pack(self, counts: NDArray[np.float32]) -> NDArray[np.generic]:
         """Write down counts (k, h, w), none of them negative; they are overwritten.
 
         Parameters
@@ -273,12 +273,12 @@ def stored(
     """
     packing = keeping.packing
 
-    def packed(raw: NDArray[Any]) -> NDArray[Any]:
+    def packed(raw: NDArray[np.generic]) -> NDArray[np.generic]:
         counts = np.where(good, raw, 0).astype(np.float32, copy=False)
         np.maximum(counts, 0, out=counts)
         return detector_order(packing.pack(counts), scan.geometry)
 
-    def from_scan(numbers: NDArray[np.int64]) -> NDArray[Any]:
+    def from_scan(numbers: NDArray[np.int64]) -> NDArray[np.generic]:
         frames = packed(scan.patterns[numbers])
         release(scan.patterns)
         return frames

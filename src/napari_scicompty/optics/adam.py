@@ -7,7 +7,7 @@ common.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 T = TypeVar("T", float, "NDArray[np.float64]", Tensor)
 
 
+class Memory(TypedDict, Generic[T], total=False):
+    """What is kept of the gradients so far.
+
+    Attributes
+    ----------
+    mean, square : float, ndarray or Tensor
+        Means of the gradients and of their squares, of one shape.
+    """
+
+    mean: T
+    square: T
+
+
 class Moments(NamedTuple):
     """What a step is made of: ``mean / unbiased / spread``."""
 
@@ -34,7 +47,9 @@ class Moments(NamedTuple):
     """Usual size of the gradient; it may be used up."""
 
 
-def moments(memory: dict[str, Any], gradient: T, step: Any, betas: Betas) -> Moments:
+def moments(
+    memory: Memory[T] | dict[str, Any], gradient: T, step: float | Tensor, betas: Betas
+) -> Moments:
     """Take a gradient into the memory, and tell its mean and its usual size.
 
     Kingma & Ba, Adam, ICLR 2015 (arXiv:1412.6980), algorithm 1, with the corrections of

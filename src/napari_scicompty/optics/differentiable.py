@@ -22,7 +22,7 @@ eqs. 10 to 13, without its grid: four taps.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.autograd import Function
@@ -36,6 +36,34 @@ if TYPE_CHECKING:
 
     from napari_scicompty.optics.patches import Corner
     from napari_scicompty.optics.propagators import Propagator
+
+    Gradients = tuple[Tensor | None, ...]
+
+    class _Context(Protocol):
+        """What torch keeps between a step and its gradients."""
+
+        saved_tensors: tuple[Tensor, ...]
+        needs_input_grad: tuple[bool, ...]
+
+        def save_for_backward(self, *tensors: Tensor | None) -> None: ...
+        def set_materialize_grads(self, value: bool) -> None: ...
+
+    class _OfViews(_Context, Protocol):
+        corners: Sequence[Corner]
+
+        @property
+        def canvas(self) -> tuple[int, int]: ...
+        @canvas.setter
+        def canvas(self, shape: tuple[int, ...]) -> None: ...
+
+    class _OfShifts(_Context, Protocol):
+        alike: bool
+
+    class _OfBending(_Context, Protocol):
+        dtype: torch.dtype
+
+    class _OfModel(_Context, Protocol):
+        propagator: Propagator
 
 
 def views(object: Tensor, corners: Sequence[Corner], view: tuple[int, int]) -> Tensor:
@@ -160,27 +188,27 @@ def model_intensity(
     return intensity, missing
 
 
-def _apply(step: type[Function], *given: Any) -> Any:
+def _apply(step: type[Function], *given: object) -> Any:
     return step.apply(*given)  # type: ignore[no-untyped-call]
 
 
 class _Views(Function):
     @staticmethod
     def forward(
-        ctx: Any, object: Tensor, corners: Sequence[Corner], view: tuple[int, int]
+        ctx: _OfViews, object: Tensor, corners: Sequence[Corner], view: tuple[int, int]
     ) -> Tensor:
         ctx.corners, ctx.canvas = corners, object.shape
         return patches.take(object, corners, view).clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: _OfViews, gradient: Tensor) -> Gradients:
         return patches.put_back(gradient, ctx.corners, ctx.canvas), None, None
 
 
 class _BilinearViews(Function):
     @staticmethod
     def forward(
-        ctx: Any, object: Tensor, positions: Tensor, view: tuple[int, int]
+        ctx: _OfViews, object: Tensor, positions: Tensor, view: tuple[int, int]
     ) -> Tensor:
         whole = positions.detach().floor()
         fraction = (positions.detach() - whole).to(object.real.dtype)[:, :, None, None]
@@ -194,7 +222,7 @@ class _BilinearViews(Function):
         )
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: _OfViews, gradient: Tensor) -> Gradients:
         taps, fraction = ctx.saved_tensors
         fy, fx = fraction[:, 0], fraction[:, 1]
         to_object = to_positions = None
@@ -219,7 +247,7 @@ class _BilinearViews(Function):
 
 class _Shifted(Function):
     @staticmethod
-    def forward(ctx: Any, fields: Tensor, shifts: Tensor) -> Tensor:
+    def forward(ctx: _OfShifts, fields: Tensor, shifts: Tensor) -> Tensor:
         ramp = _ramp(fields, shifts.detach())
         spectrum = torch.fft.fft2(fields) * ramp
         ctx.alike = len(fields) == 1
@@ -227,7 +255,7 @@ class _Shifted(Function):
         return torch.fft.ifft2(spectrum)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: _OfShifts, gradient: Tensor) -> Gradients:
         ramp, spectrum = ctx.saved_tensors
         to_fields = to_shifts = None
         transformed = torch.fft.fft2(gradient)
@@ -255,7 +283,9 @@ class _Shifted(Function):
 
 class _Bent(Function):
     @staticmethod
-    def forward(ctx: Any, fields: Tensor, curvature: Tensor, phase: Tensor) -> Tensor:
+    def forward(
+        ctx: _OfBending, fields: Tensor, curvature: Tensor, phase: Tensor
+    ) -> Tensor:
         factor = chirp(phase, float(curvature))
         taken = fields * factor
         ctx.dtype = curvature.dtype
@@ -263,7 +293,7 @@ class _Bent(Function):
         return taken
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
+    def backward(ctx: _OfBending, gradient: Tensor) -> Gradients:
         factor, taken, phase = ctx.saved_tensors
         to_fields = to_curvature = None
         if ctx.needs_input_grad[0]:
@@ -278,7 +308,7 @@ class _Bent(Function):
 class _ModelIntensity(Function):
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _OfModel,
         views: Tensor,
         probes: Tensor,
         distance: Tensor | None,
@@ -295,8 +325,8 @@ class _ModelIntensity(Function):
 
     @staticmethod
     def backward(
-        ctx: Any, gradient: Tensor | None, missing: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
+        ctx: _OfModel, gradient: Tensor | None, missing: Tensor | None
+    ) -> Gradients:
         views, probes, waves = ctx.saved_tensors
         wanted = ctx.needs_input_grad
         slope = views.real.new_zeros((1, 1, 1)) if gradient is None else gradient

@@ -109,7 +109,7 @@ def from_middle(n: int) -> Real:
     return np.arange(n, dtype=np.float64) - middle(n)
 
 
-def column_and_row(y: NDArray[Any], x: NDArray[Any]) -> tuple[Any, Any]:
+def column_and_row(y: NDArray[Any], x: NDArray[Any]) -> tuple[Real, Real]:
     """Bring two axes to (h, 1) and (1, w).
 
     Parameters

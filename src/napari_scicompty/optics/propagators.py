@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,6 +12,9 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.optics.near_field import AngularSpectrum, band_limit, padded_grid
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
     from collections.abc import Callable
 
     from numpy.typing import NDArray
@@ -330,7 +333,7 @@ def farthest_m(geometry: Geometry, shape: Shape) -> float:
     return 0.999 * 2 * side / (LEAST_CARRIED * geometry.wavelength_m)
 
 
-def detector_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
+def detector_order(frames: NDArray[Scalar], geometry: Geometry) -> NDArray[Scalar]:
     """Bring frames (..., h, w) as a scan holds them into the propagator's order.
 
     Far field: the zero frequency goes from the middle to [0, 0]. Near field: as seen.
@@ -352,7 +355,7 @@ def detector_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
     return np.fft.ifftshift(frames, axes=(-2, -1))
 
 
-def scan_order(frames: NDArray[Any], geometry: Geometry) -> NDArray[Any]:
+def scan_order(frames: NDArray[Scalar], geometry: Geometry) -> NDArray[Scalar]:
     """Bring frames (..., h, w) from the propagator's order into the scan's.
 
     Parameters

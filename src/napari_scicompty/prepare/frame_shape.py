@@ -235,7 +235,7 @@ def _blocks(length: int, factor: int) -> tuple[int, int]:
     return min(max(start, 0), length - count * factor), count
 
 
-def _sum_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _sum_dtype(dtype: np.dtype[np.generic]) -> np.dtype[np.generic]:
     """Choose a dtype in which sums of pixels do not overflow."""
     if dtype.kind == "f":
         return np.result_type(dtype, np.float32)

@@ -134,7 +134,7 @@ def _told(broken: NDArray[np.bool_], spoiled: NDArray[np.int64]) -> str:
     return "; ".join(parts)
 
 
-def _sample(patterns: Stack) -> NDArray[Any]:
+def _sample(patterns: Stack) -> NDArray[np.generic]:
     """Read some patterns (k, h, w), spread over the stack."""
     n, h, w = patterns.shape
     least, most = _LOOKED_AT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_scicompty.algorithms import from_description as algorithm_of
 from napari_scicompty.core.errors import InputError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_scicompty.data.snapshot import Snapshot
 
 
-def recorded(result: Snapshot) -> dict[str, Any]:
+def recorded(result: Snapshot) -> dict[str, object]:
     """Return the fields of a recipe that leads to a result.
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import napari_scicompty
 from napari_scicompty.core.settings import Settings
@@ -41,7 +41,7 @@ def script(recipe: Recipe) -> str:
     return "\n".join([*_imports(recipe.input, recipe.start, *own), "", *lines, ""])
 
 
-def _given(settings: Settings) -> dict[str, Any]:
+def _given(settings: Settings) -> dict[str, object]:
     """Fields that differ from their defaults; settings in settings as dictionaries."""
     fields = type(settings).model_fields
     given = {n: v for n, v in settings if v != fields[n].default}
@@ -52,7 +52,7 @@ def _given(settings: Settings) -> dict[str, Any]:
     return given
 
 
-def _call(function: str, values: dict[str, Any], first: str = "") -> str:
+def _call(function: str, values: dict[str, object], first: str = "") -> str:
     """Write out a call; `first` names an argument that goes by place."""
     parts: list[str] = []
     for name, value in values.items():

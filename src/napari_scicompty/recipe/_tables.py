@@ -34,7 +34,7 @@ PARTS = ("format_version", "input", "virtual_experiment", "start", "run", "stage
 """What the parts of a recipe are called in TOML."""
 
 
-def check_parts(data: Mapping[str, Any]) -> None:
+def check_parts(data: Mapping[str, object]) -> None:
     """Refuse parts that no recipe has, and none or two inputs."""
     version = data.get("format_version", FORMAT_VERSION)
     if not isinstance(version, int) or version > FORMAT_VERSION:
@@ -76,7 +76,9 @@ def _check_depth(data: Any) -> None:
         raise InputError(f"its tables are nested more than {_DEEPEST} deep; mend it")
 
 
-def named(table: Mapping[str, type[Settings]], name: Any, where: str) -> type[Any]:
+def named(
+    table: Mapping[str, type[Settings]], name: object, where: str
+) -> type[object]:
     """Look a kind up by its name."""
     if not isinstance(name, str) or name not in table:
         problem, near = f"is {name!r}", nearest(name, table)
@@ -87,7 +89,7 @@ def named(table: Mapping[str, type[Settings]], name: Any, where: str) -> type[An
     return table[name]
 
 
-def table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def table(data: Mapping[str, object], key: str) -> Mapping[str, object]:
     """Take a table of the file; empty when it is not there."""
     value = data.get(key, {})
     if not isinstance(value, dict):
@@ -95,7 +97,7 @@ def table(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def stage(data: Any, number: int) -> Stage:
+def stage(data: object, number: int) -> Stage:
     """Make a stage of its table: algorithm, its settings and the stage's own."""
     where = "stage" if number == 1 else f"stage {number}"
     if not isinstance(data, dict):
@@ -113,7 +115,7 @@ def stage(data: Any, number: int) -> Stage:
     return made
 
 
-def _refiner(data: Any, where: str) -> str | Refiner:
+def _refiner(data: object, where: str) -> str | Refiner:
     """Make a refiner of its table; a name alone stays one."""
     if not isinstance(data, dict):
         return str(data)
@@ -123,7 +125,7 @@ def _refiner(data: Any, where: str) -> str | Refiner:
     return made
 
 
-def stage_dict(stage: Stage) -> dict[str, Any]:
+def stage_dict(stage: Stage) -> dict[str, object]:
     """Return the table of a stage."""
     name = ALGORITHMS.name_of(type(stage.algorithm))
     own = {k: v for k, v in plain(stage).items() if k in STAGE_FIELDS}
@@ -134,7 +136,7 @@ def stage_dict(stage: Stage) -> dict[str, Any]:
     return table
 
 
-def _refiner_dict(refiner: Refiner) -> dict[str, Any]:
+def _refiner_dict(refiner: Refiner) -> dict[str, object]:
     name = REFINERS.name_of(type(refiner))
     return {"name": name} | plain(refiner)
 
@@ -163,7 +165,7 @@ def parsed(
     return _with_paths(made, lambda path: str(folder / expanded(path)))
 
 
-def plain(settings: Settings, folder: Path | None = None) -> dict[str, Any]:
+def plain(settings: Settings, folder: Path | None = None) -> dict[str, object]:
     """Return the values a TOML table can hold; None only where it is no default."""
 
     def seen_from(path: Path) -> str:
@@ -174,7 +176,7 @@ def plain(settings: Settings, folder: Path | None = None) -> dict[str, Any]:
     told = settings if folder is None else _with_paths(settings, seen_from)
     fields = type(told).model_fields
     paths = path_fields(type(told))
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name in sorted(fields, key=lambda name: name not in paths):
         value = getattr(told, name)
         if isinstance(value, Settings):
@@ -186,7 +188,7 @@ def plain(settings: Settings, folder: Path | None = None) -> dict[str, Any]:
     return values
 
 
-def _without_none(data: Any) -> Any:
+def _without_none(data: object) -> Any:
     """Turn what says "none" into None, in tables in tables as well."""
     if isinstance(data, dict):
         return {key: _without_none(value) for key, value in data.items()}
@@ -195,7 +197,7 @@ def _without_none(data: Any) -> Any:
 
 def _with_paths(settings: Settings, place: Callable[[Path], str]) -> Settings:
     """Change every path of some settings, and of the settings in them."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, object] = {}
     paths, fields = path_fields(type(settings)), type(settings).model_fields
     for name, value in settings:
         if isinstance(value, Settings):

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import (
         Mapping,
     )
+    from typing import Unpack
+
+    from napari_scicompty.files.writing import Door
 
 
 log = logging.getLogger(__name__)
@@ -203,7 +206,7 @@ class WrittenRecipe(Settings):
         input_, start = map(_tables.without_folders, (self.input, self.start))
         return self.replace(input=input_, start=start).to_toml()
 
-    def save(self, path: str | os.PathLike[str], **door: Any) -> None:
+    def save(self, path: str | os.PathLike[str], **door: Unpack[Door]) -> None:
         """Save as TOML; input below the file's folder is named relative to it.
 
         Parameters
@@ -220,7 +223,7 @@ class WrittenRecipe(Settings):
             folder that is missing or cannot be written, or a full disk.
         """
         text = self.to_toml(folder_of(path))
-        door = {"ours": never} | door  # people edit recipes
+        door = {"ours": never, **door}  # people edit recipes
         door["inputs"] = (*door.get("inputs", ()), *self.input_files)
         write_bytes(path, as_text(text).encode(), **door)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from napari_scicompty.core import renamed
 from napari_scicompty.core.errors import InputError
@@ -71,7 +70,7 @@ def refiners(
     return tuple(found.values())
 
 
-def from_description(description: dict[str, Any]) -> Refiner:
+def from_description(description: dict[str, object]) -> Refiner:
     """Return the refiner that a history describes.
 
     Parameters

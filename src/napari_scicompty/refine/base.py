@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from napari_scicompty.core.settings import Settings, setting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
+    from napari_scicompty.refine.gains import Memory as GainMemory
+
+
+class State(TypedDict, total=False):
+    """What the refiners of this package remember, each its own part of it.
+
+    Attributes
+    ----------
+    epochs, step : int
+        Epochs that have passed, and steps that were taken.
+    mean, square : float
+        Adam's moments of the distance's slope.
+    errors : (k,)
+        Normalised errors of the last epochs.
+    seen : Tensor (n, ...)
+        What the signal needs of each pattern of this epoch.
+    weight : Tensor (h, w)
+        |P|^2 of the beam when the epoch began.
+    gain : dict
+        What the gain remembers.
+    quiet : int
+        Searches that have found nothing, one after the other.
+    stayed, waits : (n,) int
+        How often a search left each view where it was; searches that pass it over.
+    settled : (n,) bool
+        Views whose own pattern tells where they are.
+    """
+
+    epochs: int
+    step: int
+    mean: float
+    square: float
+    errors: NDArray[np.float64]
+    seen: Tensor
+    weight: Tensor
+    gain: GainMemory
+    quiet: int
+    stayed: NDArray[np.int64]
+    waits: NDArray[np.int64]
+    settled: NDArray[np.bool_]
 
 
 class Refiner(Settings):
@@ -43,7 +85,7 @@ class Refiner(Settings):
             With the reason.
         """
 
-    def waits(self, state: dict[str, Any]) -> int:
+    def waits(self, state: State) -> int:
         """Epochs that must still go before the first step.
 
         Parameters
@@ -59,7 +101,7 @@ class Refiner(Settings):
         del state
         return 0
 
-    def watches(self, state: dict[str, Any]) -> bool:
+    def watches(self, state: State) -> bool:
         """Whether the steps of this epoch matter.
 
         Parameters
@@ -70,7 +112,7 @@ class Refiner(Settings):
         del state
         return self.enabled
 
-    def clips_to_detector(self, state: dict[str, Any]) -> bool:
+    def clips_to_detector(self, state: State) -> bool:
         """Whether light outside the detector should count as none in this epoch.
 
         Parameters
@@ -83,7 +125,7 @@ class Refiner(Settings):
 
     def before_step(
         self, estimate: Estimate, measured: Measured, batch: Sequence[int]
-    ) -> Any:
+    ) -> object:
         """Keep what the signal needs from before the algorithm's step.
 
         Parameters
@@ -108,7 +150,7 @@ class Refiner(Settings):
         measured: Measured,
         batch: Sequence[int],
         before: Any,
-        state: dict[str, Any],
+        state: State,
     ) -> None:
         """Take the signal of a batch, without waiting for the device.
 
@@ -132,7 +174,7 @@ class Refiner(Settings):
         estimate: Estimate,
         measured: Measured,
         errors: Tensor,
-        state: dict[str, Any],
+        state: State,
     ) -> float:
         """Act on the signals of an epoch.
 
@@ -176,7 +218,7 @@ class FallingRate(Refiner):
         advanced=True,
     )
 
-    def waits(self, state: dict[str, Any]) -> int:
+    def waits(self, state: State) -> int:
         """Epochs that must still go before the first step."""
         return max(0, self.start_epoch - int(state.get("epochs", 0)))
 

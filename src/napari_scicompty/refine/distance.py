@@ -9,7 +9,7 @@ object and the probe are propagated back by the change, all at once.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
+    from napari_scicompty.refine.base import State
 
 log = logging.getLogger(__name__)
 
@@ -92,13 +93,13 @@ class DefocusCoupledDistance(FallingRate):
         """
         geometry.check_distance_shows()
 
-    def clips_to_detector(self, state: dict[str, Any]) -> bool:
+    def clips_to_detector(self, state: State) -> bool:
         """Whether light outside the detector should count as none in this epoch."""
         return state.get("epochs", 0) < self.clipped_epochs and not self._led(state)
 
-    def _led(self, state: dict[str, Any]) -> bool:
+    def _led(self, state: State) -> bool:
         """Whether the low pass has done its work: the error no longer falls by it."""
-        errors = state.get("errors", ())
+        errors: Sequence[float] | NDArray[np.float64] = state.get("errors", ())
         half = state.get("epochs", 0) >= self.clipped_epochs / 2
         return half and len(errors) > LOOK_BACK and errors[-1] > FALLS * errors[0]
 
@@ -113,7 +114,7 @@ class DefocusCoupledDistance(FallingRate):
         measured: Measured,
         batch: Sequence[int],
         before: None,
-        state: dict[str, Any],
+        state: State,
     ) -> None:
         """Take nothing."""
 
@@ -122,7 +123,7 @@ class DefocusCoupledDistance(FallingRate):
         estimate: Estimate,
         measured: Measured,
         errors: Tensor,
-        state: dict[str, Any],
+        state: State,
     ) -> float:
         """Move the distance; return by which share of it."""
         squared = errors.cpu().numpy()
@@ -150,7 +151,7 @@ class DefocusCoupledDistance(FallingRate):
         estimate: Estimate,
         measured: Measured,
         seen: NDArray[np.int64],
-        state: dict[str, Any],
+        state: State,
     ) -> float:
         """Share of the distance by which Adam moves it."""
         step = state["step"] = state.get("step", 0) + 1

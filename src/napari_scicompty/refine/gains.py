@@ -6,7 +6,7 @@ of its own, and returns the move (n, 2) in pixels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -18,7 +18,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Moves = NDArray[np.float64]
-    Gain = Callable[[Moves, int, float, dict[str, Any]], Moves]
+    Gain = Callable[[Moves, int, float, "Memory"], Moves]
+
+
+class Memory(TypedDict, total=False):
+    """What a gain remembers of earlier epochs.
+
+    Attributes
+    ----------
+    mean, square : (n, 2)
+        Adam's moments of the corrections, in pixels and pixels squared.
+    gain : (n, 2)
+        Of each position, where it follows the signal.
+    last : (n, 2)
+        Corrections of the epoch before, in pixels.
+    """
+
+    mean: Moves
+    square: Moves
+    gain: Moves
+    last: Moves
+
 
 BETAS = (0.8, 0.9)
 """Memory of the signal's mean and of its square: a few epochs. The first signals, of
@@ -26,7 +46,7 @@ a blurred object, tell nothing of the later ones; the usual 0.9 and 0.999 keep t
 _SAME_WAY, _BACK_AND_FORTH = 0.3, -0.3
 
 
-def adam(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
+def adam(signal: Moves, step: int, rate: float, state: Memory) -> Moves:
     """Adam for each position and axis; `rate` is in pixels an epoch.
 
     Guzzi et al., PeerJ Computer Science 8, e1036 (2022): the signal takes the place of
@@ -52,7 +72,7 @@ def adam(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
     return np.asarray(rate * mean / unbiased / (spread + 1e-12))
 
 
-def constant(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
+def constant(signal: Moves, step: int, rate: float, state: Memory) -> Moves:
     """`rate` times the signal.
 
     Parameters
@@ -75,7 +95,7 @@ def constant(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Mo
     return rate * signal
 
 
-def feedback(signal: Moves, step: int, rate: float, state: dict[str, Any]) -> Moves:
+def feedback(signal: Moves, step: int, rate: float, state: Memory) -> Moves:
     """Apply a gain of each position that its own moves turn up or down.
 
     Zhang et al., Optics Express 21, 13592 (2013): the gain rises by a tenth where a

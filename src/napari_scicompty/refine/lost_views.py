@@ -7,7 +7,7 @@ the model at every place around, and it is put where it fits best.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
+    from napari_scicompty.refine.base import State
 
 FAR_OFF = 3.0
 """Robust standard deviations above the median error that make a view suspect."""
@@ -55,7 +56,7 @@ def find_lost_views(
     measured: Measured,
     errors: Tensor,
     reach: float,
-    state: dict[str, Any],
+    state: State,
     known: NDArray[np.bool_] | None = None,
     moved: NDArray[np.bool_] | None = None,
 ) -> int:

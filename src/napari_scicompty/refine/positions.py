@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
+    from napari_scicompty.refine.base import State
 
     Moves = NDArray[np.float64]
 
@@ -77,7 +78,7 @@ class PositionRefiner(FallingRate):
 
     quantity: ClassVar[str] = "positions"
 
-    def watches(self, state: dict[str, Any]) -> bool:
+    def watches(self, state: State) -> bool:
         """Whether the steps of this epoch matter."""
         return self.enabled and state.get("epochs", 0) >= self.start_epoch
 
@@ -87,7 +88,7 @@ class PositionRefiner(FallingRate):
         estimate: Estimate,
         batch: Sequence[int],
         values: Tensor,
-        state: dict[str, Any],
+        state: State,
     ) -> None:
         """Keep what was seen of each pattern of a batch until the end of the epoch."""
         if "seen" not in state:
@@ -96,7 +97,7 @@ class PositionRefiner(FallingRate):
         index = batch[0] if len(batch) == 1 else list(batch)
         state["seen"][index] = values[0] if len(batch) == 1 else values
 
-    def _weight(self, estimate: Estimate, state: dict[str, Any]) -> Tensor:
+    def _weight(self, estimate: Estimate, state: State) -> Tensor:
         """|P|^2 of the beam (h, w), as it was when the epoch began."""
         if "weight" not in state:
             state["weight"] = intensity(estimate.probe).sum(0)
@@ -113,7 +114,7 @@ class PositionRefiner(FallingRate):
         estimate: Estimate,
         measured: Measured,
         errors: Tensor,
-        state: dict[str, Any],
+        state: State,
     ) -> float:
         """Move the positions; return the mean move in pixels."""
         state["epochs"] = state.get("epochs", 0) + 1
@@ -137,7 +138,7 @@ class PositionRefiner(FallingRate):
         estimate: Estimate,
         signal: Moves,
         seen: NDArray[np.bool_],
-        state: dict[str, Any],
+        state: State,
     ) -> None:
         """Follow the signals (n, 2) of the views that were seen (n,)."""
         step = state["step"] = state.get("step", 0) + 1
@@ -157,7 +158,7 @@ class PositionRefiner(FallingRate):
 
     # -- lost views -------------------------------------------------------------------
     def _search_is_due(
-        self, estimate: Estimate, state: dict[str, Any], *, stepped: bool
+        self, estimate: Estimate, state: State, *, stepped: bool
     ) -> bool:
         """Neighbours can tell from the first epochs on, patterns after some steps."""
         if not self.search_every or self.model == "affine":
@@ -173,7 +174,7 @@ class PositionRefiner(FallingRate):
         estimate: Estimate,
         measured: Measured,
         errors: Tensor,
-        state: dict[str, Any],
+        state: State,
     ) -> None:
         """Ask the neighbours of a view where they can tell; its pattern elsewhere."""
         seen = errors.cpu().numpy() > 0

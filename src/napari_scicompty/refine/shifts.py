@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from napari_scicompty.core.settings import setting
 from napari_scicompty.optics.patches import intensity
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
+    from napari_scicompty.refine.base import State
     from napari_scicompty.refine.positions import Moves
 
 
@@ -42,7 +43,7 @@ class LeastSquaresShift(PositionRefiner):
         measured: Measured,
         batch: Sequence[int],
         before: Tensor,
-        state: dict[str, Any],
+        state: State,
     ) -> None:
         """Keep the products that the shift follows from."""
         del measured
@@ -81,7 +82,7 @@ class CrossCorrelationShift(PositionRefiner):
         measured: Measured,
         batch: Sequence[int],
         before: Tensor,
-        state: dict[str, Any],
+        state: State,
     ) -> None:
         """Keep the shifts."""
         del measured

@@ -70,8 +70,10 @@ from napari_scicompty.results._parts import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Unpack
 
     from napari_scicompty.data.snapshot import Change, RunRecord
+    from napari_scicompty.files.writing import Door
 
     StrPath = str | os.PathLike[str]
 
@@ -105,7 +107,7 @@ def save_result(
     recipe: AsToml | None = None,
     *,
     plan: tuple[AsToml, AsToml] | None = None,
-    **door: Any,
+    **door: Unpack[Door],
 ) -> Path | None:
     """Save everything a snapshot holds to one HDF5 file, all of it or nothing.
 

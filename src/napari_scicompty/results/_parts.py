@@ -19,9 +19,10 @@ from napari_scicompty.files.hdf5_values import check_bomb
 from napari_scicompty.files.reading import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.files.hdf5_reading import Item
 
 ARRAYS = {
     "object": ("1", "c", 2),
@@ -41,7 +42,7 @@ def has(group: h5py.Group, name: str) -> bool:
     return group.get(name, getlink=True) is not None
 
 
-def own(group: h5py.Group, name: str) -> Any:
+def own(group: h5py.Group, name: str) -> Item:
     """Look up a part of the file itself; a link might lead to a pipe, or anywhere.
 
     Raises
@@ -100,7 +101,7 @@ def check_sizes(found: Snapshot) -> None:
 
 
 # -- text --------------------------------------------------------------------------
-def pair(values: Any) -> tuple[float, float]:
+def pair(values: Iterable[float]) -> tuple[float, float]:
     y, x = values
     return (float(y), float(x))
 
@@ -115,7 +116,7 @@ def text_of(group: h5py.Group, name: str) -> str:
     return text
 
 
-def _json(group: h5py.Group, name: str, kind: type[Any]) -> Any:
+def _json(group: h5py.Group, name: str, kind: type[object]) -> Any:
     """Read JSON of one kind; empty in files that are older than it."""
     if not has(group, name):
         return kind()
@@ -135,11 +136,11 @@ def open_geometry(group: h5py.Group) -> Geometry:
     return Geometry(**values, detector_pixel_m=pair(pixel))
 
 
-def open_settings(data: h5py.Dataset) -> dict[str, Any]:
-    settings: dict[str, Any] = _json(data.parent, "settings", dict)
+def open_settings(data: h5py.Dataset) -> dict[str, object]:
+    settings: dict[str, object] = _json(data.parent, "settings", dict)
     if not all(isinstance(group, dict) for group in settings.values()):
         raise ValueError("settings are no groups of settings")
-    migrated_settings: dict[str, Any] = migrated(settings)
+    migrated_settings: dict[str, object] = migrated(settings)
     return migrated_settings
 
 
@@ -208,7 +209,7 @@ def open_history(group: h5py.Group) -> History:
     )
 
 
-def save_state(group: h5py.Group, state: dict[str, Any]) -> None:
+def save_state(group: h5py.Group, state: dict[str, object]) -> None:
     """Arrays and tensors as datasets, plain values as JSON, dicts as groups."""
     for name, value in state.items():
         if isinstance(value, dict):
@@ -222,7 +223,7 @@ def save_state(group: h5py.Group, state: dict[str, Any]) -> None:
             group.attrs[name] = json.dumps(value)
 
 
-def open_state(group: h5py.Group) -> dict[str, Any]:
+def open_state(group: h5py.Group) -> dict[str, object]:
     state = {name: json.loads(text) for name, text in group.attrs.items()}
     for name in group:
         item = own(group, name)

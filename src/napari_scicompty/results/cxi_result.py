@@ -6,7 +6,7 @@ pixel lies. Our own results, which a run can go on from, are written by `results
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy import constants
@@ -18,10 +18,12 @@ from napari_scicompty.files.writing import RESULT, never
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from typing import Unpack
 
     import h5py
 
     from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.files.writing import Door
 
     StrPath = str | os.PathLike[str]
 
@@ -30,7 +32,10 @@ PARTS: tuple[Part, ...] = ("object", "probe")
 
 
 def save_cxi(
-    path: StrPath, snapshot: Snapshot, parts: Sequence[Part] = PARTS, **door: Any
+    path: StrPath,
+    snapshot: Snapshot,
+    parts: Sequence[Part] = PARTS,
+    **door: Unpack[Door],
 ) -> None:
     """Save object (H, W) and probe modes (modes, h, w) as complex images.
 
@@ -55,7 +60,7 @@ def save_cxi(
         raise InputError(f"{path}: end the name of a CXI file with .cxi")
     if not parts or not set(parts) <= set(PARTS):
         raise InputError(f"parts is {parts!r}; choose among {', '.join(PARTS)}")
-    door = {"ours": never} | door
+    door = {"ours": never, **door}
     door["inputs"] = (*door.get("inputs", ()), *snapshot.source.files)
     with new_hdf5(path, **door) as file:
         file["cxi_version"] = 150
@@ -101,6 +106,6 @@ def _save_image(group: h5py.Group, part: Part, snapshot: Snapshot) -> None:
     process["error"] = snapshot.error
 
 
-def _in(group: h5py.Group, name: str, value: Any, unit: str) -> None:
+def _in(group: h5py.Group, name: str, value: object, unit: str) -> None:
     group[name] = value
     group[name].attrs["units"] = unit

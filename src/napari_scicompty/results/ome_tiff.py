@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,13 +12,15 @@ from napari_scicompty.files.writing import MARK, replacing
 
 if TYPE_CHECKING:
     import os
+    from typing import Unpack
 
     from napari_scicompty.data.snapshot import Snapshot
+    from napari_scicompty.files.writing import Door
 
     StrPath = str | os.PathLike[str]
 
 
-def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Any) -> None:
+def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Unpack[Door]) -> None:
     """Save phase (radian) and magnitude as two float32 channels with their place.
 
     Parameters
@@ -41,13 +43,13 @@ def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Any) -> None:
     if not str(path).lower().endswith((".ome.tif", ".ome.tiff")):
         raise InputError(f"{path}: end the name of an OME-TIFF with .ome.tif")
     channels = np.stack([np.angle(snapshot.object), np.abs(snapshot.object)])
-    metadata: dict[str, Any] = {
+    metadata: dict[str, object] = {
         "axes": "CYX",
         "Channel": {"Name": ["phase", "magnitude"]},
     }
     fit = fitting(min(snapshot.pixel_size_m), ("um", "nm"), least=1)
     unit, scale = fit.symbol, number_in_si(fit.name)
-    place: dict[str, Any] = {}
+    place: dict[str, object] = {}
     for axis, pixel, origin in zip(
         "YX", snapshot.pixel_size_m, snapshot.origin_m, strict=True
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class Detector(Settings):
 
     def record(
         self, light: NDArray[np.float64], seed: int
-    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    ) -> tuple[NDArray[np.number], NDArray[np.bool_] | None]:
         """Count photons.
 
         Parameters
@@ -115,7 +115,7 @@ class Detector(Settings):
         return _compact(counts), None if not full.any() else ~full
 
 
-def _compact(counts: NDArray[np.float64]) -> NDArray[Any]:
+def _compact(counts: NDArray[np.float64]) -> NDArray[np.number]:
     """Store counts as the smallest type that holds them."""
     if (counts != np.round(counts)).any():
         return counts.astype(np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.simulation._grid import generator
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
     from numpy.typing import NDArray
 
     from napari_scicompty.core.geometry import Geometry
@@ -95,7 +98,7 @@ class Mistakes(Settings):
             wavelength_m=geometry.wavelength_m * (1 + self.wavelength_error),
         )
 
-    def told_frames(self, frames: NDArray[Any]) -> NDArray[Any]:
+    def told_frames(self, frames: NDArray[Scalar]) -> NDArray[Scalar]:
         """Frames (..., h, w) as the scan is given them.
 
         Parameters

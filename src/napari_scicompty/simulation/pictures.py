@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -132,7 +132,7 @@ def _loaded(name: str) -> NDArray[np.float64]:
     return np.asarray(grey, np.float64)
 
 
-def _read(path: Path) -> NDArray[Any]:
+def _read(path: Path) -> NDArray[np.generic]:
     """Read a picture, after a look at its size: it may be packed beyond all measure."""
     import tifffile
     from PIL import Image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.settings import nearest
@@ -39,7 +39,7 @@ class Preset:
     """Modes of the reconstruction; as many as the beam has when left out."""
     algorithm: str = "rpie"
     """Name of its line in `ALGORITHMS`."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     """Settings of the algorithm that differ from its defaults."""
     refine: tuple[str, ...] = ()
     """What is refined beside object and probe."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from napari_scicompty.workflow.corrections import with_positions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Snapshot
@@ -210,7 +210,7 @@ def misfit(run: Run, start: Snapshot) -> Finding | None:
     )
 
 
-def _same(first: Any, second: Any) -> bool:
+def _same(first: ArrayLike, second: ArrayLike) -> bool:
     if isinstance(first, str) or None in (first, second):
         return bool(first == second)
     return bool(np.allclose(first, second, rtol=_SAME, atol=0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -72,7 +72,7 @@ def with_positions(snapshot: Snapshot, positions_m: ArrayLike, note: str) -> Sna
     return _placed(snapshot, positions, note).replace(state=state)
 
 
-def _without(state: dict[str, Any], name: str) -> dict[str, Any]:
+def _without(state: dict[str, object], name: str) -> dict[str, object]:
     """Forget what refiners and algorithms remember of a quantity."""
     return {
         key: _without(value, name) if isinstance(value, dict) else value

@@ -78,7 +78,7 @@ def split_half_frc(
     start: str | Start = "auto",
     progress: Callable[[HalvesProgress], None] | None = None,
     controls: Controls | None = None,
-    **settings: Any,
+    **settings: object,
 ) -> Resolution:
     """Reconstruct odd and even positions apart; say up to which detail they agree.
 

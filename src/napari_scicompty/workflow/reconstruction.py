@@ -41,7 +41,7 @@ def reconstruct(
     seed: int = 0,
     start: str | Start | Snapshot = "auto",
     controls: Controls | None = None,
-    **settings: Any,
+    **settings: object,
 ) -> Iterator[Snapshot]:
     """Reconstruct a scan, one snapshot an epoch; the first is the start.
 

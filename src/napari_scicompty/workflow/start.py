@@ -317,7 +317,9 @@ def begin(
     )
 
 
-def _with_measured_power(probe: NDArray[np.complex64], scan: Scan) -> NDArray[Any]:
+def _with_measured_power(
+    probe: NDArray[np.complex64], scan: Scan
+) -> NDArray[np.complex64]:
     """Scale so that the model's power on good pixels is the mean measured power."""
     propagator = propagator_for(scan.geometry, scan.frame_shape)
     wave = propagator.forward(torch.from_numpy(probe))
@@ -357,7 +359,7 @@ def from_description(description: dict[str, Any] | None) -> Start | None:
     return STARTS[description["name"]](**values)
 
 
-def _described(start: Start) -> dict[str, Any]:
+def _described(start: Start) -> dict[str, object]:
     known = (key for key, kind in STARTS.items() if isinstance(start, kind))
     name = next(known, type(start).__name__)
     return {"name": name} | start.model_dump(mode="json")
@@ -365,7 +367,7 @@ def _described(start: Start) -> dict[str, Any]:
 
 def _read_probe(
     path: Path, shape: tuple[int, int]
-) -> tuple[NDArray[Any], NDArray[Any] | None]:
+) -> tuple[NDArray[np.generic], NDArray[np.generic] | None]:
     """Read at most `MOST_MODES` modes of `shape`; and the object pixel (y, x).
 
     Only our results know that pixel.

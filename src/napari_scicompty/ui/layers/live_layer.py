@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer
     from napari.viewer import Viewer
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_scicompty.data.snapshot import Snapshot
+
+    class _Place(TypedDict):
+        scale: tuple[float, ...]
+        translate: tuple[float, ...]
+        units: tuple[str, str]
+        axis_labels: tuple[str, str]
+        metadata: dict[str, object]
+
 
 UNIT = "um"
 PER_METRE = 1e6
@@ -32,12 +40,12 @@ LIMITS_EVERY_S = 1.0
 class Live:
     """A layer that follows a run; looked up by identity, so that it may be renamed."""
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, **options: object) -> None:
         self.name = name
         self.options = options
         self._layer: weakref.ref[Layer] | None = None
 
-    def layer_in(self, viewer: Viewer) -> Any:
+    def layer_in(self, viewer: Viewer) -> Layer | None:
         """Return the layer, None when it was never made or has been deleted."""
         layer = self._layer() if self._layer is not None else None
         return layer if layer is not None and layer in viewer.layers else None
@@ -59,11 +67,13 @@ class Live:
         """Let a layer that was deleted be made again."""
         self._layer = None
 
-    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
+    def make(self, viewer: Viewer, snapshot: Snapshot) -> Layer:
         """Add the layer."""
         raise NotImplementedError
 
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+    def follow(
+        self, layer: Layer, snapshot: Snapshot, *, thumbnail: bool = True
+    ) -> None:
         """Set the data of the layer."""
         raise NotImplementedError
 
@@ -76,7 +86,7 @@ class LiveImage(Live):
         name: str,
         values: Callable[[Snapshot], NDArray[np.float32]],
         limits: Callable[[Snapshot, NDArray[np.float32]], tuple[float, float]],
-        **options: Any,
+        **options: object,
     ) -> None:
         super().__init__(name, **options)
         self._values = values
@@ -84,7 +94,7 @@ class LiveImage(Live):
         self._own_limits: tuple[float, ...] = ()
         self._looked = -LIMITS_EVERY_S
 
-    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
+    def make(self, viewer: Viewer, snapshot: Snapshot) -> Layer:
         """Add the layer."""
         values = self._values(snapshot)
         limits = self._limits(snapshot, values)
@@ -99,7 +109,9 @@ class LiveImage(Live):
         self.made(layer)
         return layer
 
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+    def follow(
+        self, layer: Layer, snapshot: Snapshot, *, thumbnail: bool = True
+    ) -> None:
         """Set the data of the layer."""
         values = self._values(snapshot)
         if layer.data.shape == values.shape:
@@ -119,7 +131,7 @@ class LiveImage(Live):
             self._looked = time.monotonic()
             self._follow_limits(layer, self._limits(snapshot, values))
 
-    def _follow_limits(self, layer: Any, limits: tuple[float, float]) -> None:
+    def _follow_limits(self, layer: Layer, limits: tuple[float, float]) -> None:
         """Set contrast limits that moved by over 2 %: each setting costs a repaint."""
         span = self._own_limits[1] - self._own_limits[0]
         if np.abs(np.subtract(limits, self._own_limits)).max() > 0.02 * span:
@@ -127,18 +139,18 @@ class LiveImage(Live):
             self._own_limits = tuple(layer.contrast_limits)
 
 
-def refresh_extent(layer: Any) -> None:
+def refresh_extent(layer: Layer) -> None:
     """Let a hidden layer know its new data: it fits the view by its old ones else."""
     if not layer.visible:
         layer.scale = layer.scale
 
 
-def _same(first: Any, second: Any) -> bool:
+def _same(first: ArrayLike, second: ArrayLike) -> bool:
     """Whether lengths are the same, however small: pixels of electrons are 1e-6 um."""
     return bool(np.allclose(first, second, rtol=1e-9, atol=0))
 
 
-def placed(snapshot: Snapshot) -> dict[str, Any]:
+def placed(snapshot: Snapshot) -> _Place:
     """Return where an image of the canvas lies, as options of a layer."""
     return {
         "scale": tuple(p * PER_METRE for p in snapshot.pixel_size_m),
@@ -149,6 +161,6 @@ def placed(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def metadata(snapshot: Snapshot) -> dict[str, Any]:
+def metadata(snapshot: Snapshot) -> dict[str, object]:
     """Return what a layer keeps of where it came from."""
     return {METADATA_KEY: {"source": snapshot.source.path, "seed": snapshot.seed}}

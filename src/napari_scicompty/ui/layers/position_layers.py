@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from napari_scicompty.ui.layers.live_layer import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari.layers import Layer
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -80,12 +81,12 @@ class LivePoints(Live):
         self,
         name: str,
         positions_m: Callable[[Snapshot], NDArray[np.float64]],
-        **options: Any,
+        **options: object,
     ) -> None:
         super().__init__(name, **options)
         self._positions_m = positions_m
 
-    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
+    def make(self, viewer: Viewer, snapshot: Snapshot) -> Layer:
         """Add the layer."""
         points = view_centres(snapshot, self._positions_m(snapshot))
         layer = viewer.add_points(
@@ -101,7 +102,9 @@ class LivePoints(Live):
         self.made(layer)
         return layer
 
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+    def follow(
+        self, layer: Layer, snapshot: Snapshot, *, thumbnail: bool = True
+    ) -> None:
         """Set the points, and what is known of each."""
         points = view_centres(snapshot, self._positions_m(snapshot))
         if not np.array_equal(layer.data, points):
@@ -116,13 +119,13 @@ class LiveVectors(Live):
     The layer's data are true; its `length` is how many times longer they are drawn.
     """
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(self, name: str, **options: object) -> None:
         super().__init__(name, **options)
         self.exaggeration: float | None = None
         """As chosen; None is `fitting_exaggeration`."""
         self._own_length = 0.0
 
-    def make(self, viewer: Viewer, snapshot: Snapshot) -> Any:
+    def make(self, viewer: Viewer, snapshot: Snapshot) -> Layer:
         """Add the layer."""
         self._own_length = self._length(snapshot)
         arrows = _arrows(snapshot)
@@ -142,7 +145,9 @@ class LiveVectors(Live):
         self.made(layer)
         return layer
 
-    def follow(self, layer: Any, snapshot: Snapshot, *, thumbnail: bool = True) -> None:
+    def follow(
+        self, layer: Layer, snapshot: Snapshot, *, thumbnail: bool = True
+    ) -> None:
         """Set the arrows; their length too, until the user sets it in the layer."""
         arrows = _arrows(snapshot)
         if not np.array_equal(layer.data, arrows):
@@ -152,7 +157,7 @@ class LiveVectors(Live):
         if layer.length == self._own_length != self._length(snapshot):
             self._own_length = layer.length = self._length(snapshot)
 
-    def draw_as_chosen(self, layer: Any, snapshot: Snapshot) -> None:
+    def draw_as_chosen(self, layer: Layer, snapshot: Snapshot) -> None:
         """Draw the arrows as long as `exaggeration` says, whatever the user set."""
         self._own_length = layer.length = self._length(snapshot)
 
@@ -170,7 +175,7 @@ def _span(points: NDArray[np.float64]) -> float:
     return float(np.ptp(points, axis=0).max()) or 60.0
 
 
-def _features(snapshot: Snapshot) -> dict[str, Any]:
+def _features(snapshot: Snapshot) -> dict[str, object]:
     count = len(snapshot.positions_m)
     away = displacements(snapshot)
     return {
@@ -181,7 +186,7 @@ def _features(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _placed(snapshot: Snapshot) -> dict[str, Any]:
+def _placed(snapshot: Snapshot) -> dict[str, object]:
     return {
         "units": (UNIT, UNIT),
         "axis_labels": ("y", "x"),

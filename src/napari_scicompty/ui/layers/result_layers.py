@@ -5,7 +5,7 @@ Pure functions turn a snapshot into arrays; `LiveLayers` puts them into a viewer
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from napari_scicompty.ui.layers.position_layers import (
 )
 
 if TYPE_CHECKING:
+    from napari.layers import Layer
+    from napari.utils.events import Event
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -210,7 +212,7 @@ class LiveLayers:
         layers = [part.layer_in(viewer) for part in self._parts]
         return any(layer is not None and layer.visible for layer in layers)
 
-    def name_of(self, viewer: Viewer, data: Any) -> str | None:
+    def name_of(self, viewer: Viewer, data: object) -> str | None:
         """Return the first name of the live layer that holds these data, or None."""
         for part in self._parts:
             layer = part.layer_in(viewer)
@@ -245,14 +247,14 @@ class LiveLayers:
         if layer is not None and self._snapshot is not None:
             self._displacements.draw_as_chosen(layer, self._snapshot)
 
-    def displacements_in(self, viewer: Viewer) -> Any:
+    def displacements_in(self, viewer: Viewer) -> Layer | None:
         """Return the layer of arrows, None where there is none.
 
         Its `length` may have been set in the layer's own controls.
         """
         return self._displacements.layer_in(viewer)
 
-    def _visibility_changed(self, event: Any) -> None:
+    def _visibility_changed(self, event: Event) -> None:
         """Bring a layer up to date that has just been shown."""
         if self._snapshot is None or not event.source.visible:
             return
@@ -268,7 +270,7 @@ def _same_place(one: Snapshot, other: Snapshot) -> bool:
     return first == second
 
 
-def layer_data(snapshot: Snapshot) -> list[tuple[Any, dict[str, Any], str]]:
+def layer_data(snapshot: Snapshot) -> list[tuple[object, dict[str, object], str]]:
     """Phase and magnitude as layer data, for readers where there is no window."""
     place = placed(snapshot)
     return [

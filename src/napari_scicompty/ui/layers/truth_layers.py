@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,7 @@ MAGNITUDE = "True magnitude"
 PROBE = "True probe"
 
 
-def truth_layers(truth: Truth) -> list[tuple[Any, dict[str, Any], str]]:
+def truth_layers(truth: Truth) -> list[tuple[object, dict[str, object], str]]:
     """Probe, magnitude and phase as layer data; only the phase is visible."""
     place = {
         "scale": tuple(p * PER_METRE for p in truth.pixel_size_m),

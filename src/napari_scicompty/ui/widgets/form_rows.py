@@ -48,7 +48,7 @@ def let_wheel_scroll(widget: QWidget) -> None:
 class _QtUnitEdit(QBaseValueWidget):
     """What magicgui needs to know of a unit spin box."""
 
-    def __init__(self, options: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, options: dict[str, Any], **kwargs: object) -> None:
         def make_spin_box(parent: QWidget | None = None) -> UnitSpinBox:
             box = UnitSpinBox(**options)
             box.setParent(parent)
@@ -56,14 +56,14 @@ class _QtUnitEdit(QBaseValueWidget):
 
         super().__init__(make_spin_box, "value", "set_value", "edited", **kwargs)
 
-    def _mgui_get_value(self) -> Any:
+    def _mgui_get_value(self) -> object:
         return self._qwidget.value
 
 
 class UnitEdit(ValueWidget):
     """A magicgui widget around `UnitSpinBox`; its value is a number in SI, or None."""
 
-    def __init__(self, options: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, options: dict[str, object], **kwargs: object) -> None:
         super().__init__(
             widget_type=_QtUnitEdit,
             backend_kwargs={"options": options},
@@ -72,7 +72,7 @@ class UnitEdit(ValueWidget):
         )
 
 
-def row_of(name: str, field: FieldInfo) -> Any:
+def row_of(name: str, field: FieldInfo) -> ValueWidget:
     """Choose the widget of a field."""
     kinds, optional = _kinds(field.annotation)
     label = field.title or label_of(name)
@@ -106,7 +106,7 @@ def row_of(name: str, field: FieldInfo) -> Any:
     return row
 
 
-def _kinds(annotation: Any) -> tuple[list[Any], bool]:
+def _kinds(annotation: object) -> tuple[list[object], bool]:
     """Alternatives of a type, and whether None is one of them."""
     if get_origin(annotation) in (Union, types.UnionType):
         parts = list(get_args(annotation))
@@ -114,7 +114,7 @@ def _kinds(annotation: Any) -> tuple[list[Any], bool]:
     return [annotation], False
 
 
-def _is_pair_only(kinds: list[Any]) -> bool:
+def _is_pair_only(kinds: list[object]) -> bool:
     """Whether a number may also be a pair in pixels: such a field is typed as text."""
     return kinds[0] is int and len(kinds) > 1
 
@@ -149,7 +149,7 @@ def is_advanced(field: FieldInfo) -> bool:
     return bool(_said(field, "advanced", False))
 
 
-def _said(field: FieldInfo, name: str, default: Any) -> Any:
+def _said(field: FieldInfo, name: str, default: object) -> object:
     """Look up what `setting` says of a field."""
     extra = field.json_schema_extra
     return extra.get(name, default) if isinstance(extra, dict) else default
@@ -170,7 +170,7 @@ def label_of(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def typed_into(row: Any) -> QWidget:
+def typed_into(row: ValueWidget) -> QWidget:
     """Return the widget that a person types into."""
     if isinstance(row, UnitEdit):
         box: QWidget = row.native.box
@@ -179,7 +179,7 @@ def typed_into(row: Any) -> QWidget:
     return native
 
 
-def read(row: Any) -> Any:
+def read(row: ValueWidget) -> Any:
     """Return the value of a row; None where it is empty."""
     if not isinstance(row, LineEdit):
         return row.value
@@ -201,7 +201,7 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-def show_in(row: Any, value: Any) -> None:
+def show_in(row: ValueWidget, value: object) -> None:
     """Show a value in a row."""
     if isinstance(row, LineEdit):
         if isinstance(value, tuple | list):

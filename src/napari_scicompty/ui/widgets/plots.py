@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyqtgraph as pg
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from pyqtgraph import SpotItem
+    from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
     from qtpy.QtGui import QShowEvent
 
 GREY = "#909090"
@@ -214,7 +216,7 @@ class PatternView(QWidget):
         )
         self.plot.autoRange(padding=0.02)
 
-    def _at(self, point: Any) -> tuple[int, int] | None:
+    def _at(self, point: object) -> tuple[int, int] | None:
         if self._mean is None:
             return None
         where = self.plot.getViewBox().mapSceneToView(point)
@@ -222,12 +224,12 @@ class PatternView(QWidget):
         inside = 0 <= row < self._mean.shape[0] and 0 <= column < self._mean.shape[1]
         return (row, column) if inside else None
 
-    def _moved(self, point: Any) -> None:
+    def _moved(self, point: object) -> None:
         at = self._at(point)
         if at is not None and self._mean is not None:
             self.text.setText(f"({at[0]}, {at[1]}): {self._mean[at]:.4g} counts")
 
-    def _clicked(self, event: Any) -> None:
+    def _clicked(self, event: MouseClickEvent) -> None:
         at = self._at(event.scenePos())
         if event.double() and at is not None:
             self.centre_picked.emit(*at)
@@ -285,7 +287,7 @@ class ScanPathView(QWidget):
         )
         self.plot.autoRange()
 
-    def _clicked(self, _: Any, points: Any) -> None:
+    def _clicked(self, _: object, points: Sequence[SpotItem]) -> None:
         if len(points):
             number = int(points[0].data())
             self.text.setText(f"pattern {number}")
@@ -327,6 +329,6 @@ class StartLadderView(QWidget):
             x=x[good], y=np.log10(error[good]), brush=brushes, data=good
         )
 
-    def _clicked(self, _: Any, points: Any) -> None:
+    def _clicked(self, _: object, points: Sequence[SpotItem]) -> None:
         if len(points):
             self.candidate_chosen.emit(int(points[0].data()))

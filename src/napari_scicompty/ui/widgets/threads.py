@@ -7,15 +7,14 @@ it for ever.
 from __future__ import annotations
 
 import functools
-from typing import Any
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import WorkerBase, create_worker
 from qtpy.QtCore import QCoreApplication, QThreadPool
 
 MOST = 32
 """Runs, previews and files that may be under way at once."""
 
-_UNDER_WAY: dict[int, Any] = {}
+_UNDER_WAY: dict[int, object] = {}
 """Workers must outlive the window that began them."""
 
 
@@ -27,12 +26,12 @@ def pool() -> QThreadPool:
     return made
 
 
-def worker_for(work: Any, *arguments: Any) -> Any:
+def worker_for(work: object, *arguments: object) -> WorkerBase:
     """Make a worker that calls or drives `work`; its errors are the caller's affair."""
     return create_worker(work, *arguments, _start_thread=False, _ignore_errors=True)
 
 
-def start(worker: Any) -> None:
+def start(worker: WorkerBase) -> None:
     """Start a worker in a thread of its own."""
     key = id(worker)
     _UNDER_WAY[key] = worker
