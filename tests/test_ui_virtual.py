@@ -123,7 +123,7 @@ def test_the_preview_follows_what_is_typed(plan: Callable[..., Planner]) -> None
     planner.type(f"{V}.modes", "3")
     planner.wait(lambda: views.probe.image.image.shape == (32, 96, 3))
     planner.type(f"{V}.mistakes.uniform_px", "4")
-    planner.says("told wrong: uniform_px 4")
+    planner.says("wrong in the scan's file: uniform_px 4")
     assert len(views.path.told.data) == 15
 
 
@@ -226,7 +226,7 @@ def test_a_preset_brings_its_run_along(plan: Callable[..., Planner]) -> None:
     preset = PRESETS["positions-gaussian"]
     planner.choose(f"{V}.preset", "Position")
     assert preset.source in planner.text(f"{V}.preset.text")
-    planner.says("the scan is told wrong: gaussian_px 6.4")
+    planner.says("wrong in the scan's file: gaussian_px 6.4")
     assert planner.dock.form.value == preset.experiment
     planner.click(f"{V}.reconstruct")
     planner.wait(lambda: planner.controller.snapshot is not None, timeout=60_000)

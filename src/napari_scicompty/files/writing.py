@@ -36,18 +36,12 @@ log = logging.getLogger(__name__)
 
 
 class Door(TypedDict, total=False):
-    """Options of all that writes: those of `replacing`.
+    """Options of all that writes.
 
     Attributes
     ----------
-    inputs : iterable of path
-        Files that must never be written over.
-    overwrite : bool
-        Whether a file that this program did not write may be replaced.
-    keep_as : Path or None
-        Where the file goes that was there; None: nowhere.
-    ours : callable or None
-        Tells whether a file is of this program.
+    inputs, overwrite, keep_as, ours
+        As of `replacing`.
     """
 
     inputs: Iterable[StrPath]
