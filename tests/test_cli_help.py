@@ -138,7 +138,7 @@ def _completed(line: str) -> list[str]:
         ("scicompty resolution --algorithm e", {"epie"}),
         ("scicompty reconstruct --start ", set(STARTS)),
         ("scicompty reconstruct --refine ", {"positions", "distance", *REFINERS}),
-        ("scicompty reconstruct --refine positions,d", {"positions,distance"}),
+        ("scicompty reconstruct --refine positions,di", {"positions,distance"}),
         ("scicompty reconstruct --device c", {"cpu", "cuda"}),
         (
             "scicompty info --position-unit ",

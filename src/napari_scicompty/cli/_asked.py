@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.cli._help import BY_SET
 from napari_scicompty.cli._options import (
     FLAGS,
     QUANTITIES,
@@ -172,3 +173,6 @@ def with_asked(command: Callable[..., None]) -> Callable[..., None]:
         [p.replace(kind=keyword) for p in parameters]
     )
     return with_options("input", "run", "algorithm", "start")(taking)
+
+
+BY_SET.append(by_set)

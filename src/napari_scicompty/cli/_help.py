@@ -44,6 +44,10 @@ _GENERAL = {
 """What every command line has."""
 
 
+BY_SET: list[Callable[..., Iterable[tuple[str, str]]]] = []
+"""What lists the settings that ``--set`` alone reaches; see `_asked`."""
+
+
 def wants_all(context: typer.Context, wanted: bool) -> None:
     """Print the whole help, and end."""
     if wanted:
@@ -123,11 +127,10 @@ def help_text(command: Any, context: Any, *, everything: bool = False) -> str:
                 lines += _entry(row.name, row.text, width)
         lines.append("")
     if everything and "--set" in {row.flag for row in shown}:
-        from napari_scicompty.cli._asked import by_set
-
         lines += _titled("Other settings, by --set NAME=VALUE", width)
-        for name, text in by_set(figure=command.name == "reconstruct"):
-            lines += _entry(name, text, width)
+        for by_set in BY_SET:
+            for name, text in by_set(figure=command.name == "reconstruct"):
+                lines += _entry(name, text, width)
         lines.append("")
     if short is not None:
         lines += [*_titled("Examples", width), *(f"  {e}" for e in short.examples), ""]

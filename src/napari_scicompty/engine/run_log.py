@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from napari_scicompty.core.errors import EngineError, InputError
 from napari_scicompty.core.log import OFTEN, log_fault
@@ -14,10 +14,39 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_scicompty.algorithms.base import Algorithm
+    from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Change
-    from napari_scicompty.engine.run import Run
+    from napari_scicompty.engine.controls import Controls
+    from napari_scicompty.engine.plan import Plan
+    from napari_scicompty.engine.refiner_set import RefinerSet
+    from napari_scicompty.engine.run_settings import RunSettings
+    from napari_scicompty.model.estimate import Estimate
 
 log = logging.getLogger("napari_scicompty.engine.run")
+
+
+class Logged(Protocol):
+    """What the log says of a run.
+
+    Attributes
+    ----------
+    scan, algorithm, settings, controls, estimate, refining, plan
+        As of `Run`.
+    epoch, last_epoch, elapsed_s
+        The same.
+    """
+
+    scan: Scan
+    algorithm: Algorithm
+    settings: RunSettings
+    controls: Controls
+    estimate: Estimate
+    refining: RefinerSet
+    plan: Plan
+    epoch: int
+    last_epoch: int
+    elapsed_s: float
 
 
 class RunLog:
@@ -34,7 +63,7 @@ class RunLog:
         self._loud = logging.WARNING if level >= logging.INFO else level
 
     def begins(
-        self, run: Run, batch: int, included: NDArray[np.bool_], error: float
+        self, run: Logged, batch: int, included: NDArray[np.bool_], error: float
     ) -> None:
         """Say with what a run begins.
 
@@ -73,7 +102,7 @@ class RunLog:
         """
         log.log(self._level, "epoch %d: error %.6g", epoch, error, extra=OFTEN)
 
-    def ends(self, run: Run, error: float) -> None:
+    def ends(self, run: Logged, error: float) -> None:
         """Say that a run has ended, and how.
 
         Parameters

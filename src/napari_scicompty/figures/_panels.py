@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_scicompty.data.snapshot import Snapshot
-    from napari_scicompty.figures import FigureOptions
+    from napari_scicompty.figures._options import FigureOptions
 
 _MM = 1 / 25.4
 _BAR_MM = 2.5

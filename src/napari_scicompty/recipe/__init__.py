@@ -32,13 +32,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.recipe._done import stages_done
 from napari_scicompty.recipe._script import script
 from napari_scicompty.recipe._virtual import known_start
 from napari_scicompty.recipe._written import WrittenRecipe
 from napari_scicompty.recipe.sections import (
-    STAGE_FIELDS,
     FileInput,
     RunChoices,
     Stage,
@@ -55,7 +53,6 @@ from napari_scicompty.simulation import (
 )
 from napari_scicompty.workflow.reconstruction import prepare
 from napari_scicompty.workflow.repeating import repeated
-from napari_scicompty.workflow.start import ProbeFile, Start
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -71,6 +68,7 @@ if TYPE_CHECKING:
     from napari_scicompty.engine.controls import Controls
     from napari_scicompty.engine.run import Run
     from napari_scicompty.workflow.search import Candidate
+    from napari_scicompty.workflow.start import Start
 
 log = logging.getLogger(__name__)
 
@@ -186,25 +184,6 @@ class Recipe(WrittenRecipe):
         if isinstance(self.input, FileInput):
             return self.input.open()
         return simulate(self.input)[0]
-
-    def settings_of(self, stage: Stage) -> RunSettings:
-        """Join what belongs to a stage with what all stages share.
-
-        Parameters
-        ----------
-        stage : Stage
-            Of this recipe.
-
-        Returns
-        -------
-        RunSettings
-            For a `Run`.
-        """
-        shared = {name: getattr(self.shared, name) for name in RunChoices.model_fields}
-        own = {n: getattr(stage, n) for n in STAGE_FIELDS if n != "refine"}
-        if isinstance(self.start, ProbeFile) and self.start.frozen:
-            own["freeze_probe"] = True
-        return RunSettings(**shared, **own)
 
     def runs(
         self,

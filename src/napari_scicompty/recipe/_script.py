@@ -10,10 +10,10 @@ from napari_scicompty.core.settings import Settings
 from napari_scicompty.recipe.sections import FileInput
 
 if TYPE_CHECKING:
-    from napari_scicompty.recipe import Recipe
+    from napari_scicompty.recipe._written import WrittenRecipe
 
 
-def script(recipe: Recipe) -> str:
+def script(recipe: WrittenRecipe) -> str:
     """Write the run of a recipe as Python; running it saves ``result.h5``."""
     if isinstance(recipe.input, FileInput):
         given = _given(recipe.input)

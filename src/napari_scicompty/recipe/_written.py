@@ -13,16 +13,13 @@ from pydantic import PrivateAttr
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.renamed import migrated
 from napari_scicompty.core.settings import Settings, setting
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.files.reading import as_text, expanded
 from napari_scicompty.files.writing import never, write_bytes
 from napari_scicompty.recipe import _tables
 from napari_scicompty.recipe._inputs import input_files, read_text
 from napari_scicompty.recipe._recorded import recorded
-from napari_scicompty.recipe.sections import (
-    FileInput,
-    RunChoices,
-    Stage,
-)
+from napari_scicompty.recipe.sections import STAGE_FIELDS, FileInput, RunChoices, Stage
 from napari_scicompty.results import (
     folder_of,
     is_result,
@@ -32,7 +29,7 @@ from napari_scicompty.results import (
 from napari_scicompty.simulation import (
     VirtualExperiment,
 )
-from napari_scicompty.workflow.start import STARTS, AutoStart, Start
+from napari_scicompty.workflow.start import STARTS, AutoStart, ProbeFile, Start
 
 if TYPE_CHECKING:
     import os
@@ -231,3 +228,22 @@ class WrittenRecipe(Settings):
     def input_files(self) -> list[Path]:
         """Every file that the run reads; none of them is ever written over."""
         return list(input_files(self.input, self.start))
+
+    def settings_of(self, stage: Stage) -> RunSettings:
+        """Join what belongs to a stage with what all stages share.
+
+        Parameters
+        ----------
+        stage : Stage
+            Of this recipe.
+
+        Returns
+        -------
+        RunSettings
+            For a `Run`.
+        """
+        shared = {name: getattr(self.shared, name) for name in RunChoices.model_fields}
+        own = {n: getattr(stage, n) for n in STAGE_FIELDS if n != "refine"}
+        if isinstance(self.start, ProbeFile) and self.start.frozen:
+            own["freeze_probe"] = True
+        return RunSettings(**shared, **own)
