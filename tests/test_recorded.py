@@ -249,3 +249,15 @@ def test_only_steps_that_would_be_the_same_are_replayed(taped: type[Tape]) -> No
             steps.step(size, act)
     assert seen.tolist() == [3, 3, 0, 3, 3, 3]
     assert taped.recorded == 2
+
+
+def test_a_subclass_with_a_step_of_its_own_is_not_recorded() -> None:
+    class Cooling(sc.RPIE):
+        def step(self, *now: Any) -> Any:
+            return super().step(*now)
+
+    class Bold(sc.RPIE):
+        alpha_object: float = 1.0
+
+    assert Cooling().device_step is None
+    assert Bold().device_step is not None

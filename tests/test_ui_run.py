@@ -545,3 +545,15 @@ def test_the_end_of_a_run_is_shown_whole(open_window: OpenWindow, folder: Path) 
     line = window.text(f"{R}.numbers")
     assert line.startswith(f"epoch 7 · error {result.error:.4g} · ")
     assert window.dock.bar.progress.value() == window.dock.bar.progress.maximum()
+
+
+def test_hidden_layers_are_true_when_a_run_has_ended(
+    open_window: OpenWindow, folder: Path
+) -> None:
+    window = open_window()
+    window.open(folder)
+    result = window.run_to_the_end("4")
+    layers = window.viewer.layers
+    hidden = layers["Object magnitude"]
+    assert not hidden.visible
+    assert np.allclose(hidden.data, np.abs(result.object), atol=1e-5)

@@ -60,9 +60,9 @@ class _PIE(Algorithm):
         raise AttributeError(f"{type(self).__name__} must name its weights")
 
     @property
-    def device_step(self) -> DeviceStep:
-        """`step` itself."""
-        return self.step
+    def device_step(self) -> DeviceStep | None:
+        """`step` itself; None for a subclass whose own step may look at the host."""
+        return self.step if type(self).step is _PIE.step else None
 
     def gentler(self) -> Self:
         """Return settings that diverge less easily."""

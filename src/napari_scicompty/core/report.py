@@ -37,10 +37,11 @@ _TAIL = 2**18
 """Bytes at the end of a log that are looked at."""
 
 
-def report(settings: str = "", notes: Sequence[str] = ()) -> str:
+def report(settings: str = "", notes: Sequence[str] = (), *, since: float = 0.0) -> str:
     """Tell versions, devices, settings, notes and the end of the log, as plain text.
 
-    The home folder is written as ``~`` and the name of the user left out of paths.
+    Folders are left out of paths, the home folder is ``~``, and the name of the user
+    is left out.
 
     Parameters
     ----------
@@ -48,6 +49,9 @@ def report(settings: str = "", notes: Sequence[str] = ()) -> str:
         Of the run: a recipe as TOML, with the names of files alone.
     notes : sequence of str
         Of the history; the last ones are told.
+    since : float
+        Time from which on the log counts, such as that when a window was opened;
+        seconds since 1970.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def report(settings: str = "", notes: Sequence[str] = ()) -> str:
         "Devices": _devices(),
         "Settings": settings.splitlines() or ["not known"],
         "Notes": notes[-_NOTES:] or ["none"],
-        f"Log, last {_LINES} lines": _end_of(log_file(), _LINES) or ["empty"],
+        f"Log, last {_LINES} lines": _of_session(log_file(), since) or ["empty"],
     }
     if crash := _end_of(crash_file(), _LINES):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(_changed(crash_file())))
@@ -70,8 +74,25 @@ def report(settings: str = "", notes: Sequence[str] = ()) -> str:
     return f"{without_home(text)}\n"
 
 
+_PATH = re.compile(
+    r"(?<![\w.~/\\:])(?:[A-Za-z]:)?[/\\](?:[^\s/\\'\",;:()\[\]]+[/\\])+"
+    r"[^\s/\\'\",;:()\[\]]+"
+)
+"""A whole path."""
+
+
+def _without_folders(found: re.Match[str]) -> str:
+    """Return the name of a file; of a module also where it lies in its package."""
+    parts = re.split(r"[/\\]", found[0])
+    for root in ("site-packages", "src"):
+        if root in parts:
+            return "/".join(parts[parts.index(root) + 1 :])
+    python = [n for n, part in enumerate(parts) if re.fullmatch(r"python3[.\d]*", part)]
+    return "/".join(parts[python[-1] + 1 :] if python else parts[-1:])
+
+
 def without_home(text: str) -> str:
-    """Write the home folder as ``~``, and the user in other paths as ``USER``.
+    """Take folders out of paths, and write the user's name as ``USER``.
 
     Parameters
     ----------
@@ -89,9 +110,24 @@ def without_home(text: str) -> str:
             ways = {folder, folder.replace("\\", "/"), folder.replace("\\", "\\\\")}
             for way in ways:
                 text = re.sub(rf"{re.escape(way)}(?![\w-])", "~", text)
+    text = _PATH.sub(_without_folders, text)
     for user in {_user(), os.path.basename(home)} - {""}:
         text = re.sub(rf"(?<=[/\\]){re.escape(user)}(?![\w-])", "USER", text)
     return text
+
+
+def _of_session(path: Path, since: float) -> Sequence[str]:
+    """Return the last lines of a log that were written since a time."""
+    lines, counts = [], True
+    for line in _end_of(path, _LINES):
+        try:
+            told = time.mktime(time.strptime(line[:19], "%Y-%m-%d %H:%M:%S"))
+            counts = told >= int(since)
+        except ValueError:
+            pass  # goes on with the line before
+        if counts:
+            lines.append(line)
+    return lines
 
 
 def _changed(path: Path) -> float:

@@ -183,15 +183,20 @@ class LiveLayers:
             part.forget()
         self._snapshot = None
 
-    def update(
-        self, viewer: Viewer, snapshot: Snapshot, *, thumbnails: bool = True
-    ) -> None:
-        """Follow a snapshot: visible layers only; none that was deleted comes back."""
+    def update(self, viewer: Viewer, snapshot: Snapshot, *, whole: bool = True) -> None:
+        """Follow a snapshot; no layer that was deleted comes back.
+
+        Parameters
+        ----------
+        whole : bool
+            Hidden layers and thumbnails, too: what a person may save has to be true.
+            While a run goes on only what can be seen follows.
+        """
         self._snapshot = snapshot
         for part in self._parts:
             layer = part.layer_in(viewer)
-            if layer is not None and layer.visible:
-                part.follow(layer, snapshot, thumbnail=thumbnails)
+            if layer is not None and (whole or layer.visible):
+                part.follow(layer, snapshot, thumbnail=whole)
         self._make_of_moved(viewer, snapshot)
 
     def _make_of_moved(self, viewer: Viewer, snapshot: Snapshot) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import psutil
 from qtpy.QtCore import Signal
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import (
@@ -215,7 +216,8 @@ class ResultSection(QWidget):
             settings = made.to_toml_without_folders()
         except InputError as error:
             settings = f"the fields cannot be read: {error}"
-        QGuiApplication.clipboard().setText(report(settings, notes))
+        since = psutil.Process().create_time()  # the log of other sessions is theirs
+        QGuiApplication.clipboard().setText(report(settings, notes, since=since))
         self.controller.say("info", "report copied: look it over, then paste it")
 
     def _attempt(self, act: Callable[[], Any], done: str) -> bool:

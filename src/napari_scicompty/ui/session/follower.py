@@ -46,7 +46,8 @@ class Follower:
         if viewer is None:
             return
         if self._begun:
-            controller.layers.update(viewer, snapshot, thumbnails=not busy)
+            whole = not busy or controller.state == "paused"
+            controller.layers.update(viewer, snapshot, whole=whole)
         else:
             controller.layers.begin(viewer, snapshot)
             self._begun = True

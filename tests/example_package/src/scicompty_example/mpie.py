@@ -39,11 +39,6 @@ class MPIE(RPIE):
     title: ClassVar[str] = "mPIE"
     state_type: ClassVar[type[AlgorithmState]] = MPIEState
 
-    @property
-    def device_step(self) -> None:
-        """None: it counts its steps, which a recorded step cannot."""
-        return None
-
     def step(
         self, estimate: Any, measured: Any, batch: Any, context: StepContext, state: Any
     ) -> Tensor:
