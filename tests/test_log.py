@@ -25,7 +25,7 @@ from napari_scicompty.core.report import report, without_home
 from small_scans import small_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from window import Window
 
@@ -50,17 +50,6 @@ def line_of(text: str) -> int:
 
 
 FAULT = f'test_log.py", line {line_of("# the faulty statement")}'
-
-
-@pytest.fixture(autouse=True)
-def _no_log_is_left() -> Iterator[None]:
-    logger = logging.getLogger(ours.OURS)
-    before, level = list(logger.handlers), logger.level
-    yield
-    for handler in set(logger.handlers) - set(before):
-        logger.removeHandler(handler)
-        handler.close()
-    logger.setLevel(level)
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ def test_a_new_quantity_is_refined_changed_on_the_way_and_recorded(
     assert not window.controller.snapshot.history.refined
     assert not window.controller.made_by().stages[0].refine
     window.click(f"{R}.drift.refine")
-    window.until_epoch(window.controller.snapshot.epoch + 3)
+    qtbot.waitUntil(lambda: len(window.controller.snapshot.history.refined) > 1)
     assert not window.widget(f"{R}.drift.lag").isEnabled()
     window.type(f"{R}.drift.rate", "0.125")
     assert "drift.rate = 0.125 from the next batch" in window.message
