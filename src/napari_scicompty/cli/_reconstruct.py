@@ -154,7 +154,8 @@ def _say_what_came_out(job: Job, last: Snapshot) -> bool:
     """Say what the run found; return whether a repetition is the same."""
     tell(_show.notes_of(last.history))
     tell(_show.refined_geometry(last))
-    tell([("error", f"{last.error:.5f} at epoch {last.epoch}")])
+    how = ", all patterns compared with it" if last.exact else ""
+    tell([("error", f"{last.error:.5f} at epoch {last.epoch}{how}")])
     if job.repeats is None or job.controls.stopped:
         return True
     differ = differences(job.repeats, last)

@@ -76,6 +76,8 @@ def simulate_scan(
     if save_recipe is not None:
         recipe.save(save_recipe, **door)
         say(f"recipe saved: {save_recipe}")
+    if save is None and save_recipe is None:
+        say("nothing is saved; give --save=scan.cxi, or --save-recipe=run.toml")
 
 
 def chosen_recipe(name: str | None, sets: list[str]) -> Recipe:
