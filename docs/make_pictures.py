@@ -132,7 +132,7 @@ def main() -> None:
     window.type("epochs", "60")
     window.dock.sections["Start"].expand()
     window.click("run")
-    wait(lambda: controller.job is not None and len(controller.job.tried) > 14)
+    wait(lambda: controller.job is not None and len(controller.job.progress.tried) > 14)
     window.dock.scroll.ensureWidgetVisible(window.dock.sections["Start"], 0, 220)
     window.picture("start")
 
@@ -145,7 +145,11 @@ def main() -> None:
     window.dock.bar.view.setCurrentText("Side by side")
     window.picture("side_by_side")
     save_figure(
-        IMAGES / "figure.png", controller.snapshot, what=("phase", "magnitude"), dpi=150
+        IMAGES / "figure.png",
+        controller.snapshot,
+        what=("phase", "magnitude"),
+        dpi=150,
+        overwrite=True,
     )
     refine_positions(window)
     plan(window)
