@@ -98,6 +98,36 @@ def test_no_file_and_no_class_is_too_large(path: Path) -> None:
             assert len(methods) <= MOST_METHODS, node.name
 
 
+def test_modules_do_not_import_each_other_in_a_circle() -> None:
+    """Those for type checkers left out: names of types may point both ways."""
+    names = {_name(path): path for path in MODULES}
+    left = {name: _imported_modules(path, names) for name, path in names.items()}
+    while free := [name for name, needs in left.items() if not needs & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def _imported_modules(path: Path, names: dict[str, Path]) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inside & names.keys() or {node.module}
+    return found & names.keys() - {_name(path)}
+
+
 def test_the_page_shows_the_rows() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     for room, may_import in ROOMS.items():
