@@ -48,7 +48,7 @@ def _call(*arguments: str, code: int = 0) -> str:
 
 def _begin(*arguments: str, every: str = "0", **options: object) -> subprocess.Popen:
     """Begin a run in a process of its own that keeps itself often."""
-    return subprocess.Popen(  # type: ignore[call-overload]
+    return subprocess.Popen(
         [*RUN, "reconstruct", *arguments],
         env=os.environ | {"SCICOMPTY_AUTOSAVE_S": every, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -182,7 +182,7 @@ def test_a_killed_run_is_taken_up_where_it_was_cut() -> None:
     more = _begin("--save=r.h5", "--resume")
     said = ""
     while "taken up from" not in said:
-        said += more.stdout.readline()  # type: ignore[union-attr]
+        said += more.stdout.readline()
         assert more.poll() is None, said
     time.sleep(1)
     more.terminate()
@@ -291,12 +291,12 @@ def test_ctrl_c_before_the_first_epoch_leaves_an_older_result(
     short_run = search._short_run
 
     def interrupted(*arguments: object) -> float:
-        if interrupted.count:  # type: ignore[attr-defined]
+        if interrupted.count:
             os.kill(os.getpid(), signal.SIGINT)
-        interrupted.count += 1  # type: ignore[attr-defined]
-        return short_run(*arguments)  # type: ignore[arg-type]
+        interrupted.count += 1
+        return short_run(*arguments)
 
-    interrupted.count = 0  # type: ignore[attr-defined]
+    interrupted.count = 0
     monkeypatch.setattr(search, "_short_run", interrupted)
     said = _call("reconstruct", "scan.cxi", "--save=r.h5")
     assert "nothing was saved" in said
@@ -310,7 +310,7 @@ def test_ctrl_c_while_saving_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     def slow(*arguments: object, **door: object) -> object:
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGINT)
-        return save_result(*arguments, **door)  # type: ignore[arg-type]
+        return save_result(*arguments, **door)
 
     monkeypatch.setattr(_saving, "save_result", slow)
     _call("reconstruct", "scan.cxi", RADIUS, "--epochs=2", "--save=r.h5")
@@ -320,7 +320,7 @@ def test_ctrl_c_while_saving_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 @LINUX
 def test_a_closed_pipe_loses_nothing() -> None:
     run = _begin("scan.cxi", RADIUS, "--epochs=30", "--save=r.h5")
-    run.stdout.close()  # type: ignore[union-attr]
+    run.stdout.close()
     assert run.wait(timeout=patient(60)) == 0
     assert sc.open_result("r.h5").epoch == 30
 
@@ -458,7 +458,7 @@ def test_a_run_that_is_taken_up_and_stopped_at_once_stays(
 
     def stopped(*arguments: object, **options: object) -> object:
         os.kill(os.getpid(), signal.SIGINT)
-        return prepare(*arguments, **options)  # type: ignore[arg-type]
+        return prepare(*arguments, **options)
 
     monkeypatch.setattr(recipes, "prepare", stopped)
     _call("reconstruct", "--save=r.h5", "--resume")

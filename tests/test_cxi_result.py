@@ -56,7 +56,7 @@ def test_what_cannot_be_written_is_a_sentence(
     with pytest.raises(sc.InputError, match=r"end the name of a CXI file with \.cxi"):
         save_cxi(tmp_path / "a.h5", shot)
     with pytest.raises(sc.InputError, match="choose among object, probe"):
-        save_cxi(path, shot, ["positions"])  # type: ignore[list-item]
+        save_cxi(path, shot, ["positions"])
     path.write_text("somebody's")
     with pytest.raises(sc.InputError, match="overwrite=True"):
         save_cxi(path, shot)

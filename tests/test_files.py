@@ -386,7 +386,7 @@ def test_a_process_number_in_use_again_is_no_longer_the_same_process() -> None:
     now = this_process()
     assert not now.is_gone
     assert owner_of(now.token) is not None
-    assert not owner_of(now.token).is_gone  # type: ignore[union-attr]
+    assert not owner_of(now.token).is_gone
     assert not now._replace(started_s=now.started_s - 3600).is_gone, "a clock was set"
     assert now._replace(started_s=1.0, since_boot_s=1.0).is_gone
     assert now._replace(number=2**22 + 1).is_gone
@@ -430,4 +430,4 @@ def test_names_that_are_no_text_are_saved_and_reopened(place: Path, made: Made) 
     sc.save_result(place / f"{strange}.h5", result, recipe)
     assert sc.open_result(place / f"{strange}.h5").epoch == result.epoch
     loaded = sc.Recipe.load(place / f"{strange}.h5")
-    assert "udcff" in str(loaded.input.path)  # type: ignore[union-attr]
+    assert "udcff" in str(loaded.input.path)

@@ -24,7 +24,7 @@ def peak(act: Callable[[], Any]) -> int:
     """Most bytes of tensors that `act` held at a time, on the CPU."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         act()
-    events = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events = profiler.profiler.kineto_results.events()
     changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
     held = most = 0
     for _, change in sorted(changes, key=lambda item: item[0]):

@@ -248,6 +248,6 @@ def test_a_result_of_a_script_finds_its_scan(scan: sc.Scan, tmp_path: Path) -> N
             controls.set("algorithm.alpha_object", 0.3)
     sc.save_result(tmp_path / "r.h5", snapshot)
     recipe = sc.Recipe.load(tmp_path / "r.h5")
-    assert recipe.input.rebin == 2  # type: ignore[union-attr]
+    assert recipe.input.rebin == 2
     *_, again = recipe.replay()
     assert differences(snapshot, again) == []

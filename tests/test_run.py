@@ -710,7 +710,7 @@ def test_progress_is_a_record_of_its_own(small: SmallScan) -> None:
     assert (before.epoch, before.patterns_visited, before.epochs_done) == (0, 0, 0)
     assert run.progress.epochs_done == 1
     with pytest.raises(AttributeError):
-        before.epoch = 3  # type: ignore[misc]
+        before.epoch = 3
 
 
 def test_process_wide_switches_come_back_in_any_order() -> None:

@@ -288,7 +288,7 @@ def test_what_is_not_live_is_locked_while_running(
     for running in (True, False):
         form.set_running(running)
         for name, field in model.model_fields.items():
-            live = field.json_schema_extra["live"]  # type: ignore[index,call-overload]
+            live = field.json_schema_extra["live"]
             widget = form.native.findChild(QWidget, f"prefix.{name}")
             assert widget.isEnabled() == (live or not running), name
 

@@ -228,7 +228,7 @@ def peak(act: Callable[[], object]) -> float:
     """Most MiB of tensors that `act` held at a time."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         act()
-    events = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events = profiler.profiler.kineto_results.events()
     changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
     held = np.cumsum([change for _, change in sorted(changes, key=lambda i: i[0])])
     return round(float(held.max()) / 2**20, 1)

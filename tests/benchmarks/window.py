@@ -36,7 +36,7 @@ def headless(scan: sc.Scan) -> float:
 def rate(run: Run, act: object) -> float:
     """Return positions per second of a run while `act` happens."""
     began, done = time.perf_counter(), position(run)
-    act()  # type: ignore[operator]
+    act()
     return (position(run) - done) / (time.perf_counter() - began)
 
 
@@ -48,7 +48,7 @@ def position(run: Run) -> int:
 def pump(until: object, seconds: float = 60) -> None:
     """Let the window live until something holds."""
     ends = time.perf_counter() + seconds
-    while time.perf_counter() < ends and not until():  # type: ignore[operator]
+    while time.perf_counter() < ends and not until():
         QApplication.processEvents()
         time.sleep(0.002)
 

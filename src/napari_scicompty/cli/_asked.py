@@ -169,6 +169,7 @@ def with_asked(command: Callable[..., None]) -> Callable[..., None]:
 
     parameters = [*shared.values(), *(p for n, p in own.items() if n != "asked")]
     keyword = inspect.Parameter.KEYWORD_ONLY
+    # Functions may have one, which inspect and typer read; their type does not say so.
     taking.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(kind=keyword) for p in parameters]
     )

@@ -67,6 +67,7 @@ def with_options(*parts: str) -> Callable[[Callable[..., None]], Callable[..., N
             command(**values, given=given)
 
         parameters = [*own, *table.values(), more]
+        # As in `_asked`: inspect and typer read it, the type of functions lacks it.
         wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
         return wrapped

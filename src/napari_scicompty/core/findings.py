@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Level = Literal["note", "warning"]
 
@@ -60,12 +63,12 @@ def level_of(note: str) -> tuple[Level, str]:
     return "note", note
 
 
-def numbered(indices: object, most: int = 10) -> str:
+def numbered(indices: Iterable[int], most: int = 10) -> str:
     """Write out pattern numbers as a setting takes them: ``[3,50]``, all of them.
 
     Parameters
     ----------
-    indices : sequence of int
+    indices : iterable of int
         Numbers of patterns, from 0.
     most : int
         Where there are more, the first ones and an ellipsis.
@@ -82,6 +85,6 @@ def numbered(indices: object, most: int = 10) -> str:
     >>> numbered(range(100), most=3)
     '[0,1,2,...]'
     """
-    numbers = [str(int(j)) for j in indices]  # type: ignore[attr-defined]
+    numbers = [str(int(j)) for j in indices]
     more = ",..." if len(numbers) > most else ""
     return f"[{','.join(numbers[:most])}{more}]"

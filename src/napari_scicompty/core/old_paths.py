@@ -64,12 +64,13 @@ class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             stacklevel=2,
         )
         module = importlib.import_module(new)
-        self._spec = module.__spec__
+        spec.loader_state = module.__spec__
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Do nothing: the module has run already, and keeps its own name."""
-        module.__spec__ = self._spec
+        spec = module.__spec__
+        module.__spec__ = None if spec is None else spec.loader_state
 
 
 def install() -> None:

@@ -126,7 +126,7 @@ class Settings(BaseModel):
     )
 
     def __init__(self, *args: object, **values: object) -> None:
-        values = self._by_today_s_names(values)
+        values = self._by_new_names(values)
         named = self._by_place(args, values)
         try:
             self._refuse_what_is_no_number(named | values)
@@ -135,14 +135,13 @@ class Settings(BaseModel):
             raise _refusal(type(self), error) from error
 
     @classmethod
-    def _by_today_s_names(cls, values: dict[str, object]) -> dict[str, object]:
+    def _by_new_names(cls, values: dict[str, object]) -> dict[str, object]:
         """Take old names of settings for the new ones, with a warning."""
         fields = cls.model_fields
-        old = {n for n in renamed.SETTINGS.keys() & values.keys() if n not in fields}
-        for name in old & {n for n in old if renamed.SETTINGS[n] in fields}:
-            new = renamed.SETTINGS[name]
-            renamed.warn(f"{cls.__name__}.{name}", new, level=4)
-            values = {new if key == name else key: v for key, v in values.items()}
+        for old, new in renamed.SETTINGS.items():
+            if old in values and new in fields and old not in fields:
+                renamed.warn(f"{cls.__name__}.{old}", new, level=4)
+                values = {new if key == old else key: v for key, v in values.items()}
         return values
 
     @classmethod

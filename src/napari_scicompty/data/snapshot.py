@@ -220,7 +220,7 @@ class Snapshot:
     """What an algorithm needs to go on exactly (moments and the like)."""
     nominal_positions_m: NDArray[np.float64] | None = None
     """(n, 2), the positions as measured; `positions_m` may have been refined."""
-    nominal_geometry: Geometry = None  # type: ignore[assignment]  # see __post_init__
+    nominal_geometry: Geometry = None  # type: ignore[assignment]  # set below
     """As it was given, before anything was refined; `geometry` when left out."""
     exact: bool = False
     """Whether `error` and `pattern_error` are by a full pass."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_scicompty.data.diverged import DivergedError
-from napari_scicompty.data.snapshot import frozen
+from napari_scicompty.engine.checkpoint import copied
 
 if TYPE_CHECKING:
     from napari_scicompty.data.snapshot import Snapshot
@@ -168,6 +168,6 @@ class HoldoutStop:
         """
         if held_out is None:
             return {}
-        squared = frozen(held_out.squared.to("cpu", copy=True).numpy())
+        squared = copied(held_out.squared)
         known = {"best": self._error, "best_epoch": self._epoch}
         return {"held_out": {"squared": squared, **known}}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from napari_scicompty.data.snapshot import frozen
+from napari_scicompty.engine.checkpoint import copied
 from napari_scicompty.engine.run_settings import AT_ONCE
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ class PatternErrors:
     @property
     def arrays(self) -> dict[str, NDArray[np.floating]]:
         """What is needed to go on exactly."""
-        squared = self.squared.to("cpu", copy=True).numpy()
-        return {"squared_errors": frozen(squared)}
+        return {"squared_errors": copied(self.squared)}
 
     def begin_epoch(self) -> None:
         """Begin an epoch: nothing was visited in it yet."""

@@ -136,12 +136,19 @@ class LessMemory:
     how: str
     """In words."""
 
-    @property
-    def note(self) -> str:
-        """A line for the history: epoch under way, device, epoch it went back to."""
+    def note(self, epoch: int, device: object, back_to: int) -> str:
+        """Return a line for the history.
+
+        Parameters
+        ----------
+        epoch, back_to : int
+            Epoch under way, from 1, and the one the run went back to.
+        device : torch.device
+            What ran out of memory.
+        """
         return (
-            "epoch {}: {} ran out of memory; went back to epoch {} and on with less: "
-            + self.how.replace("{", "{{").replace("}", "}}")
+            f"epoch {epoch}: {device} ran out of memory; went back to epoch {back_to} "
+            f"and on with less: {self.how}"
         )
 
 

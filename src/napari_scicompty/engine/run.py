@@ -281,7 +281,7 @@ class Run:
         if less.plan is not None:
             self.plan = less.plan
             self.measured.keep(self.scan, less.plan.keeping, device)
-        note = less.note.format(self.epoch + 1, device, good.epoch)
+        note = less.note(self.epoch + 1, device, good.epoch)
         self._log.warning(note)
         self.live.restore(good, self.algorithm)
         self.epoch = good.epoch

@@ -189,6 +189,7 @@ def model_intensity(
 
 
 def _apply(step: type[Function], *given: object) -> Any:
+    # PyTorch gives this method no types.
     return step.apply(*given)  # type: ignore[no-untyped-call]
 
 

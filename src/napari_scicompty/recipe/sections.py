@@ -93,6 +93,7 @@ def path_fields(kind: type[Settings]) -> set[str]:
     set of str
         Their names.
     """
+    # Annotated has it at run time; its types do not say so.
     (mark,) = FilePath.__metadata__  # type: ignore[attr-defined]
     return {
         name
