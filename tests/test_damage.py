@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import napari_scicompty as sc
-from napari_scicompty.files import hdf5_writing as hdf5_output
+from napari_scicompty.files import hdf5_writing
 from napari_scicompty.recipe import Recipe
 from napari_scicompty.results import provenance, stored_recipe
 
@@ -170,7 +170,7 @@ def test_a_file_that_ends_the_process_that_reads_it_is_refused(
     data[3000] ^= 1
     copy.write_bytes(data)
     crash = subprocess.CompletedProcess([], -11, b"", b"")
-    monkeypatch.setattr(hdf5_output.subprocess, "run", lambda *_, **__: crash)
+    monkeypatch.setattr(hdf5_writing.subprocess, "run", lambda *_, **__: crash)
     with pytest.raises(sc.InputError, match="so damaged that it cannot be looked at"):
         sc.open_result(copy)
     assert sc.open_result(saved["result"]).epoch == 2

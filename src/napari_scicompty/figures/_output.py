@@ -67,7 +67,7 @@ def write_figure(
     dpi : int
         Pixels per inch, where the format has pixels.
     **door
-        As in `files.replacing`.
+        As in `files.writing.replacing`.
 
     Raises
     ------

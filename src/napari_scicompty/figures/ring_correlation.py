@@ -186,7 +186,7 @@ def save_ring_table(
     frc : FourierRingCorrelation
         Frequencies in cycles per metre.
     **door
-        As in `files.replacing`: ``overwrite=True``.
+        As in `files.writing.replacing`: ``overwrite=True``.
 
     Raises
     ------

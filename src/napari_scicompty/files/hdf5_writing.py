@@ -63,7 +63,7 @@ def new_hdf5(path: str | os.PathLike[str], **door: Unpack[Door]) -> Iterator[h5p
     path : path
         Where to write.
     **door
-        As in `files.replacing`.
+        As in `files.writing.replacing`.
 
     Yields
     ------

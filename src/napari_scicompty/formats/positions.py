@@ -92,7 +92,7 @@ def save_positions(
     positions_m : (n, 2)
         (y, x) in metres.
     **door
-        As in `files.replacing`: ``overwrite=True`` replaces a table that is there.
+        As in `files.writing.replacing`: ``overwrite=True`` replaces a table.
 
     Raises
     ------

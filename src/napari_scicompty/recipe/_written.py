@@ -211,7 +211,7 @@ class WrittenRecipe(Settings):
         path : path
             Where to write.
         **door
-            As in `files.replacing`: ``overwrite=True``.
+            As in `files.writing.replacing`: ``overwrite=True``.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """Snapshots become HDF5 files and come back, with a checksum of every part.
 
-Layout of a result, format version 1; lengths in metres, pairs are (y, x)::
+Layout of a result, format version 2; lengths in metres, pairs are (y, x)::
 
     /                attributes: format, format_version, created, epoch, batch, error,
                      exact, seed, elapsed_s, distance_m, pixel_size_m, origin_m
@@ -20,7 +20,7 @@ Layout of a result, format version 1; lengths in metres, pairs are (y, x)::
     /recipe          TOML text; absent when unknown
     /plan            TOML text of a run that was cut: what it was to do in all
     /rest            TOML text: what of it is left to do
-    /checksums       JSON text, see `hdf5_output`
+    /checksums       JSON text, see `files.hdf5_writing`
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def save_result(
         Of a run under way: all that it is to do, and what of it is left.
     **door
         ``overwrite=True`` replaces a file that this program did not write, and more of
-        `files.replacing`.
+        `files.writing.replacing`.
 
     Returns
     -------

@@ -48,7 +48,7 @@ def save_cxi(
     parts : sequence of str
         What is written, as ``image_1``, ``image_2``.
     **door
-        As in `files.replacing`: ``overwrite=True``.
+        As in `files.writing.replacing`: ``overwrite=True``.
 
     Raises
     ------

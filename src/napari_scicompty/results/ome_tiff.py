@@ -30,7 +30,7 @@ def save_ome_tiff(path: StrPath, snapshot: Snapshot, **door: Unpack[Door]) -> No
     snapshot : Snapshot
         State of a reconstruction, such as a result.
     **door
-        As in `files.replacing`: ``overwrite=True``.
+        As in `files.writing.replacing`: ``overwrite=True``.
 
     Raises
     ------
