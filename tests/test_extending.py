@@ -68,7 +68,7 @@ from napari_scicompty.refine import REFINERS
 scan = sc.open_scan(
     "scan.npz", wavelength_m=1e-10, distance_m=1.0, detector_pixel_m=50e-6
 )
-kind, watched = ALGORITHMS["mpie"], REFINERS["drift"]
+kind, watched = ALGORITHMS["heavyball"], REFINERS["drift"]
 start = sc.DiscProbe(5e-7)
 result = sc.run(
     scan, kind(period=10), epochs=3, start=start, refine=[watched()], device="cpu"
@@ -96,7 +96,7 @@ print(result.settings["algorithm"]["name"])
         installed,
         tmp_path,
     )
-    assert told.split() == ["mpie"]
+    assert told.split() == ["heavyball"]
 
 
 def test_the_page_shows_the_example_as_it_is() -> None:
@@ -116,13 +116,13 @@ def test_the_command_line_knows_what_is_installed(
         tmp_path / "scan.npz", patterns=scan.patterns, positions_m=scan.positions_m
     )
     args = ["reconstruct", "scan.npz", "--wavelength-m", "1e-10", "--distance-m", "1"]
-    args += ["--detector-pixel-m", "50e-6", "--algorithm", "mpie", "--epochs", "2"]
+    args += ["--detector-pixel-m", "50e-6", "--algorithm", "heavyball", "--epochs", "2"]
     args += ["--start", "disc", "--radius-m", "5e-7", "--save", "r.h5"]
     code = "from napari_scicompty.cli import main; main()"
     python(code, installed, tmp_path, *args)
     result = sc.open_result(tmp_path / "r.h5")
     assert result.epoch == 2
-    assert result.settings["algorithm"]["name"] == "mpie"
+    assert result.settings["algorithm"]["name"] == "heavyball"
 
 
 def test_a_kind_can_be_registered_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,8 +178,8 @@ def test_settings_by_place_warn_and_surplus_ones_are_refused() -> None:
         assert sc.RPIE(0.1) == sc.RPIE(alpha_object=0.1)
     with pytest.warns(DeprecationWarning, match=r"RPIE\(alpha_object=0.1, alpha_probe"):
         assert sc.RPIE(0.1, 0.2).alpha_probe == 0.2
-    with pytest.raises(sc.InputError, match="6 values are given, and it has 4"):
-        sc.RPIE(0.1, 0.2, 0.3, 0.4, 99, "hello")
+    with pytest.raises(sc.InputError, match="8 values are given, and it has 7"):
+        sc.RPIE(0.1, 0.2, 0.3, 0.4, "off", 0.9, 3, "hello")
     with pytest.raises(sc.InputError, match="alpha_object: is given twice"):
         sc.RPIE(0.1, alpha_object=0.2)
 

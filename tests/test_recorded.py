@@ -117,7 +117,9 @@ def test_recorded_steps_are_the_plain_ones(name: str, taped: type[Tape]) -> None
     assert_same(plain, replayed)
 
 
-@pytest.mark.parametrize("algorithm", [sc.EPIE(), sc.RPIE()])
+@pytest.mark.parametrize(
+    "algorithm", [sc.EPIE(), sc.RPIE(), sc.RPIE(momentum="nesterov")], ids=repr
+)
 def test_a_change_under_way_acts_at_the_next_batch(
     algorithm: Any, taped: type[Tape]
 ) -> None:

@@ -473,7 +473,7 @@ def test_a_switch_in_mid_epoch_is_recorded_and_replays_from_a_file(
     changes = open_result(tmp_path / "r.h5").history.changes
     there, back = changes
     assert (there.epoch, there.batch, there.path) == (1, 7, "algorithm")
-    assert there.value == {"name": "epie", "alpha_object": 0.5, "alpha_probe": 0.8}
+    assert there.value == EPIE(alpha_probe=0.8).described
     assert from_description(there.previous) == RPIE(gamma=0.3)
     assert back.previous == there.value
     again = Run(small.scan, RPIE(gamma=0.3), small.start(), settings(4))

@@ -1,6 +1,6 @@
 """The public face: every name, and where it lives. `__init__.py` reads this."""
 
-from .algorithms import EPIE, RPIE, AutoDiff
+from .algorithms import EPIE, MPIE, RPIE, AutoDiff
 from .analysis import metrics
 from .core.errors import EngineError, InputError
 from .core.findings import Finding
@@ -31,6 +31,7 @@ from .workflow.start import (
 
 __all__ = [
     "EPIE",
+    "MPIE",
     "RPIE",
     "AutoDiff",
     "AutoStart",

@@ -8,13 +8,13 @@ from napari_scicompty.algorithms.base import (
     AlgorithmState,
     StepContext,
 )
-from napari_scicompty.algorithms.pie import EPIE, RPIE
+from napari_scicompty.algorithms.pie import EPIE, MPIE, RPIE
 from napari_scicompty.core.registry import Registry
 from napari_scicompty.core.settings import described_as
 
 ALGORITHMS: Registry[type[Algorithm]] = Registry(
     "napari_scicompty.algorithms",
-    {"rpie": RPIE, "epie": EPIE, "autodiff": AutoDiff},
+    {"rpie": RPIE, "epie": EPIE, "mpie": MPIE, "autodiff": AutoDiff},
     lambda kind: isinstance(kind, type) and issubclass(kind, Algorithm),
 )
 """Name in recipes and on the command line -> class; the first is the default."""
@@ -22,6 +22,7 @@ ALGORITHMS: Registry[type[Algorithm]] = Registry(
 __all__ = [
     "ALGORITHMS",
     "EPIE",
+    "MPIE",
     "RPIE",
     "Algorithm",
     "AlgorithmState",

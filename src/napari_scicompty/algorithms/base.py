@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -12,7 +13,7 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -38,11 +39,14 @@ class StepContext:
     clip_to_detector : bool
         True while light outside a near-field detector is to count as none: a low pass,
         which helps while positions and distance are far off.
+    step_size : float
+        Factor of the steps, which the algorithm's own state may lower.
     """
 
     epoch: int = 0
     update_probe: bool = True
     clip_to_detector: bool = False
+    step_size: float = 1.0
 
 
 @dataclass
@@ -52,6 +56,49 @@ class AlgorithmState:
     It belongs to the run and travels with every snapshot, so that a run continues
     exactly. Fields hold numbers, numpy arrays, tensors and dictionaries of these.
     """
+
+    @property
+    def step_size(self) -> float:
+        """Factor of the steps; the run tells it to each step."""
+        return 1.0
+
+    @contextmanager
+    def shown(self, estimate: Estimate) -> Iterator[None]:
+        """Let the estimate be what is to be shown and saved, for a while.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            As steps leave it.
+
+        Yields
+        ------
+        None
+            No step is done while the block runs.
+        """
+        del estimate
+        yield
+
+    def take_up(self, estimate: Estimate) -> None:
+        """Go on from a snapshot: the reverse of `shown`.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            As the snapshot shows it.
+        """
+
+    def interrupt(self) -> None:
+        """Take note that settings have changed between two steps."""
+
+    def judge(self, error: float) -> None:
+        """Look at the error of an epoch that has ended.
+
+        Parameters
+        ----------
+        error : float
+            As the patterns were visited, of those that take part.
+        """
 
     def to_arrays(self) -> dict[str, object]:
         """Return copies of the fields that hold something, tensors on the CPU."""
@@ -117,6 +164,47 @@ class Algorithm(Settings):
             (sqrt(I_model) - sqrt(I))^2, in counts.
         """
         raise NotImplementedError
+
+    def batch_for(self, patterns: int) -> int:
+        """Return the patterns of a step where the run does not say.
+
+        Parameters
+        ----------
+        patterns : int
+            That take part.
+        """
+        del patterns
+        return self.default_batch
+
+    def before_step(
+        self, estimate: Estimate, context: StepContext, state: AlgorithmState
+    ) -> None:
+        """Do what goes before a step and is not part of it; mostly nothing.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Object, probe and positions; changed in place.
+        context : StepContext
+            What the run says of the step.
+        state : AlgorithmState
+            What the algorithm remembers; changed in place.
+        """
+
+    def after_step(
+        self, estimate: Estimate, state: AlgorithmState, share: float
+    ) -> None:
+        """Do what follows a step; mostly nothing.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            Object, probe and positions; changed in place.
+        state : AlgorithmState
+            What the algorithm remembers; changed in place.
+        share : float
+            Of the epoch that is done, 1 at its end.
+        """
 
     @property
     def device_step(self) -> DeviceStep | None:
@@ -190,6 +278,17 @@ class Algorithm(Settings):
         del canvas
         waves = 4 * view if grid == view else 3 * grid
         return 8 * batch * (4 * view + modes * waves)
+
+    def kept_bytes(self, modes: int, view: int, canvas: int) -> int:
+        """Return the memory that is held from step to step, but for object and probe.
+
+        Parameters
+        ----------
+        modes, view, canvas : int
+            Probe modes, pixels of a view and of the object.
+        """
+        del modes, view, canvas
+        return 0
 
 
 def as_algorithm(value: object) -> Algorithm:

@@ -19,10 +19,11 @@ and denominators are summed, and the maximum is taken of the summed denominator.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from napari_scicompty.algorithms.base import Algorithm
-from napari_scicompty.core.settings import setting
+from napari_scicompty.algorithms.base import Algorithm, AlgorithmState
+from napari_scicompty.algorithms.momentum import MomentumState
+from napari_scicompty.core.settings import Settings, like, setting
 from napari_scicompty.optics.patches import (
     intensity,
     scale,
@@ -33,15 +34,42 @@ from napari_scicompty.optics.patches import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from napari_scicompty.algorithms.base import (
-        AlgorithmState,
-        DeviceStep,
-        StepContext,
-    )
+    from napari_scicompty.algorithms.base import DeviceStep, StepContext
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
     from napari_scicompty.optics.patches import Batch
     from napari_scicompty.optics.scratch import Scratch
+
+
+Momentum = Literal["off", "nesterov", "friction"]
+
+WITH_MOMENTUM = 5
+"""Patterns of a step with momentum, where the run does not say."""
+
+
+class MomentumSettings(Settings):
+    """How ePIE and rPIE carry on what has moved."""
+
+    momentum: Momentum = setting(
+        "off",
+        "Carry on what moved over parts of an epoch: growing (Nesterov), or by a "
+        "constant share (mPIE)",
+    )
+    friction: float = setting(
+        0.9,
+        "Constant momentum: share of the last move that is made again",
+        ge=0,
+        lt=1,
+        advanced=True,
+    )
+    parts: int = setting(
+        3,
+        "Parts of an epoch after which the momentum acts",
+        title="Parts of an epoch",
+        ge=1,
+        le=100,
+        advanced=True,
+    )
 
 
 class _PIE(Algorithm):
@@ -53,6 +81,11 @@ class _PIE(Algorithm):
     alpha_probe: float = setting(
         0.5, "Step of the probe; smaller for noisy data", gt=0, le=2
     )
+    if TYPE_CHECKING:  # each has them after its own, see `MomentumSettings`
+        momentum: Momentum
+        friction: float
+        parts: int
+    state_type: ClassVar[type[AlgorithmState]] = MomentumState
 
     @property
     def weights(self) -> tuple[float, float]:
@@ -70,6 +103,36 @@ class _PIE(Algorithm):
             alpha_object=min(self.alpha_object, 0.25),
             alpha_probe=min(self.alpha_probe, 0.25),
         )
+
+    def batch_for(self, patterns: int) -> int:
+        """Return 1; with momentum 5, and at least five steps an epoch."""
+        if self.momentum == "off":
+            return self.default_batch
+        return max(1, min(WITH_MOMENTUM, patterns // 5))
+
+    def before_step(
+        self, estimate: Estimate, context: StepContext, state: AlgorithmState
+    ) -> None:
+        """Go on from a point ahead where a part of an epoch begins."""
+        if self.momentum == "off":
+            return
+        assert isinstance(state, MomentumState)
+        friction = self.friction if self.momentum == "friction" else None
+        state.begin_part(estimate, friction, with_probe=context.update_probe)
+
+    def after_step(
+        self, estimate: Estimate, state: AlgorithmState, share: float
+    ) -> None:
+        """Remember how far a part of an epoch has moved where it ends."""
+        if self.momentum == "off":
+            return
+        assert isinstance(state, MomentumState)
+        if state.reached(share, self.parts):
+            state.end_part(estimate)
+
+    def kept_bytes(self, modes: int, view: int, canvas: int) -> int:
+        """Return the memory of momentum: object and probe twice more at most."""
+        return 0 if self.momentum == "off" else 2 * 8 * (canvas + modes * view)
 
     def step(
         self,
@@ -100,8 +163,10 @@ class _PIE(Algorithm):
             probe_update = change.mul_(conj)
             seen = total(intensity(conj, scratch), 0)
             _weigh(probe_update, seen, beta, scratch)
-            estimate.add_to_probe(probe_update, batch, self.alpha_probe)
-        places.add(estimate.object, update, self.alpha_object)
+            estimate.add_to_probe(
+                probe_update, batch, self.alpha_probe * context.step_size
+            )
+        places.add(estimate.object, update, self.alpha_object * context.step_size)
         return error
 
 
@@ -143,6 +208,10 @@ def _weigh(update: Tensor, power: Tensor, share: float, scratch: Scratch) -> Non
 class EPIE(_PIE):
     """ePIE; M-ePIE with several modes (beta = gamma = 1)."""
 
+    momentum: Momentum = like(MomentumSettings, "momentum")
+    friction: float = like(MomentumSettings, "friction")
+    parts: int = like(MomentumSettings, "parts")
+
     title: ClassVar[str] = "M-ePIE"
 
     @property
@@ -166,6 +235,9 @@ class RPIE(_PIE):
         ge=0,
         le=1,
     )
+    momentum: Momentum = like(MomentumSettings, "momentum")
+    friction: float = like(MomentumSettings, "friction")
+    parts: int = like(MomentumSettings, "parts")
 
     title: ClassVar[str] = "M-rPIE"
 
@@ -177,3 +249,24 @@ class RPIE(_PIE):
     def gentler(self) -> Self:
         """Return settings that diverge less easily: half steps of ePIE."""
         return super().gentler().replace(beta=1.0, gamma=1.0)
+
+
+class MPIE(RPIE):
+    """mPIE: rPIE, one position a step, with a constant momentum once an epoch.
+
+    Maiden, Johnson & Li, Optica 4, 736 (2017).
+    """
+
+    alpha_object: float = like(RPIE, "alpha_object", 1.0)
+    alpha_probe: float = like(RPIE, "alpha_probe", 1.0)
+    beta: float = like(RPIE, "beta", 1.0)
+    gamma: float = like(RPIE, "gamma", 0.2)
+    momentum: Momentum = like(RPIE, "momentum", "friction")
+    parts: int = like(RPIE, "parts", 1)
+
+    title: ClassVar[str] = "mPIE"
+
+    def batch_for(self, patterns: int) -> int:
+        """Return 1, as published."""
+        del patterns
+        return 1

@@ -6,6 +6,7 @@ these models, so that a setting is described once.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import warnings
 from typing import (
@@ -99,6 +100,29 @@ def setting(
         },
         **bounds,
     )
+
+
+def like(kind: type[BaseModel], name: str, default: Any = ...) -> Any:
+    """Return the description of a field of another class of settings.
+
+    Parameters
+    ----------
+    kind : type of settings
+        The other class.
+    name : str
+        Of the field there.
+    default : any, optional
+        Its default here; that of the other class when left out.
+
+    Returns
+    -------
+    object
+        What a pydantic model takes as the description of a field.
+    """
+    field = copy.copy(kind.model_fields[name])
+    if default is not ...:
+        field.default = default
+    return field
 
 
 class Settings(BaseModel):

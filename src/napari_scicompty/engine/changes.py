@@ -48,3 +48,19 @@ def after(
     refiners = {name: to[name] for name in refining.refiners}
     refining.check(refiners, to["algorithm"].refines)
     return to, included(scan, to["run"])
+
+
+def steps_differ(before: Mapping[str, Settings], after: Mapping[str, Settings]) -> bool:
+    """Whether a step does something else after a change of settings.
+
+    Parameters
+    ----------
+    before, after : mapping
+        The groups "algorithm" and "run" among others.
+    """
+    own, run, length = before["algorithm"], before["run"], {"epochs", "patience"}
+    other = any(
+        getattr(run, name) != getattr(after["run"], name)
+        for name in type(run).model_fields.keys() - length
+    )
+    return other or own != after["algorithm"]

@@ -13,6 +13,7 @@ from napari_scicompty.model.estimate import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import TypedDict
 
     import numpy as np
@@ -108,6 +109,7 @@ class Live:
         measured.smallest = start.state.get("smallest", measured.smallest)
         live = cls(estimate, measured, refining, remembered(start, algorithm, device))
         live.take_up_extra(start)
+        live.state.take_up(estimate)
         return live
 
     def restore(self, good: Snapshot, algorithm: Algorithm) -> None:
@@ -123,7 +125,18 @@ class Live:
         self.estimate.restore(good)
         self.state = remembered(good, algorithm, self.estimate.object.device)
         self.take_up_extra(good)
+        self.state.take_up(self.estimate)
         self.refining.take_up(good.state["refine"])
+
+    def shown(self) -> AbstractContextManager[None]:
+        """Let the estimate be what is to be shown and saved, for a while.
+
+        Returns
+        -------
+        context manager
+            No step may be done while it is open.
+        """
+        return self.state.shown(self.estimate)
 
     @property
     def fields(self) -> _Fields:

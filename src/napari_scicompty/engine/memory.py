@@ -72,11 +72,12 @@ def working_bytes(
     """
     view, canvas = math.prod(scan.frame_shape), math.prod(Canvas.of(scan).shape)
     grid = math.prod(wave_grid(scan.geometry, scan.frame_shape))
-    size = min(batch or algorithm.default_batch, len(scan))
+    size = min(batch or algorithm.batch_for(len(scan)), len(scan))
     step = algorithm.step_bytes(size, modes, view, grid, canvas)
     at_once = min(len(scan) * modes * view, max(AT_ONCE, modes * view))
     whole = 8 * at_once * 4 * grid // view
-    return 8 * (canvas + modes * view) + max(step, whole)
+    held = 8 * (canvas + modes * view) + algorithm.kept_bytes(modes, view, canvas)
+    return held + max(step, whole)
 
 
 def copies_bytes(scan: Scan) -> int:

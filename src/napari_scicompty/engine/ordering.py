@@ -71,6 +71,11 @@ class ScanOrder:
         return self.at >= len(self._order)
 
     @property
+    def share_done(self) -> float:
+        """Share of the patterns that had their turn, 1 at the end of the epoch."""
+        return self.at / max(len(self._order), 1)
+
+    @property
     def visited(self) -> list[int]:
         """Patterns that had their turn."""
         return self._order[: self.at]

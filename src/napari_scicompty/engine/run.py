@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import time
@@ -15,18 +14,17 @@ from napari_scicompty.algorithms.base import StepContext
 from napari_scicompty.core.device import (
     cpu_threads,
     fitting_threads,
-    is_out_of_memory,
     pick_device,
 )
-from napari_scicompty.core.findings import as_warning
 from napari_scicompty.data.snapshot import Refined, Snapshot
-from napari_scicompty.engine.changes import after
+from napari_scicompty.engine.changes import after, steps_differ
 from napari_scicompty.engine.checkpoint import Live, record_of
 from napari_scicompty.engine.controls import Controls, PathValue, recorded
-from napari_scicompty.engine.guard import Divergence, HoldoutStop, given_up
+from napari_scicompty.engine.guard import Divergence, HoldoutStop
 from napari_scicompty.engine.pattern_errors import PatternErrors, full_pass
-from napari_scicompty.engine.plan import keep, less_memory, plan
+from napari_scicompty.engine.plan import keep, plan
 from napari_scicompty.engine.progress import Progress
+from napari_scicompty.engine.recovery import Recovery
 from napari_scicompty.engine.run_log import RunLog, as_engine_error
 from napari_scicompty.engine.run_settings import RunSettings, included
 from napari_scicompty.engine.schedule import Schedule
@@ -48,7 +46,7 @@ if TYPE_CHECKING:
     from napari_scicompty.refine.base import Refiner
 
 
-class Run:
+class Run(Recovery):
     """A reconstruction under way.
 
     Parameters
@@ -186,12 +184,14 @@ class Run:
 
     @property
     def _batch_size(self) -> int:
-        return self.settings.batch or self.algorithm.default_batch
+        own = self.algorithm.batch_for(int(self._included.sum()))
+        return self.settings.batch or own
 
     def _expect_steps(self) -> None:
         """Tell what holds until the epoch ends or settings change."""
         updates = self.settings.updates_probe(self.epoch)
-        context = StepContext(self.epoch, updates, self.refining.clips_to_detector)
+        clips, size = self.refining.clips_to_detector, self.live.state.step_size
+        context = StepContext(self.epoch, updates, clips, size)
         self.estimate.probe_is_known = self.settings.freeze_probe
         told = (self.algorithm, context, self._batch_size, self._included)
         if why := self._schedule.expect(*told):
@@ -212,6 +212,7 @@ class Run:
         self.epoch += 1
         self.history = self.history.add(epochs=[self.epoch], errors=[error])
         self._log.epoch(self.epoch, error)
+        self.live.state.judge(error)
         own = self.algorithm.end_epoch(self.estimate, self.measured, self.live.state)
         z = self.estimate.distance_m
         refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
@@ -233,64 +234,6 @@ class Run:
         self._expect_steps()
         self._errors.begin_epoch()
 
-    # -- the guard --------------------------------------------------------------------
-    def _end_early(self, error: float) -> None:
-        """Go back to the best where the error of held-out pixels falls no more."""
-        patience, over = self.settings.patience, self.epoch >= self.last_epoch
-        if not (end := self._holdout.judge(error, self._good, patience, over=over)):
-            return
-        history = self.history
-        if end.best is None:
-            self.last_epoch = self.epoch
-        else:
-            self.live.restore(end.best, self.algorithm)
-            self.epoch = self.last_epoch = end.best.epoch
-            history = dataclasses.replace(end.best.history, changes=history.changes)
-        self.history = history.add(notes=[end.note])
-        self._log.info(end.note, self.epoch)
-
-    def _fall_back(self, why: str) -> None:
-        """Go back to the last good state with gentler weights, once; else stop."""
-        good = self._good
-        gentler = None if self._divergence.fell_back else self.algorithm.gentler()
-        if gentler is None:
-            self._log.gives_up(why, good.epoch)
-            raise given_up(why, good.replace(history=self.history))
-        self._divergence.fell_back = True
-        with self.controls.exclusively():
-            self.algorithm = gentler
-        self._log.goes_back(why, good.epoch, gentler)
-        self.live.restore(good, gentler)
-        note = f"{why}: went back to epoch {good.epoch} and on with {gentler!r}"
-        self.history = self.history.add(notes=[as_warning(note)])
-        self._begin_epoch()
-
-    def _step_within_memory(self) -> None:
-        """Do a step; where it does not fit, go back and on with less memory."""
-        try:
-            self.step()
-            return
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            self._log.warning(error)
-        # Only here, after the traceback, is the memory of the step free again.
-        good, device = self._good, self._errors.squared.device
-        asked = (self.scan, self.algorithm, self.settings, len(self.estimate.probe))
-        less = less_memory(self.plan, *asked, self._batch_size, self.epoch)
-        if less.plan is not None:
-            self.plan = less.plan
-            self.measured.keep(self.scan, less.plan.keeping, device)
-        note = less.note(self.epoch + 1, device, good.epoch)
-        self._log.warning(note)
-        self.live.restore(good, self.algorithm)
-        self.epoch = good.epoch
-        self.history = good.history.before(self.history, good.epoch, good.batch, note)
-        self._begin_epoch()
-        if less.plan is None:
-            with self.controls.exclusively():
-                self._apply([("run.batch", less.batch)])
-
     # -- changes under way ------------------------------------------------------------
     def _checked(
         self, changes: Sequence[PathValue]
@@ -306,6 +249,8 @@ class Run:
         self.history = self.history.add(changes=records)
         self._log.changes(records)
         to, self._included = self._checked(changes)
+        if steps_differ(groups, to):
+            self.live.state.interrupt()
         self.estimate.include(self._included)
         self.algorithm, self.settings = to.pop("algorithm"), to.pop("run")
         self.refining.choose(to)
@@ -336,6 +281,12 @@ class Run:
         only : (n,), optional
             Patterns that are looked at; those that take part when left out.
         """
+        with self.live.shown():
+            return self._full_error(only)
+
+    def _full_error(
+        self, only: NDArray[np.bool_] | None = None
+    ) -> tuple[float, Tensor]:
         which = self._included if only is None else only & self._included
         with torch.no_grad(), cpu_threads(self._threads):
             squared = full_pass(self.estimate, self.measured, which)
@@ -371,8 +322,12 @@ class Run:
         exact : bool
             Whether errors are those of one and the same estimate.
         """
+        with self.live.shown():
+            return self._snapshot(exact=exact)
+
+    def _snapshot(self, *, exact: bool) -> Snapshot:
         met = (self._error, self._errors.squared)
-        error, squared = self.full_error() if exact else met
+        error, squared = self._full_error() if exact else met
         known = self._included if exact else self._errors.known(self._included)
         return Snapshot(
             **self.live.fields,

@@ -125,8 +125,13 @@ class Schedule:
             Take note of the squared errors.
         """
         batch, live = self.order.take(size, included), self._live
-        if not batch:
-            return
+        if batch:
+            self._step(batch, errors)
+        self._algorithm.after_step(live.estimate, live.state, self.order.share_done)
+
+    def _step(self, batch: list[int], errors: PatternErrors) -> None:
+        live = self._live
+        self._algorithm.before_step(live.estimate, self._context, live.state)
         found: Tensor | None = None
         if self._replayed is None:
             now = (live.estimate, live.measured, batch)

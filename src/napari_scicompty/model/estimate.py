@@ -49,6 +49,8 @@ class Estimate:
         Transmission function on the canvas; 1 is vacuum.
     probe : Tensor (modes, h, w) complex64
         Incoherent modes of the illumination.
+    probe_kept : TwoSpaces
+        The modes in the space where they were stepped last; to look at them.
     placement : Placement
         Where the views lie; see `place`.
     geometry : Geometry
@@ -70,7 +72,7 @@ class Estimate:
     ) -> None:
         self.canvas = canvas
         self.object = object
-        self._probe = TwoSpaces(probe)
+        self.probe_kept = TwoSpaces(probe)
         self._look_through(geometry)
         self.scratch = Scratch(object.device)
         self.probe_is_known = False
@@ -81,16 +83,23 @@ class Estimate:
     @property
     def probe(self) -> Tensor:
         """P: the modes themselves, which may be changed in place."""
-        return self._probe.field
+        return self.probe_kept.field
 
     @probe.setter
     def probe(self, modes: Tensor) -> None:
-        self._probe = TwoSpaces(modes)
+        self.probe_kept = TwoSpaces(modes)
 
     @property
-    def probe_kept(self) -> TwoSpaces:
-        """The modes in the space where they were stepped last; to look at them."""
-        return self._probe
+    def stepped_probe(self) -> Tensor:
+        """What steps change, (modes, h, w): the probe, or its Fourier transform.
+
+        Whoever changes it in Fourier space tells `probe_kept.was_stepped`.
+        """
+        return (
+            self.probe_kept.spectrum
+            if self.placement.shifts_probe
+            else self.probe_kept.field
+        )
 
     def place(self, positions_m: NDArray[np.float64]) -> None:
         """Put the views at these positions (n, 2), fractions of a pixel kept.
@@ -265,9 +274,9 @@ class Estimate:
             |P|^2 in counts.
         """
         if self.placement.shifts_probe:
-            probes = torch.fft.ifft2(self._probe.spectrum * self._ramp(batch))
+            probes = torch.fft.ifft2(self.probe_kept.spectrum * self._ramp(batch))
         else:
-            probes = self._probe.as_batch
+            probes = self.probe_kept.as_batch
         return probes if self.brightness is None else probes * self._amplitude(batch)
 
     def add_to_probe(self, update: Tensor, batch: Batch, alpha: float) -> None:
@@ -288,10 +297,10 @@ class Estimate:
         if self.brightness is not None:
             update = update * self._amplitude(batch)
         if not self.placement.shifts_probe:
-            self._probe.as_batch.add_(patches.total(update, 0), alpha=alpha)
+            self.probe_kept.as_batch.add_(patches.total(update, 0), alpha=alpha)
             return
         back = self._ramp(batch).conj_physical_()
-        self._probe.add_products(torch.fft.fft2(update), back, alpha)
+        self.probe_kept.add_products(torch.fft.fft2(update), back, alpha)
 
     def object_frame(self, fields: Tensor, batch: Batch) -> Tensor:
         """Shift fields (B, 1, h, w) of the views back to whole pixels of the canvas.
@@ -326,9 +335,9 @@ class Estimate:
     def addresses(self) -> tuple[int, ...]:
         """Where all that a step reads and writes lies, and the size of the canvas."""
         placed = self.placement
-        tensors = [self.object, *placed.tensors, self._probe.as_batch]
+        tensors = [self.object, *placed.tensors, self.probe_kept.as_batch]
         if placed.shifts_probe:
-            tensors.append(self._probe.spectrum)
+            tensors.append(self.probe_kept.spectrum)
         if self.brightness is not None:
             tensors.append(self.brightness)
         ramps = () if placed.ramps is None else placed.ramps.addresses
@@ -344,12 +353,12 @@ class Estimate:
             While the block runs, a recorded step may be replayed.
         """
         if self.placement.shifts_probe:
-            _ = self._probe.spectrum
+            _ = self.probe_kept.spectrum
         yield
         if self.placement.shifts_probe:
-            self._probe.was_stepped()
+            self.probe_kept.was_stepped()
 
     @property
     def power(self) -> float:
         """Power of all probe modes: sum |P|^2."""
-        return float(patches.intensity(self._probe.copied()).sum())
+        return float(patches.intensity(self.probe_kept.copied()).sum())

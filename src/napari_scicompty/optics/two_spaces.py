@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 
@@ -28,6 +28,24 @@ class TwoSpaces:
         self._spectrum: Tensor | None = None
         self._field_is_old = False
         self._spectrum_is_old = True
+
+    @classmethod
+    def of(cls, values: Tensor, *, in_fourier: bool) -> Self:
+        """Return fields of what stands in one of the two spaces.
+
+        Parameters
+        ----------
+        values : Tensor (m, h, w) complex
+            The fields, or F{fields}; changed in place.
+        in_fourier : bool
+            Whether they are in Fourier space.
+        """
+        if not in_fourier:
+            return cls(values)
+        made = cls(torch.empty_like(values))
+        made._spectrum, made._spectrum_is_old = values, False
+        made._field_is_old = True
+        return made
 
     @property
     def pixels(self) -> int:

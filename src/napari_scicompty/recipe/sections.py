@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import SerializeAsAny
 
 from napari_scicompty.algorithms import RPIE, Algorithm
-from napari_scicompty.core.settings import Numbers, Settings, setting
+from napari_scicompty.core.settings import Numbers, Settings, like, setting
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import OpenChoices, open_scan
 from napari_scicompty.formats.choices import FilePath
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 def _of_run(name: str) -> Any:
     """Describe a setting here as `RunSettings` does."""
-    return copy.copy(RunSettings.model_fields[name])
+    return like(RunSettings, name)
 
 
 class FileInput(OpenChoices):

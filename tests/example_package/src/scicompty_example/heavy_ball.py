@@ -1,8 +1,7 @@
-"""mPIE: rPIE with a memory of the object's way.
+"""rPIE whose object goes on like a heavy ball.
 
-Maiden, Johnson & Li, "Further improvements to the ptychographical iterative engine",
-Optica 4, 736 (2017): every T steps the object goes on by a share of what it has moved
-since the last time,
+Polyak, USSR Comput. Math. Math. Phys. 4, 1 (1964): every T steps the object goes on by
+a share of what it has moved since the last time,
 
     v' = eta v + (o - o_T),    o' = o_T + v'
 """
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class MPIEState(AlgorithmState):
+class HeavyBallState(AlgorithmState):
     """What is remembered from step to step."""
 
     steps: int = 0
@@ -30,14 +29,14 @@ class MPIEState(AlgorithmState):
     """v, (H, W)."""
 
 
-class MPIE(RPIE):
-    """rPIE with momentum."""
+class HeavyBall(RPIE):
+    """rPIE with momentum of the object alone."""
 
-    friction: float = setting(0.5, "eta: share of the way that is kept", ge=0, lt=1)
+    kept: float = setting(0.5, "eta: share of the way that is kept", ge=0, lt=1)
     period: int = setting(30, "T: steps between two of them", ge=1)
 
-    title: ClassVar[str] = "mPIE"
-    state_type: ClassVar[type[AlgorithmState]] = MPIEState
+    title: ClassVar[str] = "Heavy ball"
+    state_type: ClassVar[type[AlgorithmState]] = HeavyBallState
 
     def step(
         self, estimate: Any, measured: Any, batch: Any, context: StepContext, state: Any
@@ -50,7 +49,7 @@ class MPIE(RPIE):
         state.steps += 1
         if state.steps % self.period == 0:
             moved = estimate.object - state.before
-            state.velocity.mul_(self.friction).add_(moved)
+            state.velocity.mul_(self.kept).add_(moved)
             estimate.object.copy_(state.before + state.velocity)
             state.before.copy_(estimate.object)
         return errors
