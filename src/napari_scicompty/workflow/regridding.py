@@ -22,6 +22,7 @@ import numpy as np
 from napari_scicompty.analysis.focus import probe_focus
 from napari_scicompty.data.canvas import WHOLE, Canvas
 from napari_scicompty.optics.grids import from_middle, middle
+from napari_scicompty.optics.resampling import interpolation, resampled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def _object(snapshot: Snapshot, canvas: Canvas) -> NDArray[np.complex64]:
         strict=True,
     )  # fmt: skip
     maps = [
-        _interpolation(
+        interpolation(
             had,
             (start - was) / pixel
             + (np.arange(size) - middle(view)) * step / pixel
@@ -113,7 +114,7 @@ def _object(snapshot: Snapshot, canvas: Canvas) -> NDArray[np.complex64]:
         )
         for had, size, view, pixel, step, was, start in by
     ]
-    return (1 + _resampled(snapshot.object - 1, maps)).astype(np.complex64)
+    return (1 + resampled(snapshot.object - 1, maps)).astype(np.complex64)
 
 
 def _probe(
@@ -133,11 +134,11 @@ def _probe(
     )
     ratios = [new / old for new, old in zip(pixel, snapshot.pixel_size_m, strict=True)]
     maps = [
-        _interpolation(n, middle(n) + ratio * from_middle(n), ratio)
+        interpolation(n, middle(n) + ratio * from_middle(n), ratio)
         for n, ratio in zip(shape, ratios, strict=True)
     ]
     left = (residual[0] + change, residual[1] + change)
-    probe = _resampled(flat, maps) * _wavefront(shape, pixel, wavelength, left)
+    probe = resampled(flat, maps) * _wavefront(shape, pixel, wavelength, left)
     power = np.sum(np.abs(snapshot.probe) ** 2) / np.sum(np.abs(probe) ** 2)
     return (probe * math.sqrt(power)).astype(np.complex64)
 
@@ -155,24 +156,3 @@ def _wavefront(
 
 def _curvature(focus_sample_m: float | None) -> float:
     return 0.0 if focus_sample_m is None else 1 / focus_sample_m
-
-
-def _resampled(
-    fields: NDArray[np.complexfloating], maps: list[NDArray[np.float32]]
-) -> NDArray[np.complexfloating]:
-    """Bring fields (..., h, w) to other samples along both axes."""
-    rows, columns = maps
-    return np.asarray(rows @ fields.astype(np.complex64) @ columns.T)
-
-
-def _interpolation(
-    size: int, places: NDArray[np.floating], step: float
-) -> NDArray[np.float32]:
-    """Band-limited interpolation at `places` (pixels of `size` samples), as a matrix.
-
-    ``b sinc(b (t - j))`` with b = 1, or less where samples become fewer (`step` > 1):
-    what the new pixels cannot hold is left out. Beyond the samples there is nothing.
-    """
-    band = min(1.0, 1 / step)
-    distance = places[:, None] - np.arange(size)
-    return (band * np.sinc(band * distance)).astype(np.float32)
