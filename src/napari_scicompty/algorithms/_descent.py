@@ -33,7 +33,7 @@ FALLEN = 0.01
 PATIENCE = 2
 """Epochs without that after which the rates fall."""
 
-FALL = 0.5
+FALL = 0.7
 """What is left of them each time."""
 
 

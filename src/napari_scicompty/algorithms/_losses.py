@@ -45,9 +45,9 @@ def amplitude(model: Tensor, measured: Tensor, noise: Noise) -> Terms:
 
 
 def intensity(model: Tensor, measured: Tensor, noise: Noise) -> Terms:
-    """(M - I)^2 over 4 mean I: where all pixels are as noisy (Guzzi et al. 2021, eq. 6).
+    """(M - I)^2 over 4 mean I: all pixels as noisy (Guzzi et al. 2021, eq. 6).
 
-    Its weights are the same everywhere, so that the variance does not matter.
+    The weights are the same everywhere: the variance does not matter.
     """
     counts = measured.square()
     mean = counts.mean() + noise.smallest**2
