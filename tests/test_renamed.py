@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
+from napari_scicompty.algorithms import from_description
+from napari_scicompty.core.former import FORMER
 from napari_scicompty.core.renamed import FACE, migrated, migrated_path
 from napari_scicompty.engine.run_settings import RunSettings
 from small_scans import small_scan
@@ -54,13 +56,13 @@ def test_an_old_recipe_is_migrated_without_a_word() -> None:
     distance = stage.refine[0]
     assert isinstance(distance, sc.DefocusCoupledDistance)
     assert distance.clipped_epochs == 12
-    assert "format_version = 2" in recipe.to_toml()
+    assert "format_version = 3" in recipe.to_toml()
     assert sc.Recipe.from_toml(recipe.to_toml()) == recipe
 
 
 def test_a_recipe_of_a_newer_version_is_refused() -> None:
-    with pytest.raises(sc.InputError, match="format_version: 3 is of a newer"):
-        sc.Recipe.from_toml("format_version = 3\n" + OLD)
+    with pytest.raises(sc.InputError, match="format_version: 4 is of a newer"):
+        sc.Recipe.from_toml("format_version = 4\n" + OLD)
 
 
 def test_an_old_result_is_migrated_and_repeated(tmp_path: Path) -> None:
@@ -91,3 +93,37 @@ def test_paths_of_settings_are_migrated() -> None:
     assert migrated_path("run.apart") == "run.non_overlapping"
     assert migrated_path("algorithm") == "algorithm"
     assert migrated({"name": "valleydistance"}) == {"name": "defocuscoupleddistance"}
+
+
+AUTODIFF = """
+[input]
+path = "scan.cxi"
+
+[[stage]]
+algorithm = "autodiff"
+rate_object = 0.1
+"""
+
+
+@pytest.mark.parametrize("version", ["", "format_version = 2\n"])
+def test_what_an_old_recipe_leaves_out_has_the_default_of_then(version: str) -> None:
+    (stage,) = sc.Recipe.from_toml(version + AUTODIFF).stages
+    former = FORMER[3]["autodiff"]
+    assert stage.algorithm == sc.AutoDiff(rate_object=0.1, **former)
+    written = sc.Recipe.from_toml(version + AUTODIFF + "momentum = 0.5\n")
+    assert written.stages[0].algorithm == stage.algorithm.replace(momentum=0.5)
+
+
+def test_what_a_recipe_of_today_leaves_out_has_the_default_of_today() -> None:
+    (stage,) = sc.Recipe.from_toml("format_version = 3\n" + AUTODIFF).stages
+    assert stage.algorithm == sc.AutoDiff(rate_object=0.1)
+    recipe = sc.Recipe.from_toml(AUTODIFF)
+    assert sc.Recipe.from_toml(recipe.to_toml()) == recipe
+
+
+def test_an_old_record_of_an_algorithm_is_repeated_as_it_was() -> None:
+    former = FORMER[3]["autodiff"]
+    today = sc.AutoDiff().described
+    old = {name: value for name, value in today.items() if name not in former}
+    assert from_description(today) == sc.AutoDiff()
+    assert from_description(old) == sc.AutoDiff(**former)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from napari_scicompty.algorithms._optimisers import (
     OPTIMISERS,
+    Way,
     adam_of_rows,
     normalised,
 )
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
 
     Memory = dict[str, Any]
 
+FALLEN = 0.01
+"""Share of itself that an error must fall by to count as falling."""
+
+PATIENCE = 2
+"""Epochs without that after which the rates fall."""
+
+FALL = 0.7
+"""What is left of them each time."""
+
 
 @dataclass
 class AutoDiffState(AlgorithmState):
@@ -32,6 +43,14 @@ class AutoDiffState(AlgorithmState):
 
     epochs: int = 0
     """That it has completed; its rates fall with them."""
+    share: float = 1.0
+    """Of the rates of object and probe, once the error has stopped falling."""
+    squared: Tensor | None = None
+    """Squared error () of this epoch so far, counts."""
+    lowest: float = math.inf
+    """Least squared error of an epoch, counts."""
+    stalled: int = 0
+    """Epochs since it was reached."""
     origin_m: Sequence[float] | None = None
     """Of the canvas that the object's moments lie on."""
     moments: dict[str, Memory] = field(default_factory=dict)
@@ -40,6 +59,29 @@ class AutoDiffState(AlgorithmState):
     def of(self, name: str) -> Memory:
         """Return what is remembered of a parameter, to be changed in place."""
         return self.moments.setdefault(name, {})
+
+    def note_error(self, squared: Tensor) -> None:
+        """Add squared errors (B,) of patterns, counts, to those of this epoch."""
+        if self.squared is None:
+            self.squared = squared.new_zeros(())
+        self.squared.add_(squared.sum())
+
+    def judge_epoch(self) -> None:
+        """Let the rates of object and probe fall where the error has stopped falling.
+
+        Without it a step of the size that was right at first keeps the noise alive.
+        """
+        if self.squared is None:
+            return
+        error = float(self.squared)
+        self.squared = None
+        if error < (1 - FALLEN) * self.lowest:
+            self.lowest, self.stalled = error, 0
+            return
+        self.stalled += 1
+        if self.stalled >= PATIENCE:
+            self.share *= FALL
+            self.lowest, self.stalled = min(error, self.lowest), 0
 
 
 class Curvature(NamedTuple):
@@ -51,6 +93,15 @@ class Curvature(NamedTuple):
     """Of what the object pays beside it; (H, W) or a number."""
 
 
+class Shares(NamedTuple):
+    """What is left of the rates, 0 to 1."""
+
+    waves: float
+    """Of object and probe."""
+    others: float
+    """Of all else, which Adam steps: its steps do not shrink by themselves."""
+
+
 @dataclass
 class Epoch:
     """What a parameter is told when an epoch ends.
@@ -59,19 +110,20 @@ class Epoch:
     ----------
     settings : Settings
         With the fields ``free_NAME`` and ``rate_NAME`` of every parameter.
-    share : float
+    shares : Shares
         What is left of the rates, which fall.
     """
 
     settings: Settings
     estimate: Estimate
     state: AutoDiffState
-    share: float
+    shares: Shares
 
     def rate(self, name: str) -> float:
         """Return what is left of a rate: the setting ``rate_NAME``."""
         first: float = getattr(self.settings, f"rate_{name}")
-        return first * self.share
+        waves = name in ("object", "probe")
+        return first * (self.shares.waves if waves else self.shares.others)
 
 
 @dataclass
@@ -84,13 +136,13 @@ class Descent(Epoch):
     curvature: Curvature
     optimiser: str
     """Of object and probe, by its name in `OPTIMISERS`."""
-    damping: float
+    way: Way
     position_pull: float
 
     def optimised(self, name: str, gradient: Tensor, bound: Tensor) -> Tensor:
         """Return a step of a wave, by the optimiser that was chosen."""
         optimiser = OPTIMISERS[self.optimiser]
-        return optimiser(gradient, bound, self.state.of(name), self.damping)
+        return optimiser(gradient, bound, self.state.of(name), self.way)
 
     def of_rows(self, name: str, gradient: Tensor) -> Tensor:
         """Return the step of what each pattern has of its own."""

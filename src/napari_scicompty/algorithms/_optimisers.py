@@ -2,13 +2,13 @@
 
 Each takes the gradient, which it may use up, its curvature (the diagonal of the
 Gauss-Newton matrix, real, of the same shape or one that broadcasts), what it remembers
-(a dictionary of its own) and how much it is damped, and returns a step of the order
-of 1 that goes down.
+(a dictionary of its own) and its `Way`, and returns a step of the order of 1 that goes
+down.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    Optimiser = Callable[[Tensor, Tensor, dict[str, object], float], Tensor]
+    Optimiser = Callable[[Tensor, Tensor, dict[str, object], "Way"], Tensor]
 
 BETAS = (0.9, 0.99)
 """Memory of the gradient's mean and of its square, in steps."""
@@ -30,9 +30,6 @@ BETAS_OF_ROWS = (0.8, 0.9)
 BOLD = 0.25
 """Size of Adam's step that is as bold as a full step of the momentum method."""
 
-MOMENTUM = 0.9
-"""Share of a step that the next one has, too."""
-
 BLOCK = 2**17
 """Numbers that are stepped at once on a CPU: what is needed on the way fits a cache."""
 
@@ -40,14 +37,24 @@ LIT = 1e-3
 """Share of the largest curvature below which a pixel was not seen by a batch."""
 
 
+class Way(NamedTuple):
+    """How an optimiser steps."""
+
+    damping: float
+    """0: every pixel takes full steps; 1: those that are seen less take less."""
+    momentum: float
+    """Share of a step that the next one has, too."""
+
+
 def momentum(
-    gradient: Tensor, curvature: Tensor, memory: dict[str, Any], damping: float
+    gradient: Tensor, curvature: Tensor, memory: dict[str, Any], way: Way
 ) -> Tensor:
     """Gauss-Newton steps with Nesterov's momentum: what rPIE is without momentum.
 
     A step is the gradient over ``d max(c) + (1 - d) c``, with the curvature c and the
     damping d, the gamma of rPIE. Pixels that a batch has not seen rest.
     """
+    damping, kept = way
     if "velocity" not in memory:
         memory["velocity"] = torch.zeros_like(gradient)
     most, width = curvature.amax(), gradient.shape[-1]
@@ -58,13 +65,13 @@ def momentum(
         seen = power > LIT * most
         weight = torch.add(damping * most, power, alpha=1 - damping).add_(1e-30)
         step.mul_(weight.reciprocal_().mul_(seen))
-        velocity.mul_(torch.where(seen, MOMENTUM, 1.0)).sub_(step)
-        step.neg_().addcmul_(velocity, seen.to(velocity.dtype), value=MOMENTUM)
+        velocity.mul_(torch.where(seen, kept, 1.0)).sub_(step)
+        step.neg_().addcmul_(velocity, seen.to(velocity.dtype), value=kept)
     return gradient
 
 
 def adam(
-    gradient: Tensor, curvature: Tensor, memory: dict[str, object], damping: float
+    gradient: Tensor, curvature: Tensor, memory: dict[str, object], way: Way
 ) -> Tensor:
     """Adam (Kingma & Ba, ICLR 2015); complex numbers as wholes, whatever their phase.
 
@@ -76,12 +83,12 @@ def adam(
         It does not matter here.
     memory : dict
         Has "mean", "square" and "step" afterwards; changed in place.
-    damping : float
-        Added to the denominator, relative to its mean over the tensor: 0 gives every
-        pixel a full step, 1 gives less to those that are seen less.
+    way : Way
+        Its damping is added to the denominator, relative to its mean over the tensor: 0
+        gives every pixel a full step, 1 gives less to those that are seen less.
     """
     del curvature
-    return normalised(gradient, memory, damping).mul_(BOLD)
+    return normalised(gradient, memory, way.damping).mul_(BOLD)
 
 
 def normalised(

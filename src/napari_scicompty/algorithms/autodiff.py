@@ -24,8 +24,10 @@ from napari_scicompty.algorithms._descent import (
     Curvature,
     Descent,
     Epoch,
+    Shares,
 )
-from napari_scicompty.algorithms._losses import LOSSES
+from napari_scicompty.algorithms._losses import LOSSES, Noise
+from napari_scicompty.algorithms._optimisers import Way
 from napari_scicompty.algorithms.base import Algorithm, AlgorithmState
 from napari_scicompty.algorithms.free_parameters import PARAMETERS, FreeSettings
 from napari_scicompty.core.settings import setting
@@ -42,14 +44,24 @@ if TYPE_CHECKING:
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
 
+STEPS_A_PATTERN = 4.0
+"""Steps that the momentum remembers at most, for each pattern of a batch; 10 always."""
+
 
 class AutoDiff(FreeSettings, Algorithm):
     """Gradients of one loss by object, probe and whatever else is free."""
 
     loss: Literal["amplitude", "intensity", "poisson"] = setting(
         "amplitude",
-        "Amplitude for counting noise, intensity for readout noise, Poisson likelihood "
-        "for few photons",
+        "Amplitude for counting noise (and readout noise, see there), intensity where "
+        "readout noise is above all counting noise, Poisson likelihood for few photons",
+    )
+    readout: float = setting(
+        0.0,
+        "Standard deviation of the readout noise, counts: losses of amplitude and "
+        "Poisson trust dark pixels less",
+        ge=0,
+        advanced=True,
     )
     view: Literal["fourier", "bilinear"] = setting(
         "fourier",
@@ -61,8 +73,31 @@ class AutoDiff(FreeSettings, Algorithm):
         "Steps of object and probe: Gauss-Newton with momentum, or Adam",
         advanced=True,
     )
+    momentum: float = setting(
+        0.95,
+        "Share of a step of object and probe that the next one has, too",
+        ge=0,
+        le=0.999,
+        advanced=True,
+    )
+    warm_up: int = setting(
+        4,
+        "Epochs in which the momentum grows: the first steps lead nowhere",
+        ge=0,
+        advanced=True,
+    )
+    falls: Literal["error", "half life"] = setting(
+        "error",
+        "When the rates of object and probe fall: where the error has stopped falling, "
+        "or with the half life",
+        advanced=True,
+    )
     half_life: float = setting(
-        40.0, "Epochs in which all rates halve", title="Half life", gt=0, advanced=True
+        40.0,
+        "Epochs in which rates halve, but for what falls with the error",
+        title="Half life",
+        gt=0,
+        advanced=True,
     )
     floor: float = setting(
         0.02, "Share of the rates that is never gone below", ge=0, le=1, advanced=True
@@ -166,7 +201,8 @@ class AutoDiff(FreeSettings, Algorithm):
             model = model_of(estimate, batch, given, bilinear=self.view == "bilinear")
             penalty, stiffness = self._penalty(given, measured)
         counts, amplitude = model.intensity.detach(), measured.pattern(batch)
-        _, slope, steepest = LOSSES[self.loss](counts, amplitude, measured.smallest)
+        noise = Noise(measured.smallest, self.readout**2)
+        _, slope, steepest = LOSSES[self.loss](counts, amplitude, noise)
         root = counts.sqrt()
         error = (root - amplitude).square()
         if measured.held_out is not None:
@@ -188,18 +224,20 @@ class AutoDiff(FreeSettings, Algorithm):
                 self,
                 estimate,
                 state,
-                self.share_left(state),
+                self.shares_left(state),
                 measured=measured,
                 batch=batch,
                 model=model,
                 curvature=Curvature(2 * share * steepest, stiffness),
                 optimiser=self.optimiser,
-                damping=self.damping,
+                way=Way(self.damping, self.momentum_now(state, len(batch))),
                 position_pull=self.position_pull,
             )
             for parameter, gradient in zip(free, gradients, strict=True):
                 parameter.step(descent, gradient)
-        return error.sum((1, 2))
+        squared = error.sum((1, 2))
+        state.note_error(squared)
+        return squared
 
     def _free(
         self, context: StepContext, state: AutoDiffState
@@ -238,15 +276,36 @@ class AutoDiff(FreeSettings, Algorithm):
             total = value if total is None else total + value
         return total, curvature
 
-    def share_left(self, state: AutoDiffState) -> float:
+    def shares_left(self, state: AutoDiffState) -> Shares:
         """Return what is left of the rates, which fall.
 
         Parameters
         ----------
         state : AutoDiffState
-            What the algorithm remembers; its epochs are counted.
+            What the algorithm remembers.
         """
-        return max(self.floor, 0.5 ** (state.epochs / self.half_life))
+        by_half = max(self.floor, 0.5 ** (state.epochs / self.half_life))
+        # Adam's steps are of one size, however small the gradients have become.
+        timed = self.falls == "half life" or self.optimiser == "adam"
+        by_error = max(self.floor, state.share)
+        return Shares(by_half if timed else by_error, by_half)
+
+    def momentum_now(self, state: AutoDiffState, batch: int) -> float:
+        """Return the momentum of a step: its memory grows evenly in the first epochs.
+
+        Few patterns in a step tell little, and so they get a shorter memory.
+
+        Parameters
+        ----------
+        state : AutoDiffState
+            What the algorithm remembers; its epochs are counted.
+        batch : int
+            Patterns of the step.
+        """
+        steps = min(1 / (1 - self.momentum), max(10.0, STEPS_A_PATTERN * batch))
+        if state.epochs < self.warm_up:
+            steps *= (state.epochs + 1) / self.warm_up
+        return max(0.0, 1 - 1 / steps)
 
     # -- an epoch ---------------------------------------------------------------------
     def end_epoch(
@@ -261,10 +320,11 @@ class AutoDiff(FreeSettings, Algorithm):
             the wavefront's curvature in 1/m.
         """
         assert isinstance(state, AutoDiffState)
-        epoch, done = Epoch(self, estimate, state, self.share_left(state)), {}
+        epoch, done = Epoch(self, estimate, state, self.shares_left(state)), {}
         for parameter in PARAMETERS:
             change = parameter.end_epoch(epoch)
             if change is not None:
                 done[parameter.name] = change
+        state.judge_epoch()
         state.epochs += 1
         return done

@@ -17,6 +17,7 @@ from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import GEOMETRY_CHOICES, HDF5_CHOICES, OpenChoices
 from napari_scicompty.formats.choices import BEAM_CHOICES
 from napari_scicompty.recipe import Recipe
+from napari_scicompty.recipe._tables import FORMAT_VERSION
 from napari_scicompty.recipe.sections import STAGE_FIELDS, path_fields
 from napari_scicompty.refine import REFINERS
 from napari_scicompty.workflow.start import STARTS
@@ -254,7 +255,8 @@ def assemble(
     InputError
         No input, a part or setting that is not there, a value that does not fit.
     """
-    data = base.to_dict() if base else {"stage": [{}]}
+    anew: dict[str, Any] = {"format_version": FORMAT_VERSION, "stage": [{}]}
+    data = base.to_dict() if base else anew
     if file is not None:
         data.pop("virtual_experiment", None)
         kept = data.get("input", {})

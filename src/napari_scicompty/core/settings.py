@@ -32,6 +32,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from napari_scicompty.core import renamed
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.former import with_former
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -258,7 +259,7 @@ def described_as(
         raise InputError(
             f"{what} {name!r} is not known here; known are {', '.join(named)}"
         )
-    return named[name](**values)
+    return named[name](**with_former(name, values))
 
 
 def nearest(word: object, words: Iterable[str]) -> str:

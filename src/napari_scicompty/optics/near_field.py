@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy.fft import next_fast_len
-
-from napari_scicompty.optics import grids
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -203,16 +201,41 @@ def detector_kernel(
         next_fast_len(min(2 * w + s, LARGEST_KERNEL))
         for w, s in zip(shape, spread, strict=True)
     ]
-    kernel = angular_spectrum_kernel(
-        (large[0], large[1]), *free_space, derivative=derivative
-    )
-    # Displacement zero comes first, negative ones last: the middle is what is cut out.
+    quarter = _quarter((large[0], large[1]), *free_space, derivative=derivative)
     rows, columns = (
-        np.r_[0 : (n + 1) // 2, size - n // 2 : size]
-        for n, size in zip(grid, large, strict=True)
+        _cut_response(size, n, carried)
+        for n, size, carried in zip(grid, large, quarter.shape, strict=True)
     )
-    impulse: NDArray[np.complex128] = np.fft.ifft2(kernel)[np.ix_(rows, columns)]
-    return np.fft.fft2(impulse)
+    # A real matrix from the left acts on real and imaginary parts side by side.
+    half = rows @ torch.from_numpy(quarter.view(np.float64))
+    half = torch.view_as_complex(half.reshape(len(rows), -1, 2))
+    cut = columns @ torch.view_as_real(half.T.contiguous()).flatten(1)
+    cut = torch.view_as_complex(cut.reshape(len(columns), -1, 2)).T
+    return _mirrored(cut.numpy(), grid)
+
+
+@lru_cache(maxsize=4)
+def _cut_response(size: int, grid: int, carried: int) -> Tensor:
+    """Cut an even transfer function's impulse response to a smaller grid, on one axis.
+
+    The inverse transform of `size` pixels, the displacements that `grid` holds, and
+    their transform on it, all in one matrix (grid // 2 + 1, carried), float64: from
+    frequencies 0 to carried - 1 to those from 0 on, in double precision.
+    """
+    frequency, displacement = np.arange(carried), np.arange(grid // 2 + 1)
+    twice = np.where((frequency == 0) | (2 * frequency == size), 1.0, 2.0)
+    inverse = np.cos(2 * np.pi / size * np.outer(displacement, frequency)) * twice
+    twice = np.where((displacement == 0) | (2 * displacement == grid), 1.0, 2.0)
+    forward = np.cos(2 * np.pi / grid * np.outer(displacement, displacement)) * twice
+    return torch.from_numpy(forward @ inverse / size)
+
+
+def _mirrored(quarter: NDArray[np.complex128], grid: Shape) -> NDArray[np.complex128]:
+    """Return all of an even function (H, W) from its frequencies from 0 on."""
+    padded = [(0, n // 2 + 1 - m) for n, m in zip(grid, quarter.shape, strict=True)]
+    y, x = (np.minimum(np.arange(n), n - np.arange(n)) for n in grid)
+    whole: NDArray[np.complex128] = np.pad(quarter, padded)[np.ix_(y, x)]
+    return whole
 
 
 def _spread(
@@ -260,14 +283,33 @@ def angular_spectrum_kernel(
     array (H, W) complex128
         Zero frequency first.
     """
-    fy, fx = grids.frequencies(grid, pixel_size_m)
+    free_space = (pixel_size_m, wavelength_m, distance_m)
+    return _mirrored(_quarter(grid, *free_space, derivative=derivative), grid)
+
+
+def _quarter(
+    grid: Shape,
+    pixel_size_m: Pair,
+    wavelength_m: float,
+    distance_m: float,
+    *,
+    derivative: bool,
+) -> NDArray[np.complex128]:
+    """Return that of `angular_spectrum_kernel` for carried frequencies from 0 on.
+
+    It is the same for either sign of both frequencies, and zero beyond these.
+    """
     limits = band_limit(grid, pixel_size_m, wavelength_m, distance_m)
-    sine2 = wavelength_m**2 * (fy**2 + fx**2)
-    carried = (np.abs(fy) <= limits[0]) & (np.abs(fx) <= limits[1])
-    carried &= sine2 < 1
-    root = np.sqrt(np.where(carried, 1 - sine2, 1))
+    fy, fx = (
+        np.arange(min(int(limit * n * pixel), n // 2) + 1) / (n * pixel)
+        for n, pixel, limit in zip(grid, pixel_size_m, limits, strict=True)
+    )
+    sine2 = wavelength_m**2 * (fy[:, None] ** 2 + fx**2)
+    root = np.sqrt(np.maximum(1 - sine2, 0))
     g = -(2 * np.pi / wavelength_m) * sine2 / (1 + root)
-    kernel = np.where(carried, np.exp(1j * g * distance_m), 0)
+    phase = torch.from_numpy(g * distance_m)
+    size = torch.from_numpy((sine2 < 1).astype(np.float64))
+    kernel: NDArray[np.complex128] = torch.polar(size, phase).numpy()
     return 1j * g * kernel if derivative else kernel
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.former import with_former
 from napari_scicompty.core.settings import Settings, nearest
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.recipe.sections import STAGE_FIELDS, Stage, path_fields
@@ -27,8 +28,11 @@ NONE = "none"
 _MOST_STAGES = 1000
 _DEEPEST = 8
 
-FORMAT_VERSION = 2
-"""Of recipes; those without one are of any earlier version, and are migrated."""
+FORMAT_VERSION = 3
+"""Of recipes; those without one are of any earlier version, and are migrated.
+
+With version 3 some defaults changed, see `core.former`.
+"""
 
 PARTS = ("format_version", "input", "virtual_experiment", "start", "run", "stage")
 """What the parts of a recipe are called in TOML."""
@@ -97,15 +101,21 @@ def table(data: Mapping[str, object], key: str) -> Mapping[str, object]:
     return value
 
 
-def stage(data: object, number: int) -> Stage:
-    """Make a stage of its table: algorithm, its settings and the stage's own."""
+def stage(data: object, number: int, version: int) -> Stage:
+    """Make a stage of its table: algorithm, its settings and the stage's own.
+
+    What a recipe of an earlier version leaves out has the default of that version.
+    """
     where = "stage" if number == 1 else f"stage {number}"
     if not isinstance(data, dict):
         raise InputError(field=where, problem="write [[stage]] and its keys below it")
+    data = with_former("stage", data, version)
     own = {name: value for name, value in data.items() if name in STAGE_FIELDS}
     rest = {k: v for k, v in data.items() if k not in own and k != "algorithm"}
     default = next(iter(ALGORITHMS))
-    kind = named(ALGORITHMS, data.get("algorithm", default), f"{where}.algorithm")
+    name = data.get("algorithm", default)
+    kind = named(ALGORITHMS, name, f"{where}.algorithm")
+    rest = with_former(str(name), rest, version)
     chosen = own.get("refine", [])
     own["refine"] = refiners(
         _refiner(item, f"{where}.refine")

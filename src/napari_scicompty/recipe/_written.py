@@ -154,7 +154,8 @@ class WrittenRecipe(Settings):
             Naming the key in the file.
         """
         _tables.check_parts(data)
-        if "format_version" not in data:
+        version = data.get("format_version", 0)
+        if not version:
             data = migrated(dict(data))
         source: type[Settings] = FileInput if "input" in data else VirtualExperiment
         key = "input" if "input" in data else "virtual_experiment"
@@ -164,7 +165,9 @@ class WrittenRecipe(Settings):
         return cls(
             input=_tables.parsed(source, _tables.table(data, key), key, folder),
             start=_tables.parsed(kind, start, "start", folder),
-            stages=tuple(_tables.stage(stage, i) for i, stage in enumerate(stages, 1)),
+            stages=tuple(
+                _tables.stage(stage, i, version) for i, stage in enumerate(stages, 1)
+            ),
             shared=_tables.parsed(RunChoices, _tables.table(data, "run"), "run"),
         )
 
