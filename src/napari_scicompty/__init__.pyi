@@ -1,6 +1,6 @@
 """The public face: every name, and where it lives. `__init__.py` reads this."""
 
-from .algorithms import EPIE, MPIE, RPIE, AutoDiff
+from .algorithms import EPIE, MPIE, RPIE, Auto, AutoDiff
 from .analysis import metrics
 from .core.errors import EngineError, InputError
 from .core.findings import Finding
@@ -33,6 +33,7 @@ __all__ = [
     "EPIE",
     "MPIE",
     "RPIE",
+    "Auto",
     "AutoDiff",
     "AutoStart",
     "BackPropagatedProbe",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari_scicompty.algorithms.auto import Auto
 from napari_scicompty.algorithms.autodiff import AutoDiff
 from napari_scicompty.algorithms.base import (
     Algorithm,
@@ -14,7 +15,7 @@ from napari_scicompty.core.settings import described_as
 
 ALGORITHMS: Registry[type[Algorithm]] = Registry(
     "napari_scicompty.algorithms",
-    {"rpie": RPIE, "epie": EPIE, "mpie": MPIE, "autodiff": AutoDiff},
+    {"auto": Auto, "rpie": RPIE, "epie": EPIE, "mpie": MPIE, "autodiff": AutoDiff},
     lambda kind: isinstance(kind, type) and issubclass(kind, Algorithm),
 )
 """Name in recipes and on the command line -> class; the first is the default."""
@@ -26,6 +27,7 @@ __all__ = [
     "RPIE",
     "Algorithm",
     "AlgorithmState",
+    "Auto",
     "AutoDiff",
     "StepContext",
     "from_description",

@@ -131,6 +131,8 @@ class Algorithm(Settings):
 
     title: ClassVar[str] = ""
     default_batch: ClassVar[int] = 1
+    default_epochs: ClassVar[int] = 40
+    """Epochs of a stage that does not say how many."""
     state_type: ClassVar[type[AlgorithmState]] = AlgorithmState
     """What `step` gets as its state."""
 
@@ -257,6 +259,29 @@ class Algorithm(Settings):
         """
         del estimate, measured, state
         return {}
+
+    @property
+    def begins_coarse(self) -> bool:
+        """Whether a coarse level goes before the first epoch."""
+        return False
+
+    def reason_to_end(self, estimate: Estimate, state: AlgorithmState) -> str:
+        """Say why the run may end before its last epoch; mostly nothing.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            As the epoch that has ended leaves it.
+        state : AlgorithmState
+            What the algorithm remembers.
+
+        Returns
+        -------
+        str
+            A sentence without its beginning; empty where the run goes on.
+        """
+        del estimate, state
+        return ""
 
     def gentler(self) -> Self | None:
         """Return settings that diverge less easily; None when there are none."""

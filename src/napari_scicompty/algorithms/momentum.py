@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from napari_scicompty.algorithms.base import AlgorithmState
 from napari_scicompty.optics.two_spaces import TwoSpaces
 
@@ -122,6 +124,26 @@ class MomentumState(AlgorithmState):
             self.probe = estimate.stepped_probe - self.probe
         self.in_part = False
         self.count += 1
+
+    def share_moved(self, estimate: Estimate) -> float:
+        """Return how far the last part has moved the object, as a share of it.
+
+        Parameters
+        ----------
+        estimate : Estimate
+            x, where the part ends.
+
+        Returns
+        -------
+        float
+            Infinite where nothing is remembered; it waits for the device.
+        """
+        if self.object is None or self.in_part:
+            return math.inf
+        norms = [
+            float(torch.linalg.vector_norm(o)) for o in (self.object, estimate.object)
+        ]
+        return norms[0] / max(norms[1], 1e-30)
 
     def reached(self, share: float, parts: int) -> bool:
         """Whether a part ends where `share` of the epoch is done.

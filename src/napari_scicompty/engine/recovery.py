@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_scicompty.engine.controls import Controls, PathValue
     from napari_scicompty.engine.pattern_errors import PatternErrors
     from napari_scicompty.engine.plan import Plan
+    from napari_scicompty.engine.refiner_set import RefinerSet
     from napari_scicompty.engine.run_log import RunLog
     from napari_scicompty.engine.run_settings import RunSettings
     from napari_scicompty.model.estimate import Estimate
@@ -31,7 +32,7 @@ class Recovery:
 
     Attributes
     ----------
-    scan, algorithm, settings, controls, plan, live, estimate, measured
+    scan, algorithm, settings, controls, plan, live, refining, estimate, measured
         Of the run, see `Run`.
     epoch, last_epoch : int
         Epochs that were completed, and at which it ends.
@@ -48,6 +49,7 @@ class Recovery:
     history: History
     plan: Plan
     live: Live
+    refining: RefinerSet
     estimate: Estimate
     measured: Measured
     _log: RunLog
@@ -84,6 +86,17 @@ class Recovery:
             history = dataclasses.replace(end.best.history, changes=history.changes)
         self.history = history.add(notes=[end.note])
         self._log.info(end.note, self.epoch)
+
+    def _end_where_it_is_done(self) -> None:
+        """Make this epoch the last where algorithm and refiners have come to rest."""
+        if self.epoch >= self.last_epoch or not self.refining.at_rest(self.history):
+            return
+        why = self.algorithm.reason_to_end(self.estimate, self.live.state)
+        if why:
+            self.last_epoch = self.epoch
+            note = f"ended by itself at epoch {self.epoch}: {why}"
+            self.history = self.history.add(notes=[note])
+            self._log.info(note, self.epoch)
 
     def _fall_back(self, why: str) -> None:
         """Go back to the last good state with gentler weights, once; else stop."""

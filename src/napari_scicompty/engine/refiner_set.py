@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_scicompty.core.geometry import Geometry
+    from napari_scicompty.data.snapshot import History
     from napari_scicompty.model.estimate import Estimate
     from napari_scicompty.model.measured import Measured
     from napari_scicompty.refine.base import Refiner, State
@@ -201,6 +203,22 @@ class RefinerSet:
             change = refiner.end_epoch(estimate, measured, errors, state)
             done.append(Refined(epoch, refiner.quantity, change, estimate.distance_m))
         return done
+
+    def at_rest(self, history: History) -> bool:
+        """Whether nothing that is refined still changes.
+
+        Parameters
+        ----------
+        history : History
+            Its last epoch is looked at.
+        """
+        now = history.epochs[-1] if history.epochs else 0
+        changes = {r.quantity: r.change for r in history.refined if r.epoch == now}
+        return all(
+            not refiner.waits(state)
+            and changes.get(refiner.quantity, math.inf) < refiner.rest
+            for refiner, state in self._active()
+        )
 
     def _active(self) -> Iterator[tuple[Refiner, State]]:
         for quantity, refiner in self.refiners.items():

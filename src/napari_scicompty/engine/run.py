@@ -228,6 +228,7 @@ class Run(Recovery):
         self._good = self.snapshot()
         if self.measured.held_out is not None:
             self._end_early(error)
+        self._end_where_it_is_done()
 
     def _begin_epoch(self) -> None:
         self._schedule.begin(self.epoch, self._batch_size, self.settings)

@@ -21,6 +21,8 @@ _LOOKED_AT = (5, 10, 20, 40)
 """Epochs after which patterns are compared with each other."""
 _FALLEN = ((5, 0, 1.0), (10, 0, 0.9), (10, 1, 0.7))
 """After this epoch the error must be below that of this one, times so much."""
+_SMALL = 0.03
+"""An error that was below this says nothing against geometry and start."""
 _NOISE = 2.5
 """An error below so many times that of counting noise cannot fall much."""
 _TIMES = 2.5
@@ -125,7 +127,9 @@ def not_fallen(history: History, scan: Scan) -> Finding | None:
     above = [
         (before, errors[before])
         for after, before, share in _FALLEN
-        if after == epoch and now >= share * errors.get(before, np.inf)
+        if after == epoch
+        and errors.get(before, 0) > _SMALL
+        and now >= share * errors[before]
     ]
     if not above or now < _NOISE * noise_error(scan):
         return None

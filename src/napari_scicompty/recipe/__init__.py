@@ -128,12 +128,12 @@ class Recipe(WrittenRecipe):
         modes : int, optional
             Probe modes; those of the experiment when left out.
         *stages : Stage
-            One after the other; 60 epochs of the default algorithm when left out.
+            One after the other; Auto when left out.
         """
         return cls(
             input=experiment,
             start=known_start(experiment),
-            stages=stages or (Stage(epochs=60),),
+            stages=stages or (Stage(),),
             shared=RunChoices(modes=modes or experiment.modes),
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import SerializeAsAny
 
-from napari_scicompty.algorithms import RPIE, Algorithm
+from napari_scicompty.algorithms import Algorithm, Auto
 from napari_scicompty.core.settings import Numbers, Settings, like, setting
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import OpenChoices, open_scan
@@ -48,7 +48,7 @@ class FileInput(OpenChoices):
 class Stage(Settings):
     """One algorithm for some epochs; the next stage goes on from its result."""
 
-    algorithm: SerializeAsAny[Algorithm] = RPIE()
+    algorithm: SerializeAsAny[Algorithm] = Auto()
     """The rule and its settings."""
     epochs: int = _of_run("epochs")
     batch: int | None = _of_run("batch")
@@ -59,6 +59,12 @@ class Stage(Settings):
     refine: tuple[SerializeAsAny[Refiner], ...] = setting(
         (), "What is refined beside object and probe, such as positions."
     )
+
+    def __init__(self, *args: object, **values: object) -> None:
+        named = values.get("algorithm", args[0] if args else Auto())
+        if isinstance(named, Algorithm) and len(args) < 2:
+            values.setdefault("epochs", named.default_epochs)
+        super().__init__(*args, **values)
 
 
 class RunChoices(Settings):

@@ -68,6 +68,8 @@ class Refiner(Settings):
     title: ClassVar[str] = ""
     quantity: ClassVar[str] = ""
     """What is refined, and how its settings are reached: ``"positions.rate_px"``."""
+    rest: ClassVar[float] = 0.0
+    """Change in an epoch, as `end_epoch` returns it, below which it is at rest."""
 
     enabled: bool = setting(True, "Refine, or hold what was reached", title="Refine")
 

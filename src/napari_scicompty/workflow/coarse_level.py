@@ -14,7 +14,6 @@ epoch from a flat object does.
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,11 +49,17 @@ SMALLEST, LARGEST = 32, 0.75
 EIGHTHS = 8
 """The middle is so many parts of a side, from 1 to 6 of 8."""
 
+ROOM = 4e9
+"""Bytes that the middle of all patterns may take; larger ones are read as needed."""
+
 EPOCHS = 20
 """Of the coarse level."""
 
 GATE = 0.8
 """A coarse result is kept if its error is below this share of that of one epoch."""
+
+CLEAR = 2 * (1 - LIGHT)
+"""Error below which a coarse result is kept without a comparison."""
 
 BOLD = RPIE(alpha_object=1.0, alpha_probe=1.0, beta=1.0, gamma=0.2, momentum="nesterov")
 """What runs there; the large scale does not need small steps."""
@@ -114,7 +119,7 @@ def coarse_scan(scan: Scan, shape: tuple[int, int]) -> Scan:
     """
     rows, columns = _middle(scan.frame_shape, shape)
     return scan.replace(
-        patterns=changed(scan.patterns, lambda f: f[:, rows, columns], math.inf),
+        patterns=changed(scan.patterns, lambda f: f[:, rows, columns], ROOM),
         mask=None if scan.mask is None else scan.mask[rows, columns],
         findings=(),
         report=(),
@@ -224,17 +229,19 @@ def coarse_start(
     if found is None:
         return None
     begun = finer(found, first, with_probe=not settings.freeze_probe)
+    error = _error(scan, begun, plain)
+    size = f"the middle {shape[0]} x {shape[1]} pixels"
+    done = f"coarse level: {EPOCHS} epochs on {size}; error {error:.4f} over all pixels"
+    if error < CLEAR:
+        return CoarseStart(begun, done)
     flat = _Coarse(scan, BOLD, first, plain.replace(epochs=1))
     if _followed(flat, controls, None) is None:
         return None
-    error, without = _error(scan, begun, plain), flat.full_error()[0]
-    size = f"the middle {shape[0]} x {shape[1]} pixels"
-    said = f"error {error:.4f}, {without:.4f} after one epoch without"
+    without = flat.full_error()[0]
+    said = f"{done}, {without:.4f} after one epoch without it"
     if error < GATE * without:
-        return CoarseStart(begun, f"coarse level: {EPOCHS} epochs on {size}; {said}")
-    return CoarseStart(
-        first, f"coarse level: {size} did not help and were left; {said}"
-    )
+        return CoarseStart(begun, said)
+    return CoarseStart(first, f"{said}: it did not help and was left")
 
 
 class _Coarse(Run):

@@ -205,7 +205,7 @@ def run_halves(
             prepare(part, algorithm, settings, begin)
             for part, begin in zip(parts, current, strict=True)
         ]
-        while not runs[1].done:
+        while not all(run.done for run in runs):
             for run in runs:
                 yield from _one_epoch(run, runs, controls, planned)
             if controls.stopped:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from napari_scicompty.algorithms.auto import Auto
 from napari_scicompty.algorithms.base import as_algorithm
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.data.scan import Scan
@@ -15,6 +16,7 @@ from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.files.hdf5_links import linked_files
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.refine import refiners
+from napari_scicompty.workflow.coarse_level import coarse_start
 from napari_scicompty.workflow.continuing import as_chosen, differences, misfit, resume
 from napari_scicompty.workflow.search import Candidate, explain, ranked, search
 from napari_scicompty.workflow.start import AutoStart, ProbeFile, Start, begin
@@ -31,9 +33,9 @@ log = logging.getLogger(__name__)
 
 def reconstruct(
     scan: Scan,
-    algorithm: Algorithm,
+    algorithm: Algorithm | None = None,
     *,
-    epochs: int,
+    epochs: int | None = None,
     modes: int | None = None,
     batch: int | None = None,
     refine: str | Refiner | Sequence[str | Refiner] | None = (),
@@ -49,10 +51,11 @@ def reconstruct(
     ----------
     scan : Scan
         What was measured.
-    algorithm : Algorithm
-        ``RPIE()``, ``EPIE()``.
-    epochs : int
-        Passes over all patterns; additional ones when `start` is a snapshot.
+    algorithm : Algorithm, optional
+        ``RPIE()``, ``EPIE()``; `Auto` when left out, which ends by itself.
+    epochs : int, optional
+        Passes over all patterns; additional ones when `start` is a snapshot. With
+        `Auto` they are a limit and may be left out.
     modes : int, optional
         Incoherent probe modes; 1, or those of the start, when left out.
     batch : int, optional
@@ -88,14 +91,15 @@ def reconstruct(
     EngineError
         Out of memory, or another fault of the device.
     """
+    chosen, most = _chosen(algorithm, epochs)
     started = _begun(
         scan,
-        algorithm,
+        chosen,
         refine=refine,
         start=start,
         controls=controls,
         settings=RunSettings(
-            epochs=epochs,
+            epochs=most,
             modes=modes,
             batch=batch,
             device=device,
@@ -108,9 +112,9 @@ def reconstruct(
 
 def run(
     scan: Scan,
-    algorithm: Algorithm,
+    algorithm: Algorithm | None = None,
     *,
-    epochs: int,
+    epochs: int | None = None,
     progress: Callable[[Snapshot], None] | None = None,
     **options: Any,
 ) -> Snapshot:
@@ -120,10 +124,12 @@ def run(
     ----------
     scan : Scan
         What was measured.
-    algorithm : Algorithm
-        ``RPIE()``, ``EPIE()``, ``AutoDiff()``.
-    epochs : int
-        Passes over all patterns; additional ones when the start is a snapshot.
+    algorithm : Algorithm, optional
+        ``RPIE()``, ``EPIE()``, ``AutoDiff()``; `Auto` when left out, which ends by
+        itself.
+    epochs : int, optional
+        Passes over all patterns; additional ones when the start is a snapshot. With
+        `Auto` they are a limit and may be left out.
     progress : callable, optional
         Is given each epoch's snapshot.
     **options
@@ -149,6 +155,21 @@ def run(
             progress(last)
     assert last is not None
     return last
+
+
+def _chosen(algorithm: object, epochs: int | None) -> tuple[Algorithm, int]:
+    """Return the algorithm and its epochs; Auto and its limit where none are given."""
+    chosen = Auto() if algorithm is None else as_algorithm(algorithm)
+    if epochs is not None:
+        return chosen, epochs
+    if not isinstance(chosen, Auto):
+        raise InputError(
+            field="epochs",
+            problem=f"{type(chosen).__name__} does not end by itself",
+            remedy="say how many, such as epochs=40, or leave the algorithm out for "
+            "the automatic choice",
+        )
+    return chosen, chosen.default_epochs
 
 
 def _begun(
@@ -203,6 +224,7 @@ def prepare(
     progress: Callable[[int, int, Candidate], None] | None = None,
     refine: Sequence[Refiner] = (),
     make: Callable[..., Run] = Run,
+    show: Callable[[Snapshot, int], None] | None = None,
 ) -> Run:
     """Turn a start into a run that is ready to advance (searching if it must).
 
@@ -224,6 +246,9 @@ def prepare(
         One a quantity.
     make : callable
         Makes the run.
+    show : callable, optional
+        Is given the snapshots of a coarse level, which are on larger pixels, and how
+        many epochs it has.
 
     Returns
     -------
@@ -269,6 +294,12 @@ def prepare(
             settings = settings.replace(freeze_probe=True)
     seen = scan.exclude(settings.excluded)
     first = begin(seen, start, modes=settings.modes, seed=settings.seed)
+    if algorithm.begins_coarse and not any(refiner.enabled for refiner in refine):
+        coarse = coarse_start(seen, first, settings, controls, show)
+        if coarse is not None:
+            first = coarse.snapshot
+            notes.append(coarse.note)
+            log.info("%s", coarse.note)
     notes += _waiting(refine, first, settings)
     first = first.replace(history=first.history.add(notes=notes))
     return make(scan, algorithm, first, settings, controls, refine)
