@@ -56,9 +56,14 @@ class Auto(RPIE):
         """Whether a coarse level goes before the first epoch."""
         return self.coarse
 
+    @property
+    def ends_itself(self) -> bool:
+        """Whether it does."""
+        return self.ends and self.momentum != "off"
+
     def reason_to_end(self, estimate: Estimate, state: AlgorithmState) -> str:
         """Say that the object is still, or that only noise is left."""
-        if not self.ends or self.momentum == "off":
+        if not self.ends_itself:
             return ""
         assert isinstance(state, MomentumState)
         if state.restarts >= RESTARTS:

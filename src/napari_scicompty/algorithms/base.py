@@ -265,6 +265,11 @@ class Algorithm(Settings):
         """Whether a coarse level goes before the first epoch."""
         return False
 
+    @property
+    def ends_itself(self) -> bool:
+        """Whether the run may end before its last epoch, see `reason_to_end`."""
+        return False
+
     def reason_to_end(self, estimate: Estimate, state: AlgorithmState) -> str:
         """Say why the run may end before its last epoch; mostly nothing.
 

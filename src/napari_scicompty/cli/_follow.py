@@ -69,6 +69,7 @@ class Follower:
             console=console(),
         )
         self._search: TaskID | None = None
+        self._coarse: TaskID | None = None
         self._tried: list[Candidate] = []
 
     def run(self, runs: Iterator[Run]) -> EngineError | None:
@@ -96,6 +97,7 @@ class Follower:
         task = self._bar.add_task(
             type(run.algorithm).__name__, total=run.last_epoch - first, note=""
         )
+        most = " at most " if run.algorithm.ends_itself else "/"
         while True:
             is_new = self.snapshot is None or run.epoch > self.snapshot.epoch
             if is_new or (self._due() and run.epoch > first):
@@ -108,13 +110,20 @@ class Follower:
             self._bar.update(
                 task,
                 completed=run.epoch - first + run.batch / len(run.scan),
-                note=f"epoch {run.epoch}/{run.last_epoch}, error "
+                note=f"epoch {run.epoch}{most}{run.last_epoch}, error "
                 f"{run.history.errors[-1]:.5f}",
             )
         # A program that must end does no further pass over the patterns.
         exact = self._exact and self._interruption.number is None
         self.snapshot = run.snapshot(exact=exact)
         self._keep(self.snapshot, run, True)
+
+    def coarse(self, snapshot: Snapshot, epochs: int) -> None:
+        """Show how far the coarse level is."""
+        if self._coarse is None:
+            self._coarse = self._bar.add_task("coarse level", total=epochs, note="")
+        said = f"epoch {snapshot.epoch}/{epochs}, error {snapshot.error:.5f}"
+        self._bar.update(self._coarse, completed=snapshot.epoch, note=said)
 
     def searched(self, tried: int, planned: int, candidate: Candidate) -> None:
         """Show a start that was tried."""

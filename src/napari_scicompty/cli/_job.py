@@ -23,6 +23,7 @@ from napari_scicompty.workflow.autosave import (
     place_beside,
     set_aside,
 )
+from napari_scicompty.workflow.coarse_level import STOPPED
 from napari_scicompty.workflow.repeating import repeated_runs
 
 if TYPE_CHECKING:
@@ -67,19 +68,28 @@ class Job:
         is_own = self._taken_up is not None
         self.autosave = Autosave(path, self._say_not_kept, taken_up=is_own)
 
-    def runs(self, scan: Scan, progress: Callable[..., None]) -> Iterator[Run]:
+    def runs(
+        self,
+        scan: Scan,
+        progress: Callable[..., None],
+        show: Callable[[Snapshot, int], None],
+    ) -> Iterator[Run]:
         """Prepare one run after the other; each must be done before the next."""
         if self.repeats is not None:
             return repeated_runs(scan, self.repeats, self.controls)
         return self.recipe.runs(
-            scan, start=self.start, controls=self.controls, progress=progress
+            scan,
+            start=self.start,
+            controls=self.controls,
+            progress=progress,
+            show=show,
         )
 
     def has_moved(self, last: Snapshot) -> bool:
         """Whether anything was computed since the start."""
         first = self.start
         before = (0, 0) if first is None else (first.epoch, first.batch)
-        return (last.epoch, last.batch) > before
+        return (last.epoch, last.batch) > before or STOPPED in last.settings
 
     # -- what was done, and what is left ----------------------------------------------
     def done(self, last: Snapshot) -> Recipe:

@@ -130,7 +130,7 @@ def _carry_out(job: Job, outputs: Outputs) -> None:
         exact = job.repeats is None or job.repeats.exact
         follower = Follower(job.controls, interruption, job.keep, job.due, exact=exact)
         failure: Exception | None
-        failure = follower.run(job.runs(scan, follower.searched))
+        failure = follower.run(job.runs(scan, follower.searched, follower.coarse))
         interruption.saving = True
         last = follower.snapshot
         same = True

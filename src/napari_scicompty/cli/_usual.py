@@ -26,7 +26,7 @@ _GEOMETRY = {
 _RUN = {
     "--algorithm": "One of: rpie, epie, autodiff (default rpie).",
     "--refine": "Refine too: positions, distance, or both.",
-    "--epochs": "Passes over all patterns (default 40).",
+    "--epochs": "Passes over all patterns; a limit with auto.",
     "--modes": "Incoherent modes of the probe.",
     "--set": "Any setting, such as positions.rate_px=1.",
 }

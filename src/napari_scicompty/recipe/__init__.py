@@ -192,6 +192,7 @@ class Recipe(WrittenRecipe):
         start: Snapshot | None = None,
         controls: Controls | None = None,
         progress: Callable[[int, int, Candidate], None] | None = None,
+        show: Callable[[Snapshot, int], None] | None = None,
     ) -> Generator[Run, None, None]:
         """Prepare one `Run` after the other; each must be done before the next.
 
@@ -205,6 +206,9 @@ class Recipe(WrittenRecipe):
             Knobs for other threads; a stop ends the stages that are left, too.
         progress : callable, optional
             Called with (tried, planned, candidate) while a start is searched.
+        show : callable, optional
+            Called with the snapshots of a coarse level, which are on larger pixels,
+            and how many epochs it has.
 
         Yields
         ------
@@ -232,6 +236,7 @@ class Recipe(WrittenRecipe):
                 controls,
                 progress,
                 stage.refine,
+                show=show,
             )
             yield run
 
@@ -280,7 +285,7 @@ class Recipe(WrittenRecipe):
         scan : Scan, optional
             What `scan` gave, if it is at hand.
         **options : any
-            `start`, `controls` and `progress` of `runs`.
+            `start`, `controls`, `progress` and `show` of `runs`.
 
         Yields
         ------

@@ -58,6 +58,9 @@ EPOCHS = 20
 GATE = 0.8
 """A coarse result is kept if its error is below this share of that of one epoch."""
 
+STOPPED = "coarse_level_stopped"
+"""Key of a snapshot's settings: epoch at which the coarse level was stopped by hand."""
+
 CLEAR = 2 * (1 - LIGHT)
 """Error below which a coarse result is kept without a comparison."""
 
@@ -214,7 +217,7 @@ def coarse_start(
     Returns
     -------
     CoarseStart or None
-        None where there is no coarse level, or it was stopped.
+        None where there is no coarse level. Where it was stopped, what there was.
     """
     shape = coarse_shape(scan)
     if shape is None:
@@ -226,17 +229,22 @@ def coarse_start(
     found = _followed(
         _Coarse(coarse, BOLD, coarser(first, coarse), plain), controls, show
     )
-    if found is None:
+    if found is None or found.epoch == 0:
         return None
     begun = finer(found, first, with_probe=not settings.freeze_probe)
+    if _is_stopped(controls):
+        begun = begun.replace(settings=begun.settings | {STOPPED: found.epoch})
+        return CoarseStart(
+            begun, f"coarse level: stopped at epoch {found.epoch} of {EPOCHS}"
+        )
     error = _error(scan, begun, plain)
     size = f"the middle {shape[0]} x {shape[1]} pixels"
     done = f"coarse level: {EPOCHS} epochs on {size}; error {error:.4f} over all pixels"
     if error < CLEAR:
         return CoarseStart(begun, done)
     flat = _Coarse(scan, BOLD, first, plain.replace(epochs=1))
-    if _followed(flat, controls, None) is None:
-        return None
+    if _followed(flat, controls, None) is None or not flat.epoch:
+        return CoarseStart(begun, done)
     without = flat.full_error()[0]
     said = f"{done}, {without:.4f} after one epoch without it"
     if error < GATE * without:
@@ -255,13 +263,13 @@ def _followed(
     controls: Controls | None,
     show: Callable[[Snapshot, int], None] | None,
 ) -> Snapshot | None:
-    """Carry a run out; None where it was stopped, or failed."""
+    """Carry a run out, or until it is stopped; None where it failed."""
     try:
         while not run.done:
             if controls is not None:
                 controls.wait_while_paused()
-                if controls.stopped:
-                    return None
+            if _is_stopped(controls):
+                break
             before = run.epoch
             run.advance(0.1)
             if show is not None and run.epoch > before:
@@ -270,6 +278,10 @@ def _followed(
         log.info("the coarse level is left out: %s", error)
         return None
     return run.snapshot()
+
+
+def _is_stopped(controls: Controls | None) -> bool:
+    return controls is not None and controls.stopped
 
 
 def _error(scan: Scan, start: Snapshot, settings: RunSettings) -> float:

@@ -162,7 +162,7 @@ def _chosen(algorithm: object, epochs: int | None) -> tuple[Algorithm, int]:
     chosen = Auto() if algorithm is None else as_algorithm(algorithm)
     if epochs is not None:
         return chosen, epochs
-    if not isinstance(chosen, Auto):
+    if not chosen.ends_itself:
         raise InputError(
             field="epochs",
             problem=f"{type(chosen).__name__} does not end by itself",

@@ -17,6 +17,7 @@ from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.refine import from_description as refiner_of
+from napari_scicompty.workflow.coarse_level import STOPPED
 from napari_scicompty.workflow.reconstruction import prepare
 from napari_scicompty.workflow.start import from_description as start_of
 
@@ -213,6 +214,8 @@ def _check_recorded(result: Snapshot, start: object) -> None:
             "its positions or geometry were changed between two runs, at epoch "
             f"{history.edits[0]}"
         )
+    elif STOPPED in result.settings:
+        why = "its coarse level was stopped by hand"
     elif history.runs[0].epoch or history.runs[0].batch or start is None:
         why = "it goes on from a state that is not recorded"
     if why:

@@ -106,6 +106,8 @@ class LiveSettings(QObject):
         try:
             if self._controller.running:
                 self._controller.change("algorithm", algorithm.form.value)
+            else:
+                self._fields.follow_kind(before)
         except InputError as error:
             algorithm.set_kind(before)
             self._controller.say("error", str(error))

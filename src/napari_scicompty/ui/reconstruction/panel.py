@@ -76,6 +76,7 @@ class Reconstruction(DockPanel):
             self.refiners,
             (self.bar.form, self.more),
         )
+        fields.follow_kind()
         self.live = LiveSettings(f"{PREFIX}.stages", fields, self.controller)
         self.result = ResultSection(
             PREFIX,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.formats import GEOMETRY_CHOICES
 from napari_scicompty.recipe import FileInput, Recipe, RunChoices, Stage
@@ -48,6 +49,22 @@ class RecipeFields:
         own = {n: v for n, v in self.run_values.items() if n in Stage.model_fields}
         refine = self.refiners.chosen
         return Stage(algorithm=self.algorithm.form.value, refine=refine, **own)
+
+    def follow_kind(self, before: str | None = None) -> None:
+        """Show the epochs that the algorithm has where it does not say.
+
+        Parameters
+        ----------
+        before : str, optional
+            The algorithm until now: a number of epochs that is not its own stays.
+        """
+        own = None if before is None else ALGORITHMS[before].default_epochs
+        if own not in (None, self.run_values["epochs"]):
+            return
+        for form in self.run:
+            if "epochs" in form.values:
+                epochs = ALGORITHMS[self.algorithm.name].default_epochs
+                form.set_values({"epochs": epochs})
 
     def check(self, recipe: Recipe) -> None:
         """Refuse a recipe of which these fields could show a part only.

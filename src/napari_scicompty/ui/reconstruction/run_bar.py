@@ -147,6 +147,14 @@ class RunBar(QWidget):
             self._show_halves(controller.half_sets.job)
             return
         if progress is not None and run is None and controller.state == "starting":
+            if progress.coarse is not None:
+                done, epochs = progress.coarse
+                self.progress.setRange(0, epochs)
+                self.progress.setValue(done)
+                self._show_numbers(
+                    f"a first picture on larger pixels: epoch {done} of {epochs}"
+                )
+                return
             tried, planned = len(progress.tried), progress.planned
             self.progress.setRange(0, max(planned, 1))
             self.progress.setValue(tried)
@@ -176,7 +184,7 @@ class RunBar(QWidget):
             planned = (job.last_epoch - job.first_epoch) * run.patterns
             done = (run.epoch - job.first_epoch) * run.patterns + run.patterns_visited
             self.progress.setRange(0, max(1, planned))
-            self.progress.setValue(done)
+            self.progress.setValue(0 if busy and _ends_itself(job) else done)
         if job is None or progress is None or run is None or not busy:
             line = [_result_line(snapshot), *([self._memory] if self._memory else [])]
             self._show_numbers(" · ".join(line))
@@ -213,7 +221,8 @@ def _running_line(job: Job, number: int, run: Progress) -> str:
     """Say how far a run is; the time left takes later stages to be as fast."""
     several = len(job.recipe.stages) > 1
     stage = f"stage {number + 1}/{len(job.recipe.stages)}, " if several else ""
-    parts = [f"{stage}epoch {run.epoch} of {job.last_epoch}"]
+    limit = "at most" if _ends_itself(job) else "of"
+    parts = [f"{stage}epoch {run.epoch} {limit} {job.last_epoch}"]
     if run.history.errors:
         parts.append(f"error {run.history.errors[-1]:.3g}")
     done = run.epochs_done
@@ -221,8 +230,13 @@ def _running_line(job: Job, number: int, run: Progress) -> str:
         each = run.elapsed_s / done
         left = each * (job.last_epoch - run.first_epoch - done)
         parts += [] if several else [f"{each:.2g} s each"]
-        parts.append(f"{_clock(left)} left")
+        parts += [] if _ends_itself(job) else [f"{_clock(left)} left"]
     return " · ".join(parts)
+
+
+def _ends_itself(job: Job) -> bool:
+    """Whether the stage under way finds its own end, so that nobody knows when."""
+    return job.stage.algorithm.ends_itself
 
 
 def _result_line(snapshot: Snapshot) -> str:

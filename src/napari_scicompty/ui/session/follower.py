@@ -37,7 +37,10 @@ class Follower:
         """Show the newest state, where there is another one."""
         controller = self._controller
         snapshot, viewer = job.take(), controller.viewer
+        preview = job.take_preview()
         if snapshot is None:
+            if preview is not None and viewer is not None:
+                controller.layers.begin(viewer, preview)
             return
         busy = controller.busy
         controller.result.take(snapshot)

@@ -63,6 +63,8 @@ class JobProgress:
     """Starts that the search has tried."""
     planned: int = 0
     """Starts that it is going to try."""
+    coarse: tuple[int, int] | None = None
+    """Epochs of the coarse level that are done, and all; None without one."""
 
 
 @dataclass
@@ -92,6 +94,7 @@ class Job:
     _runs: Generator[Run, None, None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _latest: Snapshot | None = None
+    _preview: Snapshot | None = None
     _progress: JobProgress = field(default_factory=lambda: JobProgress())
 
     @classmethod
@@ -136,6 +139,12 @@ class Job:
             latest, self._latest = self._latest, None
             return latest
 
+    def take_preview(self) -> Snapshot | None:
+        """Hand over the newest picture of the coarse level, once; it is no result."""
+        with self._lock:
+            preview, self._preview = self._preview, None
+            return preview
+
     def _publish(self, snapshot: Snapshot | None = None, **progress: Any) -> None:
         """Let the window see how far the job is, and a snapshot."""
         with self._lock:
@@ -150,6 +159,7 @@ class Job:
         if self._runs is not None:
             self._runs.close()
         self.run = self._runs = None
+        self._preview = None
         if self.abandoned:
             self._latest = None
         del self.scan, self.start
@@ -167,6 +177,7 @@ class Job:
             start=self.start,
             controls=self.controls,
             progress=lambda _, planned, candidate: self._note(planned, candidate),
+            show=self._note_coarse,
         )
         numbers = iter(range(len(self.recipe.stages)))
         # The run gets no name of this frame (nor of enumerate), which may be kept, too.
@@ -187,6 +198,11 @@ class Job:
                 yield
         if self.run is not None:
             self._publish(self.run.snapshot(exact=True), run=self.run.progress)
+
+    def _note_coarse(self, snapshot: Snapshot, epochs: int) -> None:
+        with self._lock:
+            self._preview = snapshot
+        self._publish(coarse=(snapshot.epoch, epochs))
 
     def _note(self, planned: int, candidate: Candidate) -> None:
         self._publish(planned=planned, tried=(*self._progress.tried, candidate))
