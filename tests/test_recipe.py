@@ -125,7 +125,7 @@ def test_toml_there_and_back(recipe: sc.Recipe) -> None:
         ("[virtual_experiment]\n[[stage]]\nepochs = -1", "stage.epochs: .*got -1"),
         (
             "[virtual_experiment]\n[[stage]]\n[[stage]]\nalgorithm = 'e'",
-            "stage 2.algorithm is 'e'; choose one of 'rpie', 'epie'",
+            "stage 2.algorithm is 'e'; choose one of 'auto', 'rpie'",
         ),
     ],
 )
