@@ -1,6 +1,9 @@
 """What AutoDiff reaches: ``python tests/benchmarks/autodiff.py WHAT``.
 
 ``clean``             |C| by epoch on the default experiment, beside M-rPIE
+``hard``              the same on a dense texture, and with the defaults of before;
+                      one seed
+``noise``             readout noise and pedestals, by loss and background; one seed
 ``seifert [FIGURE]``  |C| by time on the setting of Seifert et al. 2021 (preset
                       ``mpie``), its peak, and what is kept where held-out pixels stop
 ``distance``          the same setting told a distance 15 mm off, with a known probe
@@ -74,6 +77,115 @@ def clean() -> None:
                     found[last.epoch].append(1 - correlation(last, truth))
         median = {n: digits(statistics.median(all)) for n, all in found.items()}
         show(algorithm=name, one_minus_C=median)
+
+
+BEFORE: dict[str, Any] = {"momentum": 0.9, "warm_up": 0, "falls": "half life"}
+"""Settings of AutoDiff that were its defaults up to version 2 of recipes."""
+
+
+def textured(side: int = 128, margin: int = 8) -> tuple[Scan, Truth]:
+    """A scan of grass and bricks: 100 positions, 1e7 counts at the peak."""
+    from skimage import data
+    from skimage.transform import resize
+
+    rng = np.random.default_rng(7)
+    grass, brick = (
+        resize(picture, (420, 420), anti_aliasing=True)
+        for picture in (data.grass(), data.brick())
+    )
+    phase = 0.6 * (brick - brick.mean()) / brick.std()
+    object = (0.6 + 0.4 * grass / grass.max()) * np.exp(1j * phase)
+    y, x = np.mgrid[:side, :side] - side / 2
+    disc = 1 / (1 + np.exp((np.hypot(y, x) - 38) / 2))
+    probe = disc * np.exp(1j * np.pi * (x**2 + y**2) / 900)
+    grid = np.stack(np.meshgrid(*2 * [22 * np.arange(10)], indexing="ij"), -1)
+    positions = 30 + grid.reshape(-1, 2) + rng.uniform(-3, 3, (100, 2))
+    frequency = np.fft.fftfreq(side + 2 * margin)
+    patterns = []
+    for position in positions:
+        top, left = np.floor(position).astype(int) - margin
+        wide = object[top : top + side + 2 * margin, left : left + side + 2 * margin]
+        down, right = position - np.floor(position)
+        ramp = np.exp(2j * np.pi * (frequency[:, None] * down + frequency * right))
+        view = np.fft.ifft2(np.fft.fft2(wide) * ramp)[margin:-margin, margin:-margin]
+        wave = np.fft.fftshift(np.fft.fft2(probe * view, norm="ortho"))
+        patterns.append(np.abs(wave) ** 2)
+    clean = np.array(patterns)
+    gain = 1e7 / clean.mean(0).max()
+    geometry = sc.Geometry(1e-10, side * 55e-6 * 20e-9 / 1e-10, 55e-6)
+    counts = rng.poisson(clean * gain).astype(np.float32)
+    truth = sc.Truth(
+        object=object.astype("c8"),
+        probe=(probe[None] * gain**0.5).astype("c8"),
+        positions_m=positions * 20e-9,
+        distance_m=geometry.distance_m,
+        origin_m=(0.0, 0.0),
+        pixel_size_m=(20e-9, 20e-9),
+        geometry=geometry,
+    )
+    return sc.Scan(counts, truth.positions_m, geometry), truth
+
+
+def hard() -> None:
+    """1 - |C| on a dense texture, from a disc."""
+    scan, truth = textured()
+    ways = {"M-rPIE": sc.RPIE(), "AutoDiff": sc.AutoDiff()}
+    ways["AutoDiff, defaults of before"] = sc.AutoDiff(**BEFORE)
+    by_epoch(ways, scan, truth, sc.DiscProbe(38 * 20e-9), (15, 30, 60))
+
+
+def by_epoch(
+    ways: dict[str, Any], scan: Scan, truth: Truth, start: Any, epochs: Iterable[int]
+) -> None:
+    """Show 1 - |C| after some epochs, of each way."""
+    for name, algorithm in ways.items():
+        found = {
+            shot.epoch: digits(1 - correlation(shot, truth))
+            for shot in sc.reconstruct(
+                scan, algorithm, epochs=max(epochs), start=start, device="cpu"
+            )
+            if shot.epoch in epochs
+        }
+        show(algorithm=name, one_minus_C=found)
+
+
+def noise() -> None:
+    """1 - |C| with readout noise, and with a pedestal that stays or drifts."""
+    experiment = sc.VirtualExperiment(
+        probe={"kind": "disc", "radius": 0.22},
+        path={"kind": "jittered-raster", "rows": 10, "columns": 10, "step_px": 8},
+        detector={"frame": 64, "photons": 2e5},
+        focus_sample_m=5e-3,
+    )
+    scan, truth = sc.simulate(experiment)
+    clean = np.asarray(scan.patterns).astype(float)
+    readout = np.random.default_rng(2).normal(0, 5, clean.shape)
+    drift = np.linspace(0, 10, 100)[:, None, None]
+    free = sc.AutoDiff(free_background=True)
+    ways: dict[str, dict[str, Any]] = {
+        "readout noise": {
+            "M-rPIE": sc.RPIE(),
+            "AutoDiff": sc.AutoDiff(),
+            "AutoDiff, intensity": sc.AutoDiff(loss="intensity"),
+            "AutoDiff, readout 5": sc.AutoDiff(readout=5),
+            "AutoDiff, readout 5, damping 1": sc.AutoDiff(readout=5, damping=1),
+        },
+        "pedestal of 5": {"M-rPIE": sc.RPIE(), "AutoDiff": sc.AutoDiff(), "free": free},
+    }
+    ways["pedestal from 0 to 10"] = ways["median taken off"] = ways["pedestal of 5"]
+    drifting = clean + drift
+    median = np.median(drifting, (1, 2), keepdims=True)
+    patterns = {
+        "readout noise": clean + readout,
+        "pedestal of 5": clean + 5,
+        "pedestal from 0 to 10": drifting,
+        "median taken off": drifting - median,
+    }
+    start = sc.DiscProbe(experiment.probe_radius_m)
+    for what, frames in patterns.items():
+        print(what)
+        told = scan.replace(patterns=frames.astype(np.float32))
+        by_epoch(ways[what], told, truth, start, (20, 60))
 
 
 def seifert(figure: Path | None) -> None:
@@ -250,7 +362,9 @@ def main() -> None:
     if what == "seifert":
         seifert(Path(rest[0]) if rest else None)
     else:
-        {"clean": clean, "distance": distance, "modes": modes, "chain": chain}[what]()
+        parts = {"clean": clean, "hard": hard, "noise": noise, "distance": distance}
+        parts |= {"modes": modes, "chain": chain}
+        parts[what]()
 
 
 if __name__ == "__main__":

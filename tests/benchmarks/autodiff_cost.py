@@ -27,7 +27,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import napari_scicompty as sc
-from napari_scicompty.algorithms._losses import amplitude
+from napari_scicompty.algorithms._losses import Noise, amplitude
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.model.forward import Parameters, model_of
@@ -104,7 +104,7 @@ class Gradients:
         given = Parameters.of(self.estimate, self.measured, batch, self.free)
         model = model_of(self.estimate, batch, given, bilinear=bilinear)
         pattern, smallest = self.measured.pattern(batch), self.measured.smallest
-        _, slope, _ = amplitude(model.intensity.detach(), pattern, smallest)
+        _, slope, _ = amplitude(model.intensity.detach(), pattern, Noise(smallest))
         leaves = [getattr(given, name) for name in self.free]
         return torch.autograd.grad(model.intensity, leaves, slope)
 

@@ -1,12 +1,16 @@
 """What a run takes on a GPU: ``python tests/benchmarks/gpu.py [WHAT ...]``.
 
-``same``     the GPU against the CPU, and recorded steps against plain ones
-``steps``    microseconds per position, plain and recorded, over the bare transforms
-``reach``    time to |C| >= 0.99 on the default virtual experiment; beside pty-chi where
-             that is installed
-``memory``   peak of the device's memory, and what is left of it after a run
+``same``      the GPU against the CPU; recorded against plain steps, bit for bit
+``steps``     microseconds per position, plain and recorded, over the bare transforms
+``reach``     time to |C| 0.99 and 0.999 on the default virtual experiment; beside
+              pty-chi where that is installed
+``memory``    peak of the device's memory over the plan's, and what is left after a run
+``register``  sub-pixel registration, beside scikit-image where that is installed
 
+It runs from the source tree, without a window, and prints which modules it needs. All
+parts together keep within ``--budget`` seconds: what does not fit is left out and told.
 A fault of one case is told, and the others go on: time on a GPU is dear.
+``--device cpu --toy`` tries it all in a few seconds without a GPU.
 """
 
 from __future__ import annotations
@@ -14,96 +18,63 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import sys
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from speed import REACHING, TARGET, Case
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "src")]
 
-import napari_scicompty as sc
-from napari_scicompty.algorithms import ALGORITHMS
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from gpu_cases import (  # noqa: E402
+    ALIKE,
+    EPOCHS_ALIKE,
+    FAR,
+    LOOKED_AT_ALL,
+    LOOKED_AT_EVERY,
+    NEAR,
+    REACHING,
+    SHARES,
+    TARGETS,
+    TIMED,
+    Budget,
+    Size,
+    guarded,
+    run_of,
+    timed,
+)
+from registration import images, loop  # noqa: E402
+
+import napari_scicompty as sc  # noqa: E402
+from napari_scicompty.analysis.alignment import align  # noqa: E402
+from napari_scicompty.analysis.comparison import placed  # noqa: E402
+from napari_scicompty.optics.registration import shift_between  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Row = dict[str, Any]
 
-SIZES = ((128, 400), (256, 400), (512, 100))
-"""Side of a view, positions."""
-MODES = (1, 3)
-BATCHES = (None, 16)
-EPOCHS_ALIKE = 3
-REACHING_EPOCHS = 60
-FAR = {"detector": {"frame": 64}}
-NEAR = {
-    "wavelength_m": 1e-9,
-    "distance_m": 0.065,
-    "propagation": "near-field",
-    "detector": {"frame": 64, "pixel_m": 3.9e-7, "photons": None},
-}
-ALIKE: dict[str, tuple[sc.RPIE | sc.EPIE | sc.AutoDiff, dict[str, Any]]] = {
-    "rpie": (sc.RPIE(), {}),
-    "rpie, 3 modes": (sc.RPIE(), {"modes": 3}),
-    "rpie, batches of 8": (sc.RPIE(), {"batch": 8}),
-    "rpie, batches apart": (sc.RPIE(), {"batch": 8, "non_overlapping": True}),
-    "rpie, held-out pixels": (sc.RPIE(), {"held_out": 0.02}),
-    "epie": (sc.EPIE(), {}),
-    "epie, frozen probe": (sc.EPIE(), {"freeze_probe": True}),
-    "autodiff": (sc.AutoDiff(), {}),
-    "autodiff, Adam": (sc.AutoDiff(optimiser="adam"), {}),
-    "autodiff, Poisson": (sc.AutoDiff(loss="poisson"), {}),
-    "near: rpie": (sc.RPIE(), {}),
-    "near: all free": (
-        sc.AutoDiff(
-            free_positions=True,
-            free_distance=True,
-            free_brightness=True,
-            free_background=True,
-            start_positions=1,
-            start_distance=1,
-            start_others=1,
-        ),
-        {},
-    ),
-    "least squares shift": (
-        sc.RPIE(),
-        {"refine": [sc.LeastSquaresShift(start_epoch=1)]},
-    ),
-    "cross-correlation shift": (
-        sc.RPIE(),
-        {"refine": [sc.CrossCorrelationShift(start_epoch=1)]},
-    ),
-    "near: distance": (
-        sc.RPIE(),
-        {"refine": [sc.DefocusCoupledDistance(start_epoch=1)]},
-    ),
-}
-
-
-def guarded(rows: Iterator[Row], what: str) -> Iterator[Row]:
-    """Pass rows on; a fault ends them and is told."""
-    try:
-        yield from rows
-    except Exception:
-        print(f"FAULT in {what}:\n{traceback.format_exc(limit=-6)}", flush=True)
-        yield {"what": what, "fault": traceback.format_exc()}
-
 
 # -- the same numbers -----------------------------------------------------------------
-def same() -> Iterator[Row]:
+def same(size: Size, budget: Budget) -> Iterator[Row]:
     """Compare objects after a few epochs, and the errors of their last."""
-    far, near = (sc.simulate(sc.VirtualExperiment(**kind))[0] for kind in (FAR, NEAR))
+    far, near = (
+        sc.simulate(sc.VirtualExperiment(**kind, **size.path))[0]
+        for kind in (FAR, NEAR)
+    )
     print("| case | GPU over CPU | recorded over plain | again | errors | trouble |")
     print("|---|---|---|---|---|---|")
-    for name, case in ALIKE.items():
+    for name in budget.of(size.alike):
         scan = near if name.startswith("near") else far
-        yield from guarded(_alike(scan, name, *case), name)
+        yield from guarded(_alike(size.device, scan, name, *ALIKE[name]), name)
 
 
-def _alike(scan: sc.Scan, name: str, algorithm: Any, chosen: Row) -> Iterator[Row]:
+def _alike(
+    on: torch.device, scan: sc.Scan, name: str, algorithm: Any, chosen: Row
+) -> Iterator[Row]:
     chosen = {"epochs": EPOCHS_ALIKE, "refine": []} | chosen
     start = sc.DiscProbe(30 * scan.geometry.pixel_size_m(scan.frame_shape)[0] / 2)
 
@@ -113,8 +84,8 @@ def _alike(scan: sc.Scan, name: str, algorithm: Any, chosen: Row) -> Iterator[Ro
         )
         return last
 
-    cpu, plain = done("cpu", False), done("cuda", False)
-    recorded, again = done("cuda", True), done("cuda", True)
+    cpu, plain = done("cpu", False), done(on.type, False)
+    recorded, again = done(on.type, True), done(on.type, True)
     objects = [_difference(plain, cpu), _difference(recorded, plain)]
     objects.append(_difference(again, recorded))
     moved = [
@@ -135,6 +106,7 @@ def _alike(scan: sc.Scan, name: str, algorithm: Any, chosen: Row) -> Iterator[Ro
         "errors": errors,
         "positions_px": moved,
         "distances_m": [x.distance_m for x in (cpu, plain, recorded)],
+        "bit for bit": bool(np.array_equal(recorded.object, plain.object)),
         "trouble": trouble,
     }
 
@@ -146,61 +118,44 @@ def _difference(found: sc.Snapshot, expected: sc.Snapshot) -> float:
 
 
 # -- the time of a position -----------------------------------------------------------
-def timed(act: Callable[[], None], seconds: float) -> float:
-    """Return the median of what `act` takes, the device's work included."""
-    times: list[float] = []
-    began = time.perf_counter()
-    while len(times) < 3 or time.perf_counter() - began < seconds:
-        torch.cuda.synchronize()
-        at = time.perf_counter()
-        act()
-        torch.cuda.synchronize()
-        times.append(time.perf_counter() - at)
-    return float(np.median(times))
+def steps(size: Size, budget: Budget) -> Iterator[Row]:
+    """Time epochs, plain and recorded, over the bare transforms of each batch."""
+    print("| side, modes, batch | algorithm | transforms | plain | recorded | over |")
+    print("|---|---|---|---|---|---|")
+    cases = [
+        (side, modes, batch, name)
+        for side in size.sides
+        for modes in size.modes
+        for batch in size.batches
+        for name in TIMED
+    ]
+    for case in budget.of(cases):
+        yield from guarded(_steps(size, *case), str(case))
 
 
-def floor(side: int, positions: int, modes: int, batch: int, seconds: float) -> float:
-    """Seconds of the bare transforms of an epoch: what no step can be below."""
+def _steps(size: Size, side: int, modes: int, batch: int, name: str) -> Iterator[Row]:
+    per, device = 1e6 / size.positions, size.device
     shape = (batch, modes, side, side)
-    wave = torch.randn(shape, dtype=torch.complex64, device="cuda")
+    wave = torch.randn(shape, dtype=torch.complex64, device=device)
 
-    def act() -> None:
-        for _ in range(-(-positions // batch)):
+    def transforms() -> None:
+        for _ in range(-(-size.positions // batch)):
             torch.fft.ifft2(torch.fft.fft2(wave, norm="ortho"), norm="ortho")
 
-    act()
-    return timed(act, seconds)
-
-
-def steps(seconds: float, sides: set[int]) -> Iterator[Row]:
-    """Time epochs, plain and recorded, in turns."""
-    print(
-        "| side, positions, modes | algorithm | batch | transforms | plain | recorded |"
-    )
-    print("|---|---|---|---|---|---|")
-    for side, positions in (size for size in SIZES if size[0] in sides):
-        for modes in MODES:
-            for name in ALGORITHMS:
-                for batch in BATCHES:
-                    case = Case(side, positions, modes, name, whole=False)
-                    what = f"{case}, batch {batch}"
-                    yield from guarded(_steps(case, batch, seconds), what)
-
-
-def _steps(case: Case, batch: int | None, seconds: float) -> Iterator[Row]:
-    size = batch or ALGORITHMS[case.algorithm]().default_batch
-    per = 1e6 / case.positions
-    bare = floor(case.side, case.positions, case.modes, size, seconds / 4) * per
-    row: Row = {"case": vars(case), "batch": size, "transforms_us": bare}
-    for name, recorded in (("plain", False), ("recorded", True)):
-        run = case.run(device="cuda", cuda_graphs=recorded, batch=batch)
+    transforms()
+    row: Row = {"side": side, "modes": modes, "batch": batch, "algorithm": name}
+    row["transforms_us"] = timed(transforms, size.seconds / 4, device) * per
+    for way, recorded in (("plain", False), ("recorded", True)):
+        told = {"device": device.type, "cuda_graphs": recorded, "batch": batch}
+        run = run_of(side, size.positions, modes, TIMED[name], **told)
         for _ in range(2):
             run.advance()
-        row[f"{name}_us"] = timed(run.advance, seconds) * per
-        row[f"{name}_notes"] = [n for n in run.history.notes if "record" in n]
+        row[f"{way}_us"] = timed(run.advance, size.seconds, device) * per
+        row[f"{way}_notes"] = [n for n in run.history.notes if "record" in n]
+    over = min(row["plain_us"], row["recorded_us"]) / row["transforms_us"]
     print(
-        f"| {case.side}, {case.positions}, {case.modes} | {case.algorithm} | {size} | "
-        f"{bare:.1f} | {row['plain_us']:.1f} | {row['recorded_us']:.1f} | "
+        f"| {side}, {modes}, {batch} | {name} | {row['transforms_us']:.1f} | "
+        f"{row['plain_us']:.1f} | {row['recorded_us']:.1f} | {over:.1f} | "
         f"{row['recorded_notes'] or ''}",
         flush=True,
     )
@@ -208,21 +163,22 @@ def _steps(case: Case, batch: int | None, seconds: float) -> Iterator[Row]:
 
 
 # -- time to a good picture -----------------------------------------------------------
-def reach() -> Iterator[Row]:
-    """Time the default virtual experiment, noiseless, to |C| >= 0.99 from a disc."""
-    experiment = sc.VirtualExperiment(detector={"photons": None})
+def reach(size: Size, budget: Budget) -> Iterator[Row]:
+    """Time the default virtual experiment, noiseless, to each |C| from a disc."""
+    experiment = sc.VirtualExperiment(detector=size.detector, **size.path)
     scan, truth = sc.simulate(experiment)
     start = sc.DiscProbe(experiment.probe_radius_m)
     runs: dict[str, Callable[[], Iterator[sc.Snapshot]]] = {}
-    for name, algorithm in REACHING.items():
-        for batch in (None, 8):
+    for name in size.reaching:
+        algorithm = REACHING[name]
+        for batch in size.batches_reaching:
             runs[f"{name}, batch {batch or algorithm.default_batch}"] = (
                 lambda algorithm=algorithm, batch=batch: sc.reconstruct(
                     scan,
                     algorithm,
-                    epochs=REACHING_EPOCHS,
+                    epochs=size.epochs,
                     start=start,
-                    device="cuda",
+                    device=size.device.type,
                     batch=batch,
                 )
             )
@@ -233,89 +189,159 @@ def reach() -> Iterator[Row]:
     else:
         runs |= {
             f"pty-chi {name}": lambda name=name: reconstructed(
-                scan, start, name, "cuda"
+                scan, start, name, size.device.type
             )
             for name in PEERS
         }
-    print("| algorithm | |C| | epochs | seconds |\n|---|---|---|---|")
-    for name, begun in runs.items():
-        yield from guarded(_reached(name, begun, truth), name)
+    print("| algorithm | |C| at the end | epochs, seconds to " + str(TARGETS) + " |")
+    print("|---|---|---|")
+    for name in budget.of(runs):
+        yield from guarded(_reached(name, runs[name], truth, budget), name)
+
+
+def correlation(snapshot: sc.Snapshot, truth: Any) -> float:
+    """|C| with the truth, without what else `metrics.compare` looks at."""
+    away = np.subtract(truth.origin_m, snapshot.origin_m) / snapshot.pixel_size_m
+    target, known = placed(truth.object, away, snapshot.object.shape)
+    return align(snapshot.object, target, snapshot.lit & known).correlation
 
 
 def _reached(
-    name: str, begun: Callable[[], Iterator[sc.Snapshot]], truth: sc.Truth
+    name: str, begun: Callable[[], Iterator[sc.Snapshot]], truth: Any, budget: Budget
 ) -> Iterator[Row]:
     warming = begun()  # makes plans and memory
     next(warming), next(warming)
+    at: dict[float, tuple[int, float]] = {}
     for snapshot in begun():
-        found = sc.metrics.compare(snapshot, truth).correlation
-        if found >= TARGET:
+        if snapshot.epoch > LOOKED_AT_ALL and snapshot.epoch % LOOKED_AT_EVERY:
+            continue  # to compare with the truth takes longer than an epoch
+        found = correlation(snapshot, truth)
+        for target in TARGETS:
+            if found >= target and target not in at:
+                at[target] = (snapshot.epoch, snapshot.elapsed_s)
+        if len(at) == len(TARGETS) or budget.left < 0:
             break
-    row = {"C": found, "epoch": snapshot.epoch, "seconds": snapshot.elapsed_s}
-    yield row | {"algorithm": name}
-    print(
-        f"| {name} | {found:.4f} | {snapshot.epoch} | {snapshot.elapsed_s:.3f} |",
-        flush=True,
-    )
+    yield {"algorithm": name, "C": found, "at": {str(t): at.get(t) for t in TARGETS}}
+    told = (f"{at[t][0]}, {at[t][1]:.3f} s" if t in at else "-" for t in TARGETS)
+    print(f"| {name} | {found:.4f} | {'; '.join(told)} |", flush=True)
 
 
 # -- memory ---------------------------------------------------------------------------
-def memory() -> Iterator[Row]:
-    """Measure the peak of the device's memory, and what a run leaves there."""
-    print("| side, positions, modes | algorithm | amplitudes MB | peak MB | left MB |")
-    print("|---|---|---|---|---|")
-    for side, positions, modes in ((256, 1000, 3), (512, 400, 3)):
-        for name in ALGORITHMS:
-            case = Case(side, positions, modes, name, whole=False)
-            yield from guarded(_memory(case), str(case))
+def memory(size: Size, budget: Budget) -> Iterator[Row]:
+    """Measure the peak of the device's memory over the plan's, and what is left."""
+    print("| side, positions, modes | algorithm | amplitudes | planned | peak | left |")
+    print("|---|---|---|---|---|---|")
+    cases = [(*stack, name) for stack in size.stacks for name in TIMED]
+    for case in budget.of(cases):
+        yield from guarded(_memory(size.device, *case), str(case))
 
 
-def _memory(case: Case) -> Iterator[Row]:
+def _memory(
+    device: torch.device, side: int, positions: int, modes: int, name: str
+) -> Iterator[Row]:
+    on_gpu = device.type == "cuda"
     gc.collect()
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
-    run = case.run(device="cuda")
+    before = torch.cuda.memory_allocated() if on_gpu else 0
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+    run = run_of(side, positions, modes, TIMED[name], device=device.type)
     for _ in range(4):
         run.advance()
-    peak = torch.cuda.max_memory_allocated() - before
+    planned = run.plan.needed
+    peak = torch.cuda.max_memory_allocated() - before if on_gpu else None
     del run
     gc.collect()
-    left = torch.cuda.memory_allocated() - before
-    stack = case.positions * case.side**2 * 4
-    print(
-        f"| {case.side}, {case.positions}, {case.modes} | {case.algorithm} | "
-        f"{stack / 1e6:.0f} | {peak / 1e6:.0f} | {left / 1e6:.2f} |",
-        flush=True,
+    left = torch.cuda.memory_allocated() - before if on_gpu else None
+    row: Row = {"side": side, "positions": positions, "modes": modes, "algorithm": name}
+    row |= {"amplitudes": positions * side**2 * 4, "planned": planned}
+    row |= {"peak": peak, "left": left}
+    told = (row[n] for n in ("amplitudes", "planned", "peak", "left"))
+    shown = " | ".join("-" if n is None else f"{n / 1e6:.1f} MB" for n in told)
+    print(f"| {side}, {positions}, {modes} | {name} | {shown} |", flush=True)
+    yield row
+
+
+# -- registration ---------------------------------------------------------------------
+def register(size: Size, budget: Budget) -> Iterator[Row]:
+    """Time the registration of pairs of images, on the device and by scikit-image."""
+    print("| images, upsampling | ms a pair | scikit-image | largest error px, both |")
+    print("|---|---|---|---|")
+    cases = [(count, up) for count in (1, size.images) for up in (20, 100)]
+    for case in budget.of(cases):
+        yield from guarded(_register(size, *case), str(case))
+
+
+def _register(size: Size, count: int, upsampling: int) -> Iterator[Row]:
+    reference, moving, shifts = images(count)
+    there = [image.to(size.device) for image in (reference, moving)]
+    row: Row = {"images": count, "upsampling": upsampling}
+    ways: dict[str, Callable[[], Any]] = {
+        "ours": lambda: shift_between(*there, upsampling, largest=1.0).numpy(
+            force=True
+        ),
+        "skimage": lambda: loop(reference, moving, upsampling),
+    }
+    for name, way in ways.items():
+        try:
+            row[f"{name}_error_px"] = float(np.abs(way() - shifts).max())
+        except ImportError:
+            continue
+        row[f"{name}_ms"] = timed(way, size.seconds, size.device) * 1e3 / count
+    told = [f"{row.get(f'{name}_ms', np.nan):.4f}" for name in ways]
+    errors = [f"{row.get(f'{name}_error_px', np.nan):.1g}" for name in ways]
+    line = " | ".join([*told, ", ".join(errors)])
+    print(f"| {count}, {upsampling} | {line} |", flush=True)
+    yield row
+
+
+PARTS = {
+    "same": same,
+    "steps": steps,
+    "reach": reach,
+    "memory": memory,
+    "register": register,
+}
+
+
+def needed() -> list[str]:
+    """Return the modules of others that were loaded, without those of Python."""
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    with_file = {n for n in loaded if getattr(sys.modules.get(n), "__file__", None)}
+    ours = {"napari_scicompty", "registration", "peer", "gpu", "gpu_cases"}
+    return sorted(
+        name
+        for name in with_file - sys.stdlib_module_names - ours
+        if not name.startswith("_")
     )
-    yield {"case": vars(case), "peak": peak, "left": left, "stack": stack}
 
 
 def main() -> None:
-    """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    every = ("same", "steps", "reach", "memory")
-    parser.add_argument("what", nargs="*", default=every, choices=every)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of every case")
-    parser.add_argument("--sides", default="128,256,512", help="of views, for steps")
+    """Measure what was asked for, within the budget."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="*", default=list(PARTS), metavar="WHAT")
+    parser.add_argument("--json", type=Path, help="where the rows go, too")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--toy", action="store_true", help="all of it, tiny")
+    parser.add_argument("--budget", type=float, default=280, help="seconds of it all")
     options = parser.parse_args()
-    sides = {int(side) for side in options.sides.split(",")}
     torch.set_num_threads(1)
-    card = torch.cuda.get_device_name()
+    size, whole = Size(options.device, options.toy), Budget(options.budget)
+    on_gpu = options.device == "cuda"
+    card = torch.cuda.get_device_name() if on_gpu else "CPU"
     found: Row = {"device": card, "torch": torch.__version__}
     print(card, torch.__version__)
-    measure = {
-        "same": same,
-        "steps": lambda: steps(options.seconds, sides),
-        "reach": reach,
-        "memory": memory,
-    }
-    for what in options.what:
+    for at, what in enumerate(options.what):
         began = time.perf_counter()
-        found[what] = list(measure[what]())
+        share = SHARES[what] / sum(SHARES[name] for name in options.what[at:])
+        found[what] = list(PARTS[what](size, Budget(max(whole.left, 0) * share)))
         print(f"{what}: {time.perf_counter() - began:.0f} s\n", flush=True)
         if options.json:
             options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    print("modules needed:", *needed())
+    if any("fault" in row for what in options.what for row in found[what]):
+        sys.exit("some cases failed, see above")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from skimage.registration import phase_cross_correlation
 
 from napari_scicompty.optics.registration import shift_between
 
@@ -45,6 +44,8 @@ def images(count: int) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
 
 def loop(reference: torch.Tensor, moving: torch.Tensor, upsampling: int) -> np.ndarray:
     """Register with scikit-image, one by one."""
+    from skimage.registration import phase_cross_correlation
+
     return np.stack(
         [
             phase_cross_correlation(

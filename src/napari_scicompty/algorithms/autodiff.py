@@ -81,7 +81,7 @@ class AutoDiff(FreeSettings, Algorithm):
         advanced=True,
     )
     warm_up: int = setting(
-        4,
+        8,
         "Epochs in which the momentum grows: the first steps lead nowhere",
         ge=0,
         advanced=True,

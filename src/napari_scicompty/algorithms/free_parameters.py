@@ -54,7 +54,9 @@ class FreeSettings(Settings):
     )
     free_brightness: bool = setting(False, "Refine the beam's power at each position")
     free_background: bool = setting(
-        False, "Refine counts that no wave explains, the same in all patterns"
+        False,
+        "Refine counts that no wave explains, the same in all patterns; what drifts "
+        "from pattern to pattern must be taken off before",
     )
     rate_object: float = setting(0.2, "Step of the object; 1 is bold", gt=0, le=1)
     rate_probe: float = setting(0.2, "Step of the probe; 1 is bold", gt=0, le=1)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.interpolate import CubicSpline
-from skimage.measure import profile_line
 
 from napari_scicompty.core.errors import InputError
 
@@ -117,6 +116,8 @@ def line_profile(
         raise InputError(
             "line_profile: the line is shorter than 8 pixels; draw a longer one"
         )
+    from skimage.measure import profile_line  # here, so that runs do without it
+
     values = profile_line(
         image, ends[0], ends[1], linewidth=width, order=3, mode="nearest"
     )

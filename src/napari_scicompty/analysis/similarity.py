@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
-from skimage.metrics import structural_similarity
-from skimage.restoration import unwrap_phase
 
 from napari_scicompty.core.errors import InputError
 
@@ -66,6 +64,9 @@ def ssim(
     InputError
         A lit region in which no window of 11 x 11 pixels fits.
     """
+    # Here, so that runs do without scikit-image.
+    from skimage.restoration import unwrap_phase
+
     where = np.ones(truth.shape, bool) if lit is None else np.asarray(lit, bool)
     window = np.ones((2 * REACH + 1, 2 * REACH + 1), bool)
     inside = ndimage.binary_erosion(where, window)
@@ -90,6 +91,8 @@ def _mean_ssim(
     inside: NDArray[np.bool_],
 ) -> float:
     """Average over `inside`; an even truth has no range, and its mean stands for it."""
+    from skimage.metrics import structural_similarity
+
     ours, theirs = (np.where(where, v, 0).astype(float) for v in (ours, theirs))
     span = np.ptp(theirs[where]) or abs(theirs[where].mean()) or 1.0
     _, local = structural_similarity(

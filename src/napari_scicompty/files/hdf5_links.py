@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
-import hdf5plugin  # noqa: F401  (registers the compression filters of detectors)
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.hdf5_heaps import check_heaps
@@ -48,6 +47,10 @@ def open_file(path: Path, **options: Any) -> tuple[h5py.File, bool]:
         A file that a program writes to, or one with a damaged heap.
     """
     check_heaps(path)
+    # It registers the compression filters of detectors. Files without them open without
+    # it; of others HDF5 says which filter is missing.
+    with suppress(ImportError):
+        import hdf5plugin  # noqa: F401
     try:
         return h5py.File(path, "r", locking="best-effort", **options), False
     except OSError as error:

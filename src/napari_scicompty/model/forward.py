@@ -123,9 +123,13 @@ def model_of(
     """
     view = estimate.canvas.view
     corners = estimate.placement.corners(batch)
-    away = estimate.placement.from_middle(batch).to(given.affine)
     fraction = estimate.placement.fraction(batch).to(given.positions)
-    fraction = fraction + given.positions + away @ given.affine.T
+    # Without a gradient these are zero: each is a copy to the device that is spared.
+    if given.positions.requires_grad:
+        fraction = fraction + given.positions
+    if given.affine.requires_grad:
+        away = estimate.placement.from_middle(batch).to(given.affine)
+        fraction = fraction + away @ given.affine.T
     probes = given.probe.unsqueeze(0)
     if given.focus.requires_grad:
         phase = phase_per_curvature(estimate)
