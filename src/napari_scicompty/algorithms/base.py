@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import torch
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     ]
 
 
+Kind = Literal["torch", "numba"]
+"""Torch alone, or torch with kernels that numba has compiled."""
+
+
 @dataclass(frozen=True)
 class StepContext:
     """What the run says of a step; it holds until the epoch ends or a setting changes.
@@ -38,11 +42,14 @@ class StepContext:
     clip_to_detector : bool
         True while light outside a near-field detector is to count as none: a low pass,
         which helps while positions and distance are far off.
+    kernels : str
+        Who does the passes over memory where an algorithm can choose, see `Kind`.
     """
 
     epoch: int = 0
     update_probe: bool = True
     clip_to_detector: bool = False
+    kernels: Kind = "torch"
 
 
 @dataclass
@@ -86,6 +93,8 @@ class Algorithm(Settings):
     default_batch: ClassVar[int] = 1
     state_type: ClassVar[type[AlgorithmState]] = AlgorithmState
     """What `step` gets as its state."""
+    has_kernels: ClassVar[bool] = False
+    """Whether its step can use kernels that numba has compiled."""
 
     def step(
         self,

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from napari_scicompty.algorithms import _fused
 from napari_scicompty.algorithms.base import Algorithm
 from napari_scicompty.core.settings import setting
 from napari_scicompty.optics.patches import (
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
 class _PIE(Algorithm):
     """The step and the settings that ePIE and rPIE share."""
+
+    has_kernels: ClassVar[bool] = True
 
     alpha_object: float = setting(
         0.5, "Step of the object; 1 is bold, 0.5 ends lower", gt=0, le=2
@@ -84,6 +87,9 @@ class _PIE(Algorithm):
         Returns the squared error of each pattern before the step, shape (B,).
         """
         beta, gamma = self.weights
+        if _fused.is_covered(estimate, batch, context):
+            sizes = _fused.Sizes((self.alpha_object, self.alpha_probe), (gamma, beta))
+            return _fused.step(estimate, measured, batch, context, sizes)
         places, scratch = estimate.places(batch), estimate.scratch
         views, probes = estimate.views_at(places, batch), estimate.probes(batch)
         improved = _clipped if context.clip_to_detector else _improved

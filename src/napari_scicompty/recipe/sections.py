@@ -71,6 +71,7 @@ class RunChoices(Settings):
     positions_of: Literal["result", "scan"] = _of_run("positions_of")
     device: Literal["auto", "cpu", "cuda", "mps"] = _of_run("device")
     cuda_graphs: bool = _of_run("cuda_graphs")
+    kernels: Literal["auto", "torch", "numba"] = _of_run("kernels")
     memory_gb: float = _of_run("memory_gb")
     seed: int = _of_run("seed")
     threads: int = _of_run("threads")
