@@ -6,7 +6,7 @@ same old estimates: what a position needs stays in the processor's cache.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -42,15 +42,17 @@ class Sizes(NamedTuple):
     """Of the maxima in their weights: gamma, beta."""
 
 
-def is_covered(estimate: Estimate, batch: Batch, context: StepContext) -> bool:
+def is_covered(
+    batch: Batch, estimate: Estimate, context: StepContext
+) -> TypeGuard[Sequence[int]]:
     """Whether compiled kernels are to do the step of a batch, and can.
 
     Parameters
     ----------
-    estimate : Estimate
-        Object, probe and positions.
     batch : sequence of int or Tensor (B,)
         Numbers of the patterns.
+    estimate : Estimate
+        Object, probe and positions.
     context : StepContext
         What the run says of this step.
     """

@@ -87,7 +87,7 @@ class _PIE(Algorithm):
         Returns the squared error of each pattern before the step, shape (B,).
         """
         beta, gamma = self.weights
-        if _fused.is_covered(estimate, batch, context):
+        if _fused.is_covered(batch, estimate, context):
             sizes = _fused.Sizes((self.alpha_object, self.alpha_probe), (gamma, beta))
             return _fused.step(estimate, measured, batch, context, sizes)
         places, scratch = estimate.places(batch), estimate.scratch

@@ -67,7 +67,7 @@ def exit_sum(
 def probe_weight(
     canvas: Field, ys: Index, xs: Index, alpha: float, beta: float, weight: Real
 ) -> None:
-    """alpha / (beta max Q + (1 - beta) Q) with Q = sum_j |o_j|^2 over a batch.
+    """Make alpha / (beta max Q + (1 - beta) Q), where Q = sum_j |o_j|^2.
 
     Parameters
     ----------

@@ -54,18 +54,31 @@ class Kernels(NamedTuple):
     """The loops as machine code; each is called as its namesake is."""
 
     exit_one: Callable[..., None]
+    """Exit waves of one view, and maxima."""
     modulus: Callable[..., float]
+    """The modulus step, and its error."""
     held_out: Callable[..., float]
+    """Error of pixels that take no part."""
     update_one: Callable[..., None]
+    """Steps of object and probes by one view."""
     exit_sum: Callable[..., None]
+    """Exit waves of one view of several, and their power."""
     probe_weight: Callable[..., None]
+    """Weight of the probes' steps."""
     gather_object: Callable[..., None]
+    """Sum for the object's step."""
     gather_probes: Callable[..., None]
+    """Sum for the probes' steps."""
     weigh_probes: Callable[..., None]
+    """Steps of shifted probes."""
     add_weighted: Callable[..., None]
+    """Steps of probes by a sum."""
     step_object: Callable[..., None]
+    """Step of the object by a sum."""
     shift: Callable[..., None]
+    """Spectra of shifted probes."""
     add_shifted_back: Callable[..., None]
+    """Sum of spectra that are shifted back."""
 
 
 _lock = threading.Lock()

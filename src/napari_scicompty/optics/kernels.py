@@ -146,7 +146,7 @@ def modulus(
                 d = measured[i, k] - q * per_model
                 of_row += d * d
                 t[k] = d * per_model * square + kept
-        error += of_row
+        error += float(of_row)
         for p in range(m):
             for k in range(w):
                 u = waves[p, i, k]

@@ -67,6 +67,7 @@ class Ramps:
         self, shifts: Tensor, view: tuple[int, int], device: torch.device
     ) -> None:
         self._rows, self._columns = _ramps(shifts, view, device)
+        self._on_host: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     def replace(self, batch: Sequence[int], shifts: Tensor) -> None:
         """Give the positions of a batch other shifts (B, 2).
@@ -100,8 +101,11 @@ class Ramps:
         array (h,), array (w,)
             complex64, in the memory of the factors, which is on the CPU.
         """
-        along, across = self._rows[number, 0, :, 0], self._columns[number, 0, 0]
-        return along.numpy(), across.numpy()
+        if self._on_host is None:
+            rows, columns = self._rows.numpy(), self._columns.numpy()
+            self._on_host = rows[:, 0, :, 0], columns[:, 0, 0]
+        along, across = self._on_host
+        return along[number], across[number]
 
     def of(self, batch: Batch, scratch: Scratch) -> Tensor:
         """Return the factors (B, 1, h, w) of a batch, in scratch memory.
