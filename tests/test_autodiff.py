@@ -298,7 +298,7 @@ def test_without_momentum_a_step_is_that_of_rpie(
     monkeypatch.setattr(_optimisers, "LIT", 0.0)
     small = small_scan((32, 32), (4, 4), step=4)
     same: dict[str, Any] = {"batch": 1, "freeze_probe": True}
-    plain = sc.AutoDiff(rate_object=0.4, damping=0.3, momentum=0)
+    plain = sc.AutoDiff(rate_object=0.4, damping=0.3, momentum_share=0)
     ours = run(small.scan, plain, small.start(), 2, **same)
     *_, theirs = sc.reconstruct(
         small.scan,

@@ -95,7 +95,7 @@ def test_reconstruct_and_resolution_have_one_list() -> None:
 @pytest.mark.parametrize(
     ("option", "says"),
     [
-        ("--algorithm=RPIE", "--algorithm is 'RPIE'; choose one of 'rpie', 'epie'"),
+        ("--algorithm=RPIE", "--algorithm is 'RPIE'; choose one of 'auto', 'rpie'"),
         ("--algorithm=epei", "did you mean 'epie'?"),
         ("--start=disk", "did you mean 'disc'?"),
         ("--refine=position", "--refine: 'position' is not known; give 'positions'"),
@@ -169,7 +169,7 @@ def test_the_installed_command_completes_in_a_shell_of_its_own() -> None:
     done = subprocess.run(
         RUN, env=os.environ | told, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["autodiff"]
+    assert done.stdout.split() == ["auto", "autodiff"]
 
 
 def test_the_lines_for_the_shell_can_be_shown(monkeypatch: pytest.MonkeyPatch) -> None:

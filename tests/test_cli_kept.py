@@ -184,7 +184,7 @@ def test_a_killed_run_is_taken_up_where_it_was_cut() -> None:
     while "taken up from" not in said:
         said += more.stdout.readline()
         assert more.poll() is None, said
-    time.sleep(1)
+    time.sleep(patient(3))  # numba loads before the first epoch
     more.terminate()
     said, _ = more.communicate(timeout=patient(60))
     assert more.returncode == 143, said

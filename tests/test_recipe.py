@@ -197,7 +197,7 @@ def test_a_switch_under_way_becomes_a_stage_that_leads_to_the_same_result() -> N
     assert told == [
         (sc.RPIE(gamma=0.3), 1),
         (sc.EPIE(alpha_object=0.8), 4),
-        (sc.RPIE(), 2),
+        (SHORT.algorithm, 2),
     ]
     *_, again = sc.Recipe.from_toml(done.to_toml()).run()
     np.testing.assert_array_equal(again.object, shot.object)
@@ -216,7 +216,7 @@ def test_switches_cut_a_stage_where_they_were_made(
     switches: list[tuple[int, Any]], told: list[tuple[str, int]]
 ) -> None:
     changes = [Change(e, 3, "algorithm", kind.described) for e, kind in switches]
-    recipe = sc.Recipe(input=EXPERIMENT, stages=[Stage(epochs=4)])
+    recipe = sc.Recipe(input=EXPERIMENT, stages=[Stage(algorithm=sc.RPIE(), epochs=4)])
     done = recipe.until(4, changes)
     assert [(type(s.algorithm).__name__, s.epochs) for s in done.stages] == told
 

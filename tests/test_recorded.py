@@ -76,7 +76,7 @@ def runs(small: SmallScan, algorithm: Any = None, **chosen: Any) -> tuple[Run, R
             small.scan,
             algorithm or sc.RPIE(),
             small.start(),
-            settings(epochs=4, cuda_graphs=on, **chosen),
+            settings(epochs=4, cuda_graphs=on, kernels="torch", **chosen),
         )
         for on in (False, True)
     )
@@ -182,7 +182,7 @@ def test_counts_are_unpacked_in_recorded_steps(taped: type[Tape]) -> None:
     small = small_scan()
     scan = small.scan.replace(patterns=small.scan.patterns.round().astype(np.uint16))
     whole = plan(scan, sc.RPIE(), settings()).needed
-    room = {"memory_gb": (whole - 1) / 1e9, "epochs": 3}
+    room = {"memory_gb": (whole - 1) / 1e9, "epochs": 3, "kernels": "torch"}
     runs = [
         Run(scan, sc.RPIE(), small.start(), settings(cuda_graphs=on, **room))
         for on in (False, True)
@@ -205,7 +205,7 @@ def test_positions_that_moved_are_recorded_anew(taped: type[Tape]) -> None:
             small.scan,
             sc.RPIE(),
             small.start(),
-            settings(epochs=6, cuda_graphs=on),
+            settings(epochs=6, cuda_graphs=on, kernels="torch"),
             refiners=[refiner],
         )
         while not run.done:

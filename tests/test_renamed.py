@@ -110,8 +110,8 @@ def test_what_an_old_recipe_leaves_out_has_the_default_of_then(version: str) -> 
     (stage,) = sc.Recipe.from_toml(version + AUTODIFF).stages
     former = FORMER[3]["autodiff"]
     assert stage.algorithm == sc.AutoDiff(rate_object=0.1, **former)
-    written = sc.Recipe.from_toml(version + AUTODIFF + "momentum = 0.5\n")
-    assert written.stages[0].algorithm == stage.algorithm.replace(momentum=0.5)
+    written = sc.Recipe.from_toml(version + AUTODIFF + "momentum_share = 0.5\n")
+    assert written.stages[0].algorithm == stage.algorithm.replace(momentum_share=0.5)
 
 
 def test_what_a_recipe_of_today_leaves_out_has_the_default_of_today() -> None:

@@ -79,7 +79,7 @@ def clean() -> None:
         show(algorithm=name, one_minus_C=median)
 
 
-BEFORE: dict[str, Any] = {"momentum": 0.9, "warm_up": 0, "falls": "half life"}
+BEFORE: dict[str, Any] = {"momentum_share": 0.9, "warm_up": 0, "falls": "half life"}
 """Settings of AutoDiff that were its defaults up to version 2 of recipes."""
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TIMED: dict[str, Any] = {
     "rpie": sc.RPIE(),
     "autodiff": sc.AutoDiff(),
-    # Momentum: a line such as "rpie, momentum": sc.RPIE(momentum=...).
+    "rpie, momentum": sc.RPIE(momentum="nesterov"),
 }
 """What `steps` and `memory` measure."""
 
@@ -32,7 +32,7 @@ REACHING: dict[str, Any] = {
     "rpie, bold": sc.RPIE(alpha_object=1, alpha_probe=1, beta=1, gamma=0.2),
     "epie": sc.EPIE(),
     "autodiff": sc.AutoDiff(),
-    # Momentum: a line such as "rpie, momentum": sc.RPIE(momentum=...).
+    "rpie, momentum": sc.RPIE(momentum="nesterov"),
 }
 """What `reach` measures; the bold one is the best of some twenty settings of rPIE."""
 

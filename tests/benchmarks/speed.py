@@ -4,7 +4,8 @@
 ``growth``   how an epoch grows with positions, modes, pixels and object, log-log
 ``reach``    time to |C| >= 0.99 on the default virtual experiment; beside pty-chi
              where that is installed
-``quick``    the four cases that a change of the step is judged by
+``quick``    what a change of the step is judged by: M-rPIE by torch alone and by
+             kernels of numba, one position at a time and in batches of five
 
 One thread, whole epochs with their bookkeeping. The transforms ("floor": one forward
 and one inverse for each position and mode) are timed in turns with the runs, in one
@@ -27,8 +28,10 @@ import torch
 
 import napari_scicompty as sc
 from napari_scicompty.algorithms import ALGORITHMS
+from napari_scicompty.engine.kernels import is_installed
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.optics.propagators import wave_grid
 from napari_scicompty.workflow.start import begin
 
 if TYPE_CHECKING:
@@ -40,6 +43,8 @@ SIZES = ((128, 121), (256, 400), (512, 100))
 """Side of a view, positions."""
 MODES = (1, 3, 5)
 QUICK = ((128, 121, 1), (128, 121, 3), (256, 121, 1), (256, 121, 3))
+NEAR = sc.Geometry(1e-10, 1e-2, 0.2e-6, propagation="near-field")
+"""Spreads by 25 pixels."""
 TARGET = 0.99
 REACHING = {name: kind() for name, kind in ALGORITHMS.items()} | {
     "rpie, bold": sc.RPIE(alpha_object=1, alpha_probe=1, beta=1, gamma=0.2)
@@ -58,11 +63,12 @@ class Case:
     whole: bool = True
     spread_px: float = 80.0
     """Range of the positions: with the side, the size of the object."""
+    near: bool = False
 
     def run(self, **changes: Any) -> Run:
         """Return a run on random patterns, with other settings where told."""
         rng = np.random.default_rng(0)
-        geometry = sc.Geometry(1e-10, 1.0, 75e-6)
+        geometry = NEAR if self.near else sc.Geometry(1e-10, 1.0, 75e-6)
         pixel = geometry.pixel_size_m((self.side, self.side))
         positions = rng.uniform(0, self.spread_px, (self.positions, 2))
         shape = (self.positions, self.side, self.side)
@@ -105,16 +111,19 @@ class Clock:
         return float(np.median(np.sum(self.rounds[1:], axis=1)))
 
 
-def clock_of(case: Case) -> Clock:
+def clock_of(case: Case, **changes: Any) -> Clock:
     """Return the clock of a run."""
-    run = case.run()
+    run = case.run(**changes)
     size = run.settings.batch or run.algorithm.default_batch
     return Clock(run.step, -(-case.positions // size))
 
 
 def floor_of(case: Case) -> Clock:
     """Return the clock of its bare transforms, one position at a time."""
-    wave = torch.randn(case.modes, case.side, case.side, dtype=torch.complex64)
+    grid = (case.side, case.side)
+    if case.near:
+        grid = wave_grid(NEAR, grid)
+    wave = torch.randn(case.modes, *grid, dtype=torch.complex64)
 
     def act() -> None:
         torch.fft.ifft2(torch.fft.fft2(wave, norm="ortho"), norm="ortho")
@@ -167,6 +176,34 @@ def steps(
                 flush=True,
             )
             yield row
+
+
+def quick(seconds: float) -> Iterator[dict[str, Any]]:
+    """Time M-rPIE by torch alone and by kernels of numba, and print a table."""
+    names = ("torch", "numba") if is_installed() else ("torch",)
+    print(f"| side, modes | positions | batch | floor | {' | '.join(names)} |")
+    print("|---|---|---|---|" + "---|" * len(names))
+    kinds = {"whole": (True, False), "sub-pixel": (False, False), "near": (True, True)}
+    for side, positions, modes in QUICK:
+        for kind, (whole, near) in kinds.items():
+            case = Case(side, positions, modes, whole=whole, near=near)
+            runs = [(batch, name) for batch in (1, 5) for name in names]
+            clocks = [clock_of(case, batch=b, kernels=name) for b, name in runs]
+            floor = floor_of(case)
+            timed([floor, *clocks], seconds)
+            least = [clock.least / floor.least for clock in clocks]
+            for batch in (1, 5):
+                shown = {
+                    n: x for (b, n), x in zip(runs, least, strict=True) if b == batch
+                }
+                per_position = floor.least / positions * 1e6
+                ratios = " | ".join(f"{x:.2f} x" for x in shown.values())
+                row = f"{side}, {modes} | {kind} | {batch} | {per_position:.0f} us"
+                print(f"| {row} | {ratios} |", flush=True)
+                yield {"side": side, "modes": modes, "kind": kind, "batch": batch} | {
+                    "floor_us": per_position,
+                    **shown,
+                }
 
 
 # -- growth ---------------------------------------------------------------------------
@@ -265,7 +302,7 @@ def main() -> None:
             list(ALGORITHMS),
             options.seconds,
         ),
-        "quick": lambda: steps(QUICK, ["rpie"], options.seconds),
+        "quick": lambda: quick(options.seconds),
         "growth": lambda: growth(options.seconds),
         "reach": reach,
     }

@@ -73,7 +73,7 @@ class AutoDiff(FreeSettings, Algorithm):
         "Steps of object and probe: Gauss-Newton with momentum, or Adam",
         advanced=True,
     )
-    momentum: float = setting(
+    momentum_share: float = setting(
         0.95,
         "Share of a step of object and probe that the next one has, too",
         ge=0,
@@ -302,7 +302,7 @@ class AutoDiff(FreeSettings, Algorithm):
         batch : int
             Patterns of the step.
         """
-        steps = min(1 / (1 - self.momentum), max(10.0, STEPS_A_PATTERN * batch))
+        steps = min(1 / (1 - self.momentum_share), max(10.0, STEPS_A_PATTERN * batch))
         if state.epochs < self.warm_up:
             steps *= (state.epochs + 1) / self.warm_up
         return max(0.0, 1 - 1 / steps)

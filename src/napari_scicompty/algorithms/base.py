@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import torch
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     ]
 
 
+Kind = Literal["torch", "numba"]
+"""Torch alone, or torch with kernels that numba has compiled."""
+
+
 @dataclass(frozen=True)
 class StepContext:
     """What the run says of a step; it holds until the epoch ends or a setting changes.
@@ -41,12 +45,15 @@ class StepContext:
         which helps while positions and distance are far off.
     step_size : float
         Factor of the steps, which the algorithm's own state may lower.
+    kernels : str
+        Who does the passes over memory where an algorithm can choose, see `Kind`.
     """
 
     epoch: int = 0
     update_probe: bool = True
     clip_to_detector: bool = False
     step_size: float = 1.0
+    kernels: Kind = "torch"
 
 
 @dataclass
@@ -135,6 +142,8 @@ class Algorithm(Settings):
     """Epochs of a stage that does not say how many."""
     state_type: ClassVar[type[AlgorithmState]] = AlgorithmState
     """What `step` gets as its state."""
+    has_kernels: ClassVar[bool] = False
+    """Whether its step can use kernels that numba has compiled."""
 
     def step(
         self,

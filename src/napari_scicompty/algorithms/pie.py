@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
+from napari_scicompty.algorithms import _fused
 from napari_scicompty.algorithms.base import Algorithm, AlgorithmState
 from napari_scicompty.algorithms.momentum import MomentumState
 from napari_scicompty.core.settings import Settings, like, setting
@@ -75,6 +76,8 @@ class MomentumSettings(Settings):
 class _PIE(Algorithm):
     """The step and the settings that ePIE and rPIE share."""
 
+    has_kernels: ClassVar[bool] = True
+
     alpha_object: float = setting(
         0.5, "Step of the object; 1 is bold, 0.5 ends lower", gt=0, le=2
     )
@@ -86,6 +89,11 @@ class _PIE(Algorithm):
         friction: float
         parts: int
     state_type: ClassVar[type[AlgorithmState]] = MomentumState
+
+    @property
+    def alphas(self) -> tuple[float, float]:
+        """Steps of object and probe."""
+        return self.alpha_object, self.alpha_probe
 
     @property
     def weights(self) -> tuple[float, float]:
@@ -147,6 +155,10 @@ class _PIE(Algorithm):
         Returns the squared error of each pattern before the step, shape (B,).
         """
         beta, gamma = self.weights
+        alphas = [alpha * context.step_size for alpha in self.alphas]
+        if _fused.is_covered(batch, estimate, context):
+            sizes = _fused.Sizes((alphas[0], alphas[1]), (gamma, beta))
+            return _fused.step(estimate, measured, batch, context, sizes)
         places, scratch = estimate.places(batch), estimate.scratch
         views, probes = estimate.views_at(places, batch), estimate.probes(batch)
         improved = _clipped if context.clip_to_detector else _improved
@@ -163,10 +175,8 @@ class _PIE(Algorithm):
             probe_update = change.mul_(conj)
             seen = total(intensity(conj, scratch), 0)
             _weigh(probe_update, seen, beta, scratch)
-            estimate.add_to_probe(
-                probe_update, batch, self.alpha_probe * context.step_size
-            )
-        places.add(estimate.object, update, self.alpha_object * context.step_size)
+            estimate.add_to_probe(probe_update, batch, alphas[1])
+        places.add(estimate.object, update, alphas[0])
         return error
 
 

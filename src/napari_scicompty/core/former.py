@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FORMER: dict[int, dict[str, dict[str, object]]] = {
     3: {
         "stage": {"algorithm": "rpie"},
-        "autodiff": {"momentum": 0.9, "warm_up": 0, "falls": "half life"},
+        "autodiff": {"momentum_share": 0.9, "warm_up": 0, "falls": "half life"},
     },
 }
 """Version of recipes -> kind of table -> setting -> its default before that version.

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 _PACKAGES = (
     *("napari", "torch", "numpy", "scipy", "scikit-image", "h5py", "hdf5plugin"),
     *("tifffile", "pydantic", "qtpy", "PyQt6", "PySide6", "PyQt5", "pyqtgraph"),
-    *("superqt", "magicgui", "vispy", "matplotlib", "typer", "rich"),
+    *("superqt", "magicgui", "vispy", "matplotlib", "typer", "rich", "numba"),
 )
 _LINES = 200
 """Of the log."""

@@ -21,6 +21,7 @@ from napari_scicompty.engine.changes import after, steps_differ
 from napari_scicompty.engine.checkpoint import Live, record_of
 from napari_scicompty.engine.controls import Controls, PathValue, recorded
 from napari_scicompty.engine.guard import Divergence, HoldoutStop
+from napari_scicompty.engine.kernels import kernels_for
 from napari_scicompty.engine.pattern_errors import PatternErrors, full_pass
 from napari_scicompty.engine.plan import keep, plan
 from napari_scicompty.engine.progress import Progress
@@ -92,6 +93,8 @@ class Run(Recovery):
         self._start, self._log = start, RunLog(self.log_level)
         self._included = included(scan, settings)
         device = pick_device(settings.device)
+        self._threads = settings.threads or fitting_threads(start.probe.size)
+        self._kernels = kernels_for(settings, algorithm, device, self._threads)
         asked = (scan, algorithm, settings, len(start.probe))
         self.plan, self.measured = keep(plan(*asked), *asked, self._included)
         if not self.plan.is_plain and str(self.plan) not in self.history.notes:
@@ -100,10 +103,8 @@ class Run(Recovery):
             scan, algorithm, start, refiners, self.measured, self._included, device
         )
         self.estimate, self.refining = self.live.estimate, self.live.refining
-        self._divergence = Divergence()
-        self._holdout = HoldoutStop(start)
+        self._divergence, self._holdout = Divergence(), HoldoutStop(start)
         self._holdout.take_up(start, self.measured.held_out)
-        self._threads = settings.threads or fitting_threads(start.probe.size)
         self._power: float = start.state.get("power", self.estimate.power)
         self._schedule = Schedule(self.live, settings, start.batch)
         self._schedule.begin(self.epoch, self._batch_size, self.settings)
@@ -111,7 +112,8 @@ class Run(Recovery):
         self._errors, self._error = self._begun_errors(start)
         best = min(self.history.errors, default=math.inf)
         self._divergence.best = start.state.get("best", best)
-        record = record_of(start, scan, algorithm, settings, self.refining.refiners)
+        as_run = settings.replace(kernels=self._kernels)
+        record = record_of(start, scan, algorithm, as_run, self.refining.refiners)
         self.history = self.history.add(runs=[record])
         self.controls.bind(self._checked)
         weakref.finalize(self, registration.release)
@@ -189,9 +191,10 @@ class Run(Recovery):
 
     def _expect_steps(self) -> None:
         """Tell what holds until the epoch ends or settings change."""
-        updates = self.settings.updates_probe(self.epoch)
-        clips, size = self.refining.clips_to_detector, self.live.state.step_size
-        context = StepContext(self.epoch, updates, clips, size)
+        now = (self.settings.updates_probe(self.epoch), self.refining.clips_to_detector)
+        context = StepContext(
+            self.epoch, *now, self.live.state.step_size, self._kernels
+        )
         self.estimate.probe_is_known = self.settings.freeze_probe
         told = (self.algorithm, context, self._batch_size, self._included)
         if why := self._schedule.expect(*told):

@@ -86,6 +86,14 @@ class RunSettings(Settings):
         live=False,
         advanced=True,
     )
+    kernels: Literal["auto", "torch", "numba"] = setting(
+        "auto",
+        "On a CPU, who does the passes over memory of ePIE and rPIE: torch, or faster "
+        "kernels that numba compiles; auto takes numba where it is installed",
+        title="Kernels (CPU)",
+        live=False,
+        advanced=True,
+    )
     memory_gb: float = setting(
         0.0,
         "Most memory of the device that a run may take; 0 is what is free",

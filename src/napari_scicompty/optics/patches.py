@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -12,6 +12,7 @@ from napari_scicompty.core.device import exact_dtype
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from napari_scicompty.optics.scratch import Parts, Scratch
@@ -66,6 +67,7 @@ class Ramps:
         self, shifts: Tensor, view: tuple[int, int], device: torch.device
     ) -> None:
         self._rows, self._columns = _ramps(shifts, view, device)
+        self._on_host: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     def replace(self, batch: Sequence[int], shifts: Tensor) -> None:
         """Give the positions of a batch other shifts (B, 2).
@@ -85,6 +87,25 @@ class Ramps:
     def addresses(self) -> tuple[int, ...]:
         """Where the factors lie in memory."""
         return self._rows.data_ptr(), self._columns.data_ptr()
+
+    def factors(self, number: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the factors of one position, of its rows (h,) and its columns (w,).
+
+        Parameters
+        ----------
+        number : int
+            Of the pattern.
+
+        Returns
+        -------
+        array (h,), array (w,)
+            complex64, in the memory of the factors, which is on the CPU.
+        """
+        if self._on_host is None:
+            rows, columns = self._rows.numpy(), self._columns.numpy()
+            self._on_host = rows[:, 0, :, 0], columns[:, 0, 0]
+        along, across = self._on_host
+        return along[number], across[number]
 
     def of(self, batch: Batch, scratch: Scratch) -> Tensor:
         """Return the factors (B, 1, h, w) of a batch, in scratch memory.

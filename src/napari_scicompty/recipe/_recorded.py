@@ -59,4 +59,10 @@ def _choices(result: Snapshot) -> RunChoices:
     runs = result.history.runs
     last = RunSettings(**runs[-1].run)
     shared = {name: getattr(last, name) for name in RunChoices.model_fields}
-    return RunChoices(**shared | {"modes": runs[0].run.get("modes")})
+    shared |= {"modes": runs[0].run.get("modes"), "kernels": _asked_kernels(result)}
+    return RunChoices(**shared)
+
+
+def _asked_kernels(result: Snapshot) -> object:
+    """Return what was asked for: a record has what was used, on that machine."""
+    return result.settings.get("run", {}).get("kernels", "auto")

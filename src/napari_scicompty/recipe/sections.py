@@ -46,7 +46,15 @@ class FileInput(OpenChoices):
 
 
 class Stage(Settings):
-    """One algorithm for some epochs; the next stage goes on from its result."""
+    """One algorithm for some epochs; the next stage goes on from its result.
+
+    Parameters
+    ----------
+    *args
+        The algorithm.
+    **values
+        Fields by name; the epochs are the algorithm's own where they are left out.
+    """
 
     algorithm: SerializeAsAny[Algorithm] = Auto()
     """The rule and its settings."""
@@ -76,6 +84,7 @@ class RunChoices(Settings):
     positions_of: Literal["result", "scan"] = _of_run("positions_of")
     device: Literal["auto", "cpu", "cuda", "mps"] = _of_run("device")
     cuda_graphs: bool = _of_run("cuda_graphs")
+    kernels: Literal["auto", "torch", "numba"] = _of_run("kernels")
     memory_gb: float = _of_run("memory_gb")
     seed: int = _of_run("seed")
     threads: int = _of_run("threads")

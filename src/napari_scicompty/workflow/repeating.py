@@ -14,8 +14,10 @@ import numpy as np
 from napari_scicompty.algorithms import from_description as algorithm_of
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.engine.kernels import is_installed
 from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.optics.compiled import INSTALL
 from napari_scicompty.refine import from_description as refiner_of
 from napari_scicompty.workflow.coarse_level import STOPPED
 from napari_scicompty.workflow.reconstruction import prepare
@@ -131,7 +133,7 @@ def repeated_runs(
         run = prepare(
             _as_it_was(scan, record, result),
             algorithm_of(record.algorithm),
-            RunSettings(**record.run),
+            _settings(record),
             start,
             controls,
             refine=[refiner_of(item) for item in record.refine],
@@ -220,6 +222,19 @@ def _check_recorded(result: Snapshot, start: object) -> None:
         why = "it goes on from a state that is not recorded"
     if why:
         raise InputError(f"this result cannot be repeated: {why}; run its recipe anew")
+
+
+def _settings(record: RunRecord) -> RunSettings:
+    """Return the settings of a run; records without kernels are of torch alone."""
+    settings = RunSettings(**{"kernels": "torch"} | record.run)
+    if settings.kernels != "numba":
+        return settings
+    if not is_installed():
+        raise InputError(
+            "this result was made with kernels of numba, which is not installed; it "
+            f"can be repeated to the last bit after: {INSTALL}"
+        )
+    return settings.replace(device="cpu")  # they run nowhere else
 
 
 def _as_it_was(scan: Scan, record: RunRecord, result: Snapshot) -> Scan:
