@@ -70,7 +70,7 @@ class Follower:
         )
         self._search: TaskID | None = None
         self._coarse: TaskID | None = None
-        self._tried: list[Candidate] = []
+        self._tried: dict[object, Candidate] = {}
 
     def run(self, runs: Iterator[Run]) -> EngineError | None:
         """Run to the end, to Ctrl-C or to a failure, which is returned.
@@ -92,7 +92,7 @@ class Follower:
 
     def _follow(self, run: Run) -> None:
         if self._search is not None:
-            self._bar.update(self._search, note=str(ranked(self._tried)[0]))
+            self._bar.update(self._search, note=str(ranked([*self._tried.values()])[0]))
         first = run.epoch
         task = self._bar.add_task(
             type(run.algorithm).__name__, total=run.last_epoch - first, note=""
@@ -120,6 +120,8 @@ class Follower:
 
     def coarse(self, snapshot: Snapshot, epochs: int) -> None:
         """Show how far the coarse level is."""
+        if not epochs:
+            return
         if self._coarse is None:
             self._coarse = self._bar.add_task("coarse level", total=epochs, note="")
         said = f"epoch {snapshot.epoch}/{epochs}, error {snapshot.error:.5f}"
@@ -127,7 +129,7 @@ class Follower:
 
     def searched(self, tried: int, planned: int, candidate: Candidate) -> None:
         """Show a start that was tried."""
-        self._tried.append(candidate)
+        self._tried[candidate.start] = candidate
         if self._search is None:
             self._search = self._bar.add_task("start", total=planned, note="")
         self._bar.update(

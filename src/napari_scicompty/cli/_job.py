@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.engine.run import Run
+    from napari_scicompty.workflow.reconstruction import Show
 
 
 @dataclass
@@ -72,7 +73,7 @@ class Job:
         self,
         scan: Scan,
         progress: Callable[..., None],
-        show: Callable[[Snapshot, int], None],
+        show: Show,
     ) -> Iterator[Run]:
         """Prepare one run after the other; each must be done before the next."""
         if self.repeats is not None:

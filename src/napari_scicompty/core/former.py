@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 FORMER: dict[int, dict[str, dict[str, object]]] = {
     3: {
         "stage": {"algorithm": "rpie"},
+        "start auto": {"patterns": 400, "coarse": False},
         "autodiff": {"momentum_share": 0.9, "warm_up": 0, "falls": "half life"},
     },
 }
 """Version of recipes -> kind of table -> setting -> its default before that version.
 
-The kind is the name of an algorithm, or "stage" for the stage's own settings, such as
-which algorithm it has.
+The kind is the name of an algorithm, "start" with the name of a start, or "stage" for
+the stage's own settings, such as which algorithm it has.
 """
 
 

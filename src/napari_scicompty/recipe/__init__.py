@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from napari_scicompty.data.snapshot import Change, Snapshot
     from napari_scicompty.engine.controls import Controls
     from napari_scicompty.engine.run import Run
+    from napari_scicompty.workflow.reconstruction import Show
     from napari_scicompty.workflow.search import Candidate
     from napari_scicompty.workflow.start import Start
 
@@ -192,7 +193,7 @@ class Recipe(WrittenRecipe):
         start: Snapshot | None = None,
         controls: Controls | None = None,
         progress: Callable[[int, int, Candidate], None] | None = None,
-        show: Callable[[Snapshot, int], None] | None = None,
+        show: Show | None = None,
     ) -> Generator[Run, None, None]:
         """Prepare one `Run` after the other; each must be done before the next.
 
@@ -207,8 +208,7 @@ class Recipe(WrittenRecipe):
         progress : callable, optional
             Called with (tried, planned, candidate) while a start is searched.
         show : callable, optional
-            Called with the snapshots of a coarse level, which are on larger pixels,
-            and how many epochs it has.
+            Called with pictures before a run has begun, as of `prepare`.
 
         Yields
         ------

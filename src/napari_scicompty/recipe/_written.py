@@ -11,6 +11,7 @@ import tomli_w
 from pydantic import PrivateAttr
 
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.former import with_former
 from napari_scicompty.core.renamed import migrated
 from napari_scicompty.core.settings import Settings, setting
 from napari_scicompty.engine.run_settings import RunSettings
@@ -161,7 +162,9 @@ class WrittenRecipe(Settings):
         key = "input" if "input" in data else "virtual_experiment"
         stages = data.get("stage", [{}])
         start = dict(_tables.table(data, "start"))
-        kind = _tables.named(STARTS, start.pop("name", "auto"), "start.name")
+        name = start.pop("name", "auto")
+        kind = _tables.named(STARTS, name, "start.name")
+        start = with_former(f"start {name}", start, version)
         return cls(
             input=_tables.parsed(source, _tables.table(data, key), key, folder),
             start=_tables.parsed(kind, start, "start", folder),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_scicompty.analysis.ring_correlation import FourierRingCorrelation
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.engine.run import Run
+    from napari_scicompty.workflow.search import Candidate
     from napari_scicompty.workflow.start import KnownProbe, Start
 
     Stages = Sequence[tuple[Algorithm, RunSettings]]
@@ -249,13 +250,13 @@ def split(scan: Scan, settings: RunSettings) -> tuple[Scan, Scan]:
 def _searched(
     scan: Scan, auto: AutoStart, settings: RunSettings, controls: Controls
 ) -> Generator[HalvesProgress, None, KnownProbe]:
-    tried = []
+    tried: dict[object, Candidate] = {}
     for number, planned, candidate in search(scan, auto, settings, controls):
-        tried.append(candidate)
+        tried[candidate.start] = candidate
         yield HalvesProgress(number, planned, f"start: {candidate}")
     if controls.stopped or not tried:
         raise InputError("the half sets were stopped while their start was searched")
-    return ranked(tried)[0].start
+    return ranked([*tried.values()])[0].start
 
 
 def _one_epoch(

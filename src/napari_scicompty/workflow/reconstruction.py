@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_scicompty.algorithms.auto import Auto
 from napari_scicompty.algorithms.base import as_algorithm
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     from napari_scicompty.refine import Refiner
 
 log = logging.getLogger(__name__)
+
+
+class Show(Protocol):
+    """Is given pictures before a run has begun."""
+
+    def __call__(self, snapshot: Snapshot, epochs: int) -> None:
+        """Take a picture of the coarse level of so many epochs; 0: of the search."""
 
 
 def reconstruct(
@@ -224,7 +232,7 @@ def prepare(
     progress: Callable[[int, int, Candidate], None] | None = None,
     refine: Sequence[Refiner] = (),
     make: Callable[..., Run] = Run,
-    show: Callable[[Snapshot, int], None] | None = None,
+    show: Show | None = None,
 ) -> Run:
     """Turn a start into a run that is ready to advance (searching if it must).
 
@@ -247,8 +255,8 @@ def prepare(
     make : callable
         Makes the run.
     show : callable, optional
-        Is given the snapshots of a coarse level, which are on larger pixels, and how
-        many epochs it has.
+        Is given pictures on larger pixels, and epochs=: those of the coarse level with
+        how many epochs it has, and of the search's best starts with 0.
 
     Returns
     -------
@@ -274,9 +282,10 @@ def prepare(
         return made
     notes: list[str] = []
     if isinstance(start, AutoStart):
-        tried: list[Candidate] = []
-        for number, planned, candidate in search(scan, start, settings, controls):
-            tried.append(candidate)
+        tried: dict[object, Candidate] = {}
+        best = None if show is None else functools.partial(show, epochs=0)
+        for number, planned, candidate in search(scan, start, settings, controls, best):
+            tried[candidate.start] = candidate
             if progress is not None:
                 progress(number, planned, candidate)
         if not tried:
@@ -284,9 +293,10 @@ def prepare(
                 field="start",
                 problem="the search was stopped before anything was tried",
             )
-        notes.append(explain(tried))
+        candidates = [*tried.values()]
+        notes.append(explain(candidates))
         log.info("%s", notes[-1])
-        start = ranked(tried)[0].start
+        start = ranked(candidates)[0].start
     if isinstance(start, ProbeFile):
         probe = expanded(start.path).absolute()
         scan = scan.reading_also([str(probe), *linked_files(probe)])

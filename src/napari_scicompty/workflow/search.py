@@ -5,22 +5,21 @@ sizes, each for a few bold epochs with the modes of the run. The error is sharp 
 the ladder and has several dips, so the rungs are close, and none climbs a hill; only
 around the best of all the step is halved twice.
 
+All of them run for three epochs only; the best of each sign of defocus and the best
+discs go on. Patterns next to each other are enough, and of them the middle, on larger
+pixels, see `coarse_level`.
+
 In near field there is one candidate, the mean pattern propagated back to the sample:
 the beam's own shadow says where its focus is.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.algorithms.pie import RPIE
-from napari_scicompty.core.errors import EngineError
-from napari_scicompty.engine.run import Run
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.optics import grids
 from napari_scicompty.optics.propagators import propagator_for
@@ -29,16 +28,25 @@ from napari_scicompty.workflow.start import (
     BackPropagatedProbe,
     DiscProbe,
     PupilProbe,
-    begin,
+)
+from napari_scicompty.workflow.trials import (
+    BEST_OF_A_KIND,
+    BOLD,
+    Candidate,
+    Trials,
+    Tried,
+    best_of_each_kind,
+    ranked,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from napari_scicompty.data.scan import Scan
+    from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.engine.controls import Controls
 
-log = logging.getLogger(__name__)
+__all__ = ["BOLD", "Candidate", "explain", "find_start", "ranked", "search"]
 
 DISCS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 """Radii that are tried, as shares of the smaller side of the view."""
@@ -46,40 +54,8 @@ DISCS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 HALVINGS = 2
 """How often the step is halved around the best."""
 
-BOLD = RPIE(alpha_object=1.0, alpha_probe=1.0, beta=1.0, gamma=0.5)
-"""Tells starts apart in the fewest epochs."""
-
-
-Tried = PupilProbe | DiscProbe | BackPropagatedProbe
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A start that was tried."""
-
-    start: Tried
-    """How the probe began."""
-    error: float
-    """Error by a full pass after the epochs of the search; infinite if it diverged."""
-
-    @property
-    def is_disc(self) -> bool:
-        """Whether the start is a disc, and not the mean pattern's pupil."""
-        return isinstance(self.start, DiscProbe)
-
-    @property
-    def defocus_m(self) -> float | None:
-        """Focus to sample, positive: diverging; None where it is no pupil."""
-        return self.start.defocus_m if isinstance(self.start, PupilProbe) else None
-
-    def __str__(self) -> str:
-        if isinstance(self.start, PupilProbe):
-            what = f"defocus {self.start.defocus_m * 1e3 + 0.0:+.4g} mm"  # no -0
-        elif isinstance(self.start, DiscProbe):
-            what = f"disc of {self.start.radius_m * 1e6:.4g} µm radius"
-        else:
-            what = "mean pattern propagated back"
-        return f"{what}: error {self.error:.4f}"
+FIRST_EPOCHS = 3
+"""Of every try; the best ones run for as many as `AutoStart` says."""
 
 
 def find_start(
@@ -118,13 +94,13 @@ def find_start(
     InputError
         A geometry that cannot be reconstructed.
     """
-    tried = []
+    tried: dict[Tried, Candidate] = {}
     settings = RunSettings(modes=modes, device=device, seed=seed)
     for number, planned, candidate in search(scan, auto or AutoStart(), settings):
-        tried.append(candidate)
+        tried[candidate.start] = candidate
         if progress is not None:
             progress(number, planned, candidate)
-    return ranked(tried)
+    return ranked([*tried.values()])
 
 
 def search(
@@ -132,10 +108,12 @@ def search(
     auto: AutoStart,
     settings: RunSettings,
     controls: Controls | None = None,
+    show: Callable[[Snapshot], None] | None = None,
 ) -> Iterator[tuple[int, int, Candidate]]:
     """Yield (tried, planned, candidate) after each try.
 
-    Ends early when `controls` are stopped.
+    A start that goes on after its first epochs comes again, with its new error. Ends
+    early when `controls` are stopped.
 
     Parameters
     ----------
@@ -147,23 +125,28 @@ def search(
         Epochs, batch, device, seed and the like.
     controls : Controls, optional
         To stop from another thread.
+    show : callable, optional
+        Is given the picture of each start that is the best so far.
     """
     propagator_for(scan.geometry, scan.frame_shape)
     scan = scan.exclude(settings.excluded)
-    part = _compact_part(scan, auto.patterns)
-    settings = settings.replace(epochs=auto.epochs, batch=None, excluded=())
-    queue = _first_tries(scan, auto.step_px2)
-    planned = len(queue) + 2 * HALVINGS if len(queue) > 1 else 1
-    tried: list[Candidate] = []
-    for halving in range(1, HALVINGS + 2):
-        for start in queue:
-            error = _short_run(part, start, settings, controls)
-            if controls is not None and controls.stopped:
-                return
-            tried.append(Candidate(start, error))
-            log.info("tried %d of %d: %s", len(tried), planned, tried[-1])
-            yield len(tried), planned, tried[-1]
-        queue = _beside(scan, ranked(tried)[0].start, auto, 0.5**halving)
+    trials = Trials(scan, auto, settings, controls, show)
+    first, whole = _first_tries(scan, auto.step_px2), auto.epochs
+    later = 2 * HALVINGS if len(first) > 1 else 0
+    if not auto.coarse:
+        yield from trials.each(first, whole, later)
+    else:
+        going_on = sum(BEST_OF_A_KIND.values()) if later and whole > FIRST_EPOCHS else 0
+        yield from trials.each(first, min(FIRST_EPOCHS, whole), going_on + later)
+        if going_on:
+            best = best_of_each_kind(trials.tried)
+            yield from trials.each([c.start for c in best], whole, later)
+    for halving in range(1, HALVINGS + 1):
+        if trials.stopped or not trials.tried:
+            return
+        best_start = ranked(trials.tried)[0].start
+        beside = _beside(scan, best_start, auto, 0.5**halving)
+        yield from trials.each(beside, whole)
 
 
 def _first_tries(scan: Scan, step_px2: float) -> list[Tried]:
@@ -214,31 +197,6 @@ def largest_k(scan: Scan) -> float:
     return float(min(h, w) / 2 / max(rim, 1 / min(h, w)))
 
 
-def ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Sort candidates, best first; a disc counts as 10 % worse than it is.
-
-    The pupil was measured and a disc is a guess: it must be clearly better.
-
-    Parameters
-    ----------
-    candidates : sequence of Candidate
-        Starts with their errors.
-
-    Returns
-    -------
-    list of Candidate
-        Best first.
-
-    Examples
-    --------
-    >>> disc, pupil = DiscProbe(1e-6), PupilProbe(1e-4)
-    >>> best = ranked([Candidate(disc, 0.100), Candidate(pupil, 0.105)])[0]
-    >>> best.start is pupil
-    True
-    """
-    return sorted(candidates, key=lambda c: c.error * (1.1 if c.is_disc else 1.0))
-
-
 def explain(candidates: list[Candidate]) -> str:
     """Say which start was taken, which of the twins it is, and why.
 
@@ -255,7 +213,8 @@ def explain(candidates: list[Candidate]) -> str:
     best = ranked(candidates)[0]
     if isinstance(best.start, BackPropagatedProbe):
         return f"start: {best}"
-    found = f"start found among {len(candidates)}: {best}"
+    count = len({repr(candidate.start) for candidate in candidates})
+    found = f"start found among {count}: {best}"
     twin = (
         "Positions are taken as given; the twin (positions negated, defocus of the "
         "other sign) fits the patterns equally well and shows the object turned by 180 "
@@ -277,45 +236,3 @@ def _metres_per_k(scan: Scan) -> float:
 def _pupil(scan: Scan, k: float) -> PupilProbe:
     """Return the start of one rung; k < 0 diverges."""
     return PupilProbe(defocus_m=-k * _metres_per_k(scan))
-
-
-class _ShortRun(Run):
-    """One of many: its candidate is in the log, its epochs are for those who look."""
-
-    log_level = logging.DEBUG
-
-
-def _short_run(
-    scan: Scan,
-    start: Tried,
-    settings: RunSettings,
-    controls: Controls | None,
-) -> float:
-    """Return the error after a few bold epochs; infinite if they diverge."""
-    first = begin(scan, start, modes=settings.modes, seed=settings.seed)
-    run = _ShortRun(scan, BOLD, first, settings)
-    try:
-        while not run.done:
-            if controls is not None:
-                controls.wait_while_paused()
-                if controls.stopped:
-                    return math.inf
-            run.advance(0.1)
-    except EngineError as error:
-        log.info("a start could not be tried: %s", error)
-        return math.inf
-    return run.full_error()[0]
-
-
-def _compact_part(scan: Scan, most: int) -> Scan:
-    """Keep the patterns next to the middle of the scan, with all their overlap."""
-    if len(scan.included) <= most:
-        return scan
-    positions = scan.positions_m[scan.included]
-    away = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
-    chosen = np.sort(scan.included[np.argsort(away)[:most]])
-    return scan.replace(
-        patterns=np.asarray(scan.patterns[chosen]),
-        positions_m=scan.positions_m[chosen],
-        excluded=(),
-    )

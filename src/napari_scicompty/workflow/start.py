@@ -252,12 +252,18 @@ class AutoStart(Settings):
     Near field: the mean pattern propagated back; there is nothing to search.
     """
 
-    epochs: int = setting(6, "Epochs each candidate runs for", ge=1)
+    epochs: int = setting(6, "Epochs that the best candidates run for", ge=1)
     step_px2: float = setting(
         40.0, "Distance of the rungs, in square pixels of k (see docs)", gt=0, le=200
     )
     patterns: int = setting(
-        400, "At most this many patterns, next to each other, are used", ge=16
+        100, "At most this many patterns, next to each other, are used", ge=16
+    )
+    coarse: bool = setting(
+        True,
+        "Try on larger pixels, and only the best for all epochs; off: every candidate "
+        "on all pixels and for all epochs",
+        title="Quick search",
     )
 
 

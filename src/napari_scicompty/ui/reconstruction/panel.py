@@ -293,7 +293,7 @@ class Reconstruction(DockPanel):
         self.resolution.show_state()
         if controller.job is not None:
             progress = controller.job.progress
-            self.start.show_tried(progress.tried, progress.planned)
+            self.start.show_tried(progress.tried, progress.count, progress.planned)
         if controller.snapshot is not None and not controller.busy:
             self.data.show_errors(controller.snapshot)
             self.geometry.show_derived(controller.scan, controller.snapshot.probe)

@@ -155,7 +155,7 @@ class RunBar(QWidget):
                     f"a first picture on larger pixels: epoch {done} of {epochs}"
                 )
                 return
-            tried, planned = len(progress.tried), progress.planned
+            tried, planned = progress.count, progress.planned
             self.progress.setRange(0, max(planned, 1))
             self.progress.setValue(tried)
             self._show_numbers(

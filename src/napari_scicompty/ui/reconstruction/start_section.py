@@ -60,9 +60,9 @@ class StartSection(QWidget):
         """Show a start."""
         self.kinds.set_value(start)
 
-    def show_tried(self, tried: Sequence[Candidate], planned: int) -> None:
+    def show_tried(self, tried: Sequence[Candidate], count: int, planned: int) -> None:
         """Show the candidates of a search, done or under way."""
-        if len(tried) == len(self._tried):
+        if list(tried) == self._tried:
             return
         self._tried = list(tried)
         self.ladder.setVisible(bool(tried))
@@ -75,9 +75,7 @@ class StartSection(QWidget):
             [c.error for c in tried],
             best,
         )
-        progress = (
-            "" if len(tried) >= planned else f" ({len(tried)} of {planned} tried)"
-        )
+        progress = "" if count >= planned else f" ({count} of {planned} tried)"
         self.text.setText(f"Best: {tried[best]}{progress}")
 
     def _choose(self, index: int) -> None:

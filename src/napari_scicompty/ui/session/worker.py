@@ -60,7 +60,9 @@ class JobProgress:
     run: Progress | None = None
     """Of that stage; None before the first one has begun."""
     tried: tuple[Candidate, ...] = ()
-    """Starts that the search has tried."""
+    """Starts that the search has tried, each with its newest error."""
+    count: int = 0
+    """Tries so far; the best starts are tried for more epochs."""
     planned: int = 0
     """Starts that it is going to try."""
     coarse: tuple[int, int] | None = None
@@ -176,7 +178,7 @@ class Job:
             self.scan,
             start=self.start,
             controls=self.controls,
-            progress=lambda _, planned, candidate: self._note(planned, candidate),
+            progress=self._note,
             show=self._note_coarse,
         )
         numbers = iter(range(len(self.recipe.stages)))
@@ -202,10 +204,12 @@ class Job:
     def _note_coarse(self, snapshot: Snapshot, epochs: int) -> None:
         with self._lock:
             self._preview = snapshot
-        self._publish(coarse=(snapshot.epoch, epochs))
+        if epochs:
+            self._publish(coarse=(snapshot.epoch, epochs))
 
-    def _note(self, planned: int, candidate: Candidate) -> None:
-        self._publish(planned=planned, tried=(*self._progress.tried, candidate))
+    def _note(self, number: int, planned: int, candidate: Candidate) -> None:
+        before = [c for c in self._progress.tried if c.start != candidate.start]
+        self._publish(count=number, planned=planned, tried=(*before, candidate))
 
 
 @dataclass
