@@ -49,7 +49,10 @@ def test_says_where_the_focus_is_and_a_run_goes_on_from_there() -> None:
     assert "3.4 mm replaced by" in said
     assert "continue it first" in _call("focus", "new.h5", code=2)
     assert sc.Recipe.load("new.h5").input.focus_sample_m == found.focus_sample_m
-    _call("reconstruct", "--from=new.h5", "--epochs=2", "--save=more.h5")
+    _call(
+        "reconstruct", "--from=new.h5", "--epochs=2", "--save=more.h5",
+        "--set=algorithm.alpha_object=0.25", "--set=algorithm.alpha_probe=0.25",
+    )  # fmt: skip
     more = sc.open_result("more.h5")
     assert more.epoch == 22
     assert more.geometry.focus_sample_m == found.focus_sample_m

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,10 @@ def _wait_for(path: Path, run: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
-ENDLESS = ("scan.cxi", RADIUS, "--epochs=100000", "--save=r.h5")
+RPIE = sc.RPIE()
+ENDLESS = (
+    "scan.cxi", RADIUS, "--algorithm=rpie", "--epochs=100000", "--save=r.h5",
+)  # fmt: skip
 KEPT = Path("r.autosave.h5")
 KILLS_EACH = int(os.environ.get("SCICOMPTY_KILLS", 5))
 """Kills by each signal; 20 for the figures of the benchmark page."""
@@ -208,21 +212,31 @@ def _cut(recipe: sc.Recipe, epoch: int, batch: int) -> sc.Snapshot:
     raise AssertionError
 
 
-def _recipe(*epochs: int) -> sc.Recipe:
+def _recipe(*epochs: int, algorithm: Any = RPIE) -> sc.Recipe:
     from napari_scicompty.recipe import FileInput, Stage
 
     return sc.Recipe(
         input=FileInput(path="scan.cxi"),
         start=sc.DiscProbe(EXPERIMENT.probe_radius_m),
-        stages=tuple(Stage(epochs=n) for n in epochs),
+        stages=tuple(Stage(algorithm=algorithm, epochs=n) for n in epochs),
     )
 
 
-@pytest.mark.parametrize("point", [(1, 0), (2, 7), (3, 0), (4, 20)])
+@pytest.mark.parametrize(
+    ("point", "algorithm"),
+    [
+        ((1, 0), RPIE),
+        ((2, 7), RPIE),
+        ((3, 0), RPIE),
+        ((4, 20), RPIE),
+        ((2, 10), sc.Auto()),
+        ((4, 0), sc.Auto()),
+    ],
+)
 def test_a_run_that_is_taken_up_ends_as_if_it_had_not_been_cut(
-    point: tuple[int, int],
+    point: tuple[int, int], algorithm: Any
 ) -> None:
-    recipe = _recipe(3, 2)
+    recipe = _recipe(3, 2, algorithm=algorithm)
     recipe.save("r.toml")
     *_, whole = recipe.run()
     _cut(recipe, *point)
@@ -239,11 +253,14 @@ def test_a_run_is_taken_up_with_the_settings_it_was_begun_with() -> None:
     _cut(_recipe(3), 1, 3)
     said = _call(
         "reconstruct", "scan.cxi", RADIUS, "--epochs=3", "--save=r.h5", "--resume",
-        "--alpha-object=0.1", code=2,
+        "--algorithm=rpie", "--alpha-object=0.1", code=2,
     )  # fmt: skip
     assert "begun with other settings of stage" in said
     assert KEPT.exists()
-    _call("reconstruct", "scan.cxi", RADIUS, "--epochs=3", "--save=r.h5", "--resume")
+    _call(
+        "reconstruct", "scan.cxi", RADIUS, "--epochs=3", "--save=r.h5", "--resume",
+        "--algorithm=rpie",
+    )  # fmt: skip
     assert sc.open_result("r.h5").epoch == 3
 
 
@@ -286,18 +303,18 @@ def test_ctrl_c_before_the_first_epoch_leaves_an_older_result(
 ) -> None:
     _call("reconstruct", "scan.cxi", RADIUS, "--epochs=1", "--save=r.h5")
     old = Path("r.h5").read_bytes()
-    from napari_scicompty.workflow import search
+    from napari_scicompty.workflow.trials import Trials
 
-    short_run = search._short_run
+    short_run = Trials._run
 
-    def interrupted(*arguments: object) -> float:
+    def interrupted(*arguments: object) -> object:
         if interrupted.count:
             os.kill(os.getpid(), signal.SIGINT)
         interrupted.count += 1
         return short_run(*arguments)
 
     interrupted.count = 0
-    monkeypatch.setattr(search, "_short_run", interrupted)
+    monkeypatch.setattr(Trials, "_run", interrupted)
     said = _call("reconstruct", "scan.cxi", "--save=r.h5")
     assert "nothing was saved" in said
     assert Path("r.h5").read_bytes() == old

@@ -44,7 +44,7 @@ def _call(*arguments: str, code: int = 0) -> str:
 def test_half_scans_say_what_a_script_says_and_leave_figure_and_curve() -> None:
     said = _call("resolution", "--recipe=r.toml", "--figure=f.png", "--save=f.csv")
     scan, _ = sc.simulate(EXPERIMENT)
-    found = split_half_frc(scan, sc.RPIE(), epochs=6, start=DISC)
+    found = split_half_frc(scan, sc.Auto(), epochs=6, start=DISC)
     assert found.sentence in said
     assert Path("f.png").read_bytes().startswith(b"\x89PNG")
     curve = np.genfromtxt("f.csv", delimiter=",", names=True)

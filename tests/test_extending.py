@@ -198,7 +198,7 @@ def test_bad_input_is_refused_before_the_first_snapshot_is_asked_for() -> None:
         with pytest.raises(sc.InputError, match=says):
             sc.reconstruct(scan, sc.RPIE(), **wrong)
     with pytest.raises(sc.InputError, match="scan is a str"):
-        sc.reconstruct("x", "y", epochs=2)
+        sc.reconstruct("x", sc.RPIE(), epochs=2)
 
 
 def test_run_returns_the_last_snapshot_and_keeps_no_other() -> None:

@@ -211,7 +211,7 @@ def test_a_fault_in_the_terminal_is_in_the_log(
     monkeypatch.setattr(sc.RPIE, "step", _faulty_from(sc.RPIE.step))
     result = scicompty("reconstruct", *scan_of(folder), "--epochs", "3")
     assert result.exit_code == 1
-    assert "RPIE: AttributeError" in result.stderr
+    assert "Auto: AttributeError" in result.stderr
     assert str(ours.log_file()) in result.stderr.replace("\n", "")
     text = ours.log_file().read_text()
     assert FAULT in text and text.count("no_such_thing  # the faulty") == 1
