@@ -5,7 +5,7 @@
 positions with gaussian errors, followed epoch by epoch.
 
 ``distance.py table SIGMA_PX EPOCHS``: all distances, both signs and three seeds, by
-every way of ``--columns`` (``recipe,published,valley,after``). Each run adds a line to
+every way of ``--columns`` (``recipe,auto,published,valley,after``). Each run adds a line to
 ``--rows``; what is there is not run again, so that a table can be made in parts.
 Medians over the seeds come last.
 
@@ -52,6 +52,11 @@ def recipe(epochs: int) -> list[Stage]:
     return [Stage(sc.RPIE(), BOTH, epochs)]
 
 
+def auto(epochs: int) -> list[Stage]:
+    """Auto with the default refiners, which may end before."""
+    return [Stage(sc.Auto(), BOTH, epochs)]
+
+
 def published(epochs: int) -> list[Stage]:
     """Plain joint Adam on the intensities, as the AD paper has it (eqs. 6 and 11)."""
     algorithm = sc.AutoDiff(
@@ -84,6 +89,7 @@ def after(epochs: int) -> list[Stage]:
 
 COLUMNS: dict[str, Callable[[int], list[Stage]]] = {
     "recipe": recipe,
+    "auto": auto,
     "published": published,
     "valley": valley,
     "after": after,
@@ -123,6 +129,7 @@ def judged(snapshot: sc.Snapshot, truth: Any) -> dict[str, float]:
         "positions_mean_px": float(away.mean()),
         "lost_percent": 100 * float((away > FAR_OFF_PX).mean()),
         "error": snapshot.error,
+        "epochs": snapshot.epoch,
     }
 
 
@@ -192,7 +199,7 @@ def show(
         f"\n{column}, sigma {sigma_px:g} px, {epochs} epochs: medians over the seeds\n"
     )
     names = "z (mm)", "told", "z (%)", "scaled (%)", "median (px)", "mean (px)"
-    names = *names, "lost (%)", "error", "seconds", "seeds"
+    names = *names, "lost (%)", "error", "epochs", "seconds", "seeds"
     print("|", " | ".join(names), "|")
     print("|---" * len(names) + "|")
     for mm, sign in itertools.product(distances_mm, SIGNS):
@@ -201,10 +208,10 @@ def show(
         if not seen:
             continue
         middle = {k: statistics.median(abs(s[k]) for s in seen) for k in seen[0]}
-        *numbers, error, seconds = middle.values()
+        *numbers, error, ended, seconds = middle.values()
         cells = " | ".join(f"{value:.2f}" for value in numbers)
         print(
-            f"| {mm} | {30 * sign:+d} % | {cells} | {error:.2g} | {seconds:.0f} "
+            f"| {mm} | {30 * sign:+d} % | {cells} | {error:.2g} | {ended:.0f} | {seconds:.0f} "
             f"| {len(seen)} |"
         )
 

@@ -176,6 +176,8 @@ class Trials:
         """
         self.planned = max(self.planned, self._count + len(starts) + after)
         for start in starts:
+            if self.stopped:
+                return
             error, state = self._run(start, epochs)
             if self.stopped:
                 return
