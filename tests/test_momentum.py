@@ -43,6 +43,7 @@ class Stepped:
     """As much of an estimate as a part of an epoch sees of it."""
 
     object: torch.Tensor
+    distance_m: float = 1.0
     placement: Any = field(default_factory=lambda: SimpleNamespace(shifts_probe=False))
 
 

@@ -147,7 +147,7 @@ def test_stages_are_reordered_edited_and_removed(open_window: OpenWindow) -> Non
     window.type(f"{R}.epochs", "8")
     assert [s.epochs for s in window.dock.recipe().stages] == [9, 8]
     window.click(f"{R}.stages.remove")
-    assert window.dock.recipe().stages == (Stage(epochs=9),)
+    assert window.dock.recipe().stages == (Stage(algorithm=sc.RPIE(), epochs=9),)
     assert not window.widget(f"{R}.stages.remove").isEnabled()
 
 

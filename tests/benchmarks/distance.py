@@ -5,9 +5,9 @@
 positions with gaussian errors, followed epoch by epoch.
 
 ``distance.py table SIGMA_PX EPOCHS``: all distances, both signs and three seeds, by
-every way of ``--columns`` (``recipe,auto,published,valley,after``). Each run adds a line to
-``--rows``; what is there is not run again, so that a table can be made in parts.
-Medians over the seeds come last.
+every way of ``--columns`` (``recipe,auto,published,valley,after``). Each run adds a
+line to ``--rows``; what is there is not run again, so that a table can be made in
+parts. Medians over the seeds come last.
 
 The scaled distance is what is left after the common scale of positions and distance,
 which the patterns cannot fix, is taken off.
@@ -211,8 +211,8 @@ def show(
         *numbers, error, ended, seconds = middle.values()
         cells = " | ".join(f"{value:.2f}" for value in numbers)
         print(
-            f"| {mm} | {30 * sign:+d} % | {cells} | {error:.2g} | {ended:.0f} | {seconds:.0f} "
-            f"| {len(seen)} |"
+            f"| {mm} | {30 * sign:+d} % | {cells} | {error:.2g} | {ended:.0f} "
+            f"| {seconds:.0f} | {len(seen)} |"
         )
 
 

@@ -13,7 +13,9 @@ Found. Comput. Math. 15, 715 (2015)).
 
 The estimate that is shown, judged and saved is always x, the end of a part; the end of
 an epoch is the end of a part, too. So all that is done between two epochs (positions
-that are refined, the power of the probe that is kept) acts on x.
+that are refined, the power of the probe that is kept) acts on x. The memory is carried
+over it where positions move, and begins anew where the distance changes or the canvas
+grows: both were measured to be the better way.
 """
 
 from __future__ import annotations
@@ -62,6 +64,8 @@ class MomentumState(AlgorithmState):
     """Whether a part of an epoch is under way."""
     in_fourier: bool = False
     """Whether `probe` is in Fourier space."""
+    distance_m: float = 0.0
+    """Sample to detector of what is remembered: a refined one changes the object."""
     parts: int = 0
     """Parts of the present epoch that have ended."""
     count: int = 0
@@ -99,10 +103,11 @@ class MomentumState(AlgorithmState):
             return
         stepped = estimate.stepped_probe if with_probe else None
         in_fourier = estimate.placement.shifts_probe
-        if not self._fits(estimate.object, stepped, in_fourier):
+        same_place = self.distance_m == estimate.distance_m
+        if not same_place or not self._fits(estimate.object, stepped, in_fourier):
             self.forget()
         ahead = self.momentum(friction)
-        self.in_fourier = in_fourier
+        self.in_fourier, self.distance_m = in_fourier, estimate.distance_m
         self.object = _moved_on(estimate.object, self.object, ahead)
         if stepped is not None:
             self.probe = _moved_on(stepped, self.probe, ahead)

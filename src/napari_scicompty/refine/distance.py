@@ -82,7 +82,7 @@ class DefocusCoupledDistance(FallingRate):
 
     title: ClassVar[str] = "Coupled with defocus"
     quantity: ClassVar[str] = "distance"
-    rest: ClassVar[float] = 1e-4
+    rest: ClassVar[float] = 3e-5
 
     def check(self, geometry: Geometry) -> None:
         """Refuse geometries in which the distance cannot be seen.

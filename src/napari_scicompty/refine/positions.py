@@ -77,7 +77,7 @@ class PositionRefiner(FallingRate):
     )
 
     quantity: ClassVar[str] = "positions"
-    rest: ClassVar[float] = 0.02
+    rest: ClassVar[float] = 0.005
 
     def watches(self, state: State) -> bool:
         """Whether the steps of this epoch matter."""
