@@ -1,4 +1,4 @@
-"""Work and time to the truth: ``python tests/benchmarks/convergence.py SET ... [DATA]``.
+"""Work and time to the truth: ``python tests/benchmarks/convergence.py SET ...``.
 
 ``hard``      dense texture, from a disc and from the start that the search finds
 ``hard3``     the same with three modes, from the start that the search finds
