@@ -83,6 +83,8 @@ class RunRecord:
     """Whether the run began from an error by a full pass."""
     finished: bool = False
     """Whether it came to its end by itself, and was not stopped."""
+    why_ended: str = ""
+    """What made it end before its last epoch; empty where nothing did."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,21 @@ class History:
         finished : bool
             Whether the run came to its own end.
         """
+        return self._with_last_run(finished=finished)
+
+    def ended(self, why: str) -> Self:
+        """Return it with what made the last run end before its last epoch.
+
+        Parameters
+        ----------
+        why : str
+            The end of a sentence.
+        """
+        return self._with_last_run(why_ended=why)
+
+    def _with_last_run(self, **fields: Any) -> Self:
         *earlier, now = self.runs
-        now = dataclasses.replace(now, finished=finished)
+        now = dataclasses.replace(now, **fields)
         return dataclasses.replace(self, runs=(*earlier, now))
 
     def before(self, later: History, epoch: int, batch: int, note: str) -> Self:

@@ -95,7 +95,7 @@ class Recovery:
         if why:
             self.last_epoch = self.epoch
             note = f"ended by itself at epoch {self.epoch}: {why}"
-            self.history = self.history.add(notes=[note])
+            self.history = self.history.add(notes=[note]).ended(why)
             self._log.info(note, self.epoch)
 
     def _fall_back(self, why: str) -> None:

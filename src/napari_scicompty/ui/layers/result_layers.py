@@ -152,11 +152,20 @@ class LiveLayers:
         if fresh or is_elsewhere:
             self._fit(viewer)
 
+    def preview(self, viewer: Viewer, snapshot: Snapshot) -> None:
+        """Show a picture that is no result yet: only what can be seen follows."""
+        if self._snapshot is None or not _same_place(self._snapshot, snapshot):
+            self.begin(viewer, snapshot)
+        else:
+            self.update(viewer, snapshot, whole=False)
+
     def _fit(self, viewer: Viewer) -> None:
-        """Show the whole object; layers of other scans may lie far away."""
+        """Show what can be seen whole; layers of other scans may lie far away."""
         viewer.reset_view()
-        layers = [part.layer_in(viewer) for part in self._parts]
-        extents = [layer.extent.world for layer in layers if layer is not None]
+        found = (part.layer_in(viewer) for part in self._parts)
+        layers = [layer for layer in found if layer is not None]
+        seen = [layer for layer in layers if layer.visible] or layers
+        extents = [layer.extent.world for layer in seen]
         if viewer.canvas.grid.enabled or not extents:
             return
         # Not napari's own fit_to_view(layers=...): it keeps the window alive for ever.

@@ -40,7 +40,7 @@ class Follower:
         preview = job.take_preview()
         if snapshot is None:
             if preview is not None and viewer is not None:
-                controller.layers.begin(viewer, preview)
+                controller.layers.preview(viewer, preview)
             return
         busy = controller.busy
         controller.result.take(snapshot)

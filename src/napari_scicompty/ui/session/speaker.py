@@ -81,4 +81,6 @@ class Speaker(QObject):
         """Say how far a run came."""
         done = "stopped" if stopped else "finished"
         shown = f", error {result.error:.4g}" if math.isfinite(result.error) else ""
-        self.say("info", f"{done} at epoch {result.epoch}{shown}")
+        runs = result.history.runs
+        why = f": {runs[-1].why_ended}" if runs and runs[-1].why_ended else ""
+        self.say("info", f"{done} at epoch {result.epoch}{shown}{why}")
