@@ -237,7 +237,13 @@ def coarse_start(
         return CoarseStart(
             begun, f"coarse level: stopped at epoch {found.epoch} of {EPOCHS}"
         )
-    error = _error(scan, begun, plain)
+    passed = _Coarse(scan, BOLD, begun, plain.replace(epochs=0)).snapshot(exact=True)
+    error = passed.error
+    if not settings.held_out:  # the run need not pass over all patterns once more
+        history = begun.history.add(epochs=[0], errors=[error])
+        begun = begun.replace(
+            error=error, pattern_error=passed.pattern_error, history=history
+        )
     size = f"the middle {shape[0]} x {shape[1]} pixels"
     done = f"coarse level: {EPOCHS} epochs on {size}; error {error:.4f} over all pixels"
     if error < CLEAR:
@@ -282,8 +288,3 @@ def _followed(
 
 def _is_stopped(controls: Controls | None) -> bool:
     return controls is not None and controls.stopped
-
-
-def _error(scan: Scan, start: Snapshot, settings: RunSettings) -> float:
-    """Return the error of a start over the whole patterns."""
-    return _Coarse(scan, BOLD, start, settings.replace(epochs=0)).full_error()[0]
