@@ -14,10 +14,17 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.data.scan import Scan
 from napari_scicompty.engine.controls import Controls
+from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.formats import open_scan
 from napari_scicompty.simulation import VirtualExperiment, simulate
 from napari_scicompty.workflow.reconstruction import prepare, reconstruct
-from napari_scicompty.workflow.search import Candidate, explain, find_start, ranked
+from napari_scicompty.workflow.search import (
+    Candidate,
+    explain,
+    find_start,
+    ranked,
+    search,
+)
 from napari_scicompty.workflow.start import (
     AutoStart,
     BackPropagatedProbe,
@@ -270,11 +277,38 @@ def test_the_search_finds_the_defocus_and_its_sign(defocus_m: float) -> None:
     assert min(c.error for c in wrong) > 5 * best.error
     pupils = [c.error for c in found if not c.is_disc]
     assert pupils == sorted(pupils)
-    assert heard == [(i + 1, len(found)) for i in range(len(found))]
+    tries = len(found) + 6  # the best of each sign and the best discs went on
+    assert heard == [(i + 1, tries) for i in range(tries)]
     told = explain(found)
     assert ("diverging" if defocus_m > 0 else "converging") in told
     assert "twin" in told
     assert f"{best.error:.4f}" in told
+
+
+def test_the_quick_search_finds_what_the_long_one_finds() -> None:
+    experiment = VirtualExperiment(
+        path={"rows": 8, "columns": 8, "step_px": 6}, detector={"frame": 96}
+    )
+    scan, _ = simulate(experiment)
+    long = AutoStart(coarse=False, patterns=400)
+    quick, whole = (
+        find_start(scan, auto, device="cpu")[0].start for auto in (AutoStart(), long)
+    )
+    assert type(quick) is type(whole)
+    assert quick.radius_m == pytest.approx(whole.radius_m, rel=0.1)
+
+
+def test_the_best_start_so_far_is_shown() -> None:
+    shown: list[float] = []
+    auto, settings = AutoStart(step_px2=200), RunSettings(device="cpu")
+    scan = SMALL.scan
+    tried = [
+        candidate
+        for *_, candidate in search(
+            scan, auto, settings, show=lambda s: shown.append(s.error)
+        )
+    ]
+    assert 0 < len(shown) <= len(tried)
 
 
 def test_a_disc_is_taken_only_when_it_is_clearly_better() -> None:

@@ -41,7 +41,10 @@ SEEDS = (0, 1, 2)
 SEIFERT = {
     "ePIE, alpha 1": sc.EPIE(alpha_object=1, alpha_probe=1),
     "rPIE": sc.RPIE(),
+    "mPIE": sc.MPIE(),
+    "Auto, not ended": sc.Auto(ends=False),
     "AutoDiff, amplitude": sc.AutoDiff(),
+    "AutoDiff, amplitude, readout 10": sc.AutoDiff(readout=10, damping=1),
     "AutoDiff, intensity": sc.AutoDiff(loss="intensity"),
 }
 LOOKED_AT = (1, 2, 4, 7, 10, 14, 20, 30, 40)
