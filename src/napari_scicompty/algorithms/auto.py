@@ -16,7 +16,7 @@ from napari_scicompty.algorithms.pie import RPIE, Momentum
 from napari_scicompty.core.settings import like, setting
 
 if TYPE_CHECKING:
-    from napari_scicompty.algorithms.base import AlgorithmState
+    from napari_scicompty.algorithms.base import Algorithm, AlgorithmState
     from napari_scicompty.model.estimate import Estimate
 
 STILL = 2e-3
@@ -55,6 +55,25 @@ class Auto(RPIE):
     def begins_coarse(self) -> bool:
         """Whether a coarse level goes before the first epoch."""
         return self.coarse
+
+    def for_epoch(
+        self, state: AlgorithmState, *, refining: bool, moving: bool
+    ) -> Algorithm:
+        """Return M-rPIE in half steps, one by one, where momentum would mislead.
+
+        A view in a wrong place is drawn there the sooner the bolder the steps are, and
+        is found the harder; and once only noise is left, positions that are refined
+        come nearer without momentum.
+        """
+        assert isinstance(state, MomentumState)
+        if not moving and not (refining and state.restarts >= RESTARTS):
+            return self
+        return self.replace(
+            alpha_object=min(self.alpha_object, 0.5),
+            alpha_probe=min(self.alpha_probe, 0.5),
+            beta=min(self.beta, 0.5),
+            momentum="off",
+        )
 
     @property
     def ends_itself(self) -> bool:

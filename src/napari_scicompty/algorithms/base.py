@@ -98,6 +98,9 @@ class AlgorithmState:
     def interrupt(self) -> None:
         """Take note that settings have changed between two steps."""
 
+    def pause(self) -> None:
+        """Take note that other settings than the algorithm's own do the steps."""
+
     def judge(self, error: float) -> None:
         """Look at the error of an epoch that has ended.
 
@@ -273,6 +276,23 @@ class Algorithm(Settings):
     def begins_coarse(self) -> bool:
         """Whether a coarse level goes before the first epoch."""
         return False
+
+    def for_epoch(
+        self, state: AlgorithmState, *, refining: bool, moving: bool
+    ) -> Algorithm:
+        """Return what does the steps of an epoch: mostly the algorithm itself.
+
+        Parameters
+        ----------
+        state : AlgorithmState
+            What the algorithm remembers.
+        refining : bool
+            Whether anything is refined beside object and probe.
+        moving : bool
+            Whether what is refined still moves far.
+        """
+        del state, refining, moving
+        return self
 
     @property
     def ends_itself(self) -> bool:

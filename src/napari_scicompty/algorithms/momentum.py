@@ -192,6 +192,11 @@ class MomentumState(AlgorithmState):
         """Begin the memory anew: settings have changed."""
         self.forget()
 
+    def pause(self) -> None:
+        """Begin the memory anew, with steps of full size, after a while without it."""
+        self.forget()
+        self.shrunk = 1.0
+
     def forget(self) -> None:
         """Begin the memory anew; the steps stay as they are."""
         self.object = self.probe = None

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from napari_scicompty.refine.base import Refiner, State
 
 
+RECENT = 12
+"""Epochs that count as a short while."""
+
+
 def too_few_epochs(
     refiners: Sequence[Refiner], state: Mapping[str, State], epochs: int
 ) -> list[str]:
@@ -203,6 +207,29 @@ class RefinerSet:
             change = refiner.end_epoch(estimate, measured, errors, state)
             done.append(Refined(epoch, refiner.quantity, change, estimate.distance_m))
         return done
+
+    def is_active(self) -> bool:
+        """Whether anything is refined."""
+        return any(True for _ in self._active())
+
+    def has_moved_far(self, history: History) -> bool:
+        """Whether anything that is refined has changed much a short while ago.
+
+        Parameters
+        ----------
+        history : History
+            Its last epochs are looked at; without one the answer is yes.
+        """
+        since = (history.epochs[-1] if history.epochs else 0) - RECENT
+        for refiner, _ in self._active():
+            changes = [
+                r.change
+                for r in history.refined
+                if r.quantity == refiner.quantity and r.epoch > since
+            ]
+            if refiner.large < max(changes, default=math.inf):
+                return True
+        return False
 
     def at_rest(self, history: History) -> bool:
         """Whether nothing that is refined still changes.

@@ -107,6 +107,7 @@ class Run(Recovery):
         self._holdout.take_up(start, self.measured.held_out)
         self._power: float = start.state.get("power", self.estimate.power)
         self._schedule = Schedule(self.live, settings, start.batch)
+        self._choose_steps()
         self._schedule.begin(self.epoch, self._batch_size, self.settings)
         self._expect_steps()
         self._errors, self._error = self._begun_errors(start)
@@ -186,8 +187,18 @@ class Run(Recovery):
 
     @property
     def _batch_size(self) -> int:
-        own = self.algorithm.batch_for(int(self._included.sum()))
+        own = self._stepping.batch_for(int(self._included.sum()))
         return self.settings.batch or own
+
+    def _choose_steps(self) -> None:
+        """Choose what does the steps of this epoch."""
+        self._stepping = self.algorithm.for_epoch(
+            self.live.state,
+            refining=self.refining.is_active(),
+            moving=self.refining.has_moved_far(self.history),
+        )
+        if self._stepping is not self.algorithm:
+            self.live.state.pause()
 
     def _expect_steps(self) -> None:
         """Tell what holds until the epoch ends or settings change."""
@@ -196,7 +207,7 @@ class Run(Recovery):
             self.epoch, *now, self.live.state.step_size, self._kernels
         )
         self.estimate.probe_is_known = self.settings.freeze_probe
-        told = (self.algorithm, context, self._batch_size, self._included)
+        told = (self._stepping, context, self._batch_size, self._included)
         if why := self._schedule.expect(*told):
             self.history = self.history.add(notes=[why])
             self._log.warning(why)
@@ -234,6 +245,7 @@ class Run(Recovery):
         self._end_where_it_is_done()
 
     def _begin_epoch(self) -> None:
+        self._choose_steps()
         self._schedule.begin(self.epoch, self._batch_size, self.settings)
         self._expect_steps()
         self._errors.begin_epoch()
@@ -262,6 +274,7 @@ class Run(Recovery):
         if type(self.algorithm) is not kind:
             self.live.state = self.algorithm.state_type()
             self._divergence.fell_back = False
+        self._choose_steps()
         self._expect_steps()
 
     def _begun_errors(self, start: Snapshot) -> tuple[PatternErrors, float]:

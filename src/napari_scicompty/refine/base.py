@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from napari_scicompty.core.settings import Settings, setting
@@ -68,6 +69,8 @@ class Refiner(Settings):
     title: ClassVar[str] = ""
     quantity: ClassVar[str] = ""
     """What is refined, and how its settings are reached: ``"positions.rate_px"``."""
+    large: ClassVar[float] = math.inf
+    """Change in an epoch from which on the object has to follow it in small steps."""
     rest: ClassVar[float] = 0.0
     """Change in an epoch, as `end_epoch` returns it, below which it is at rest."""
 

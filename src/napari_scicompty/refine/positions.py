@@ -77,6 +77,7 @@ class PositionRefiner(FallingRate):
     )
 
     quantity: ClassVar[str] = "positions"
+    large: ClassVar[float] = 0.15
     rest: ClassVar[float] = 0.005
 
     def watches(self, state: State) -> bool:
