@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
+from napari_scicompty.recipe import Stage
 from window import ENDLESS
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ EXPERIMENT = sc.VirtualExperiment(
 
 def test_the_distance_is_refined_and_held_on_the_way(open_window: OpenWindow) -> None:
     window = open_window()
-    window.dock.set_recipe(sc.Recipe.of_experiment(EXPERIMENT))
+    stage = Stage(algorithm=sc.RPIE())
+    window.dock.set_recipe(sc.Recipe.of_experiment(EXPERIMENT, stage))
     assert "no pattern can tell" in window.text(f"{R}.distance.text")
     window.click(f"{R}.distance.refine")
     window.run(ENDLESS)

@@ -14,7 +14,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 import napari_scicompty as sc
-from napari_scicompty.workflow import autosave
+from napari_scicompty.recipe import Stage
+from napari_scicompty.workflow import autosave, coarse_level
 from napari_scicompty.workflow.leftovers import leftovers
 from window import ENDLESS, EXPERIMENT, RADIUS_M, click_at, same, write_cxi
 
@@ -557,3 +558,46 @@ def test_hidden_layers_are_true_when_a_run_has_ended(
     hidden = layers["Object magnitude"]
     assert not hidden.visible
     assert np.allclose(hidden.data, np.abs(result.object), atol=1e-5)
+
+
+def test_auto_shows_a_coarse_picture_and_ends_by_itself(
+    open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coarse_level, "EPOCHS", 300)  # long enough to be seen
+    experiment = EXPERIMENT.replace(
+        path={"rows": 7, "columns": 7, "step_px": 6}, detector={"frame": 96}
+    )
+    window = open_window()
+    window.choose(f"{R}.algorithm", "Auto")
+    assert window.widget(f"{R}.epochs").text() == "200"
+    window.dock.set_recipe(sc.Recipe.of_experiment(experiment))
+    previews: list[tuple[float, float]] = []
+    preview = window.controller.layers.preview
+    window.controller.layers.preview = lambda viewer, snapshot: (
+        previews.append(snapshot.pixel_size_m),
+        preview(viewer, snapshot),
+    )
+    window.click(f"{R}.run")
+    window.until("running", "ready", timeout=60_000)
+    window.until("ready", timeout=60_000)
+    result = window.controller.snapshot
+    assert previews
+    assert previews[-1][0] > result.pixel_size_m[0]
+    assert result.epoch < 200
+    assert "finished" in window.message
+    assert "noise" in window.message or "moved" in window.message
+    assert window.viewer.layers["Object phase"].data.shape == result.object.shape
+
+
+def test_a_setting_of_auto_acts_at_once(open_window: OpenWindow) -> None:
+    window = open_window()
+    stage = Stage(algorithm=sc.Auto(ends=False))
+    window.dock.set_recipe(sc.Recipe.of_experiment(EXPERIMENT, stage))
+    window.run(ENDLESS)
+    window.until("running")
+    window.until_epoch(2)
+    window.type(f"{R}.algorithm.alpha_object", "0.7")
+    window.until_epoch(window.controller.snapshot.epoch + 3)
+    window.stop()
+    (change,) = window.controller.snapshot.history.changes
+    assert (change.path, change.value) == ("algorithm.alpha_object", 0.7)
