@@ -28,6 +28,7 @@ TIMED: dict[str, Any] = {
 """What `steps` and `memory` measure."""
 
 REACHING: dict[str, Any] = {
+    "auto": sc.Auto(),
     "rpie": sc.RPIE(),
     "rpie, bold": sc.RPIE(alpha_object=1, alpha_probe=1, beta=1, gamma=0.2),
     "epie": sc.EPIE(),
@@ -52,6 +53,7 @@ NEAR = {
 }
 ALIKE: dict[str, tuple[sc.RPIE | sc.EPIE | sc.AutoDiff, dict[str, Any]]] = {
     "rpie": (sc.RPIE(), {}),
+    "rpie, momentum": (sc.RPIE(momentum="nesterov"), {}),
     "rpie, 3 modes": (sc.RPIE(), {"modes": 3}),
     "rpie, batches of 8": (sc.RPIE(), {"batch": 8}),
     "rpie, batches apart": (sc.RPIE(), {"batch": 8, "non_overlapping": True}),
