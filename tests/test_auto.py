@@ -92,6 +92,17 @@ def test_it_ends_by_itself_and_says_why(result: sc.Snapshot) -> None:
     assert result.history.runs[-1].finished
 
 
+def test_a_result_that_has_ended_can_be_continued(
+    simulated: Any, result: sc.Snapshot
+) -> None:
+    more = sc.run(simulated[0], start=result, device="cpu")
+    assert more.epoch > result.epoch + 2
+    assert more.error < result.error
+    (first, second) = more.history.runs
+    assert first.why_ended
+    assert second.why_ended
+
+
 def test_it_goes_on_to_its_limit_where_it_shall_not_end(simulated: Any) -> None:
     last = sc.run(
         simulated[0], sc.Auto(ends=False), epochs=40, start=START, device="cpu"

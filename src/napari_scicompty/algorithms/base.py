@@ -98,6 +98,9 @@ class AlgorithmState:
     def interrupt(self) -> None:
         """Take note that settings have changed between two steps."""
 
+    def go_on(self) -> None:
+        """Take note that a run goes on which had come to its end by itself."""
+
     def pause(self) -> None:
         """Take note that other settings than the algorithm's own do the steps."""
 

@@ -192,6 +192,10 @@ class MomentumState(AlgorithmState):
         """Begin the memory anew: settings have changed."""
         self.forget()
 
+    def go_on(self) -> None:
+        """Count anew how often the steps become smaller; they stay as small."""
+        self.restarts = 0
+
     def pause(self) -> None:
         """Begin the memory anew, with steps of full size, after a while without it."""
         self.forget()

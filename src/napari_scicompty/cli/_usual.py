@@ -24,7 +24,7 @@ _GEOMETRY = {
     "--detector-pixel-m": "Size of a detector pixel [m].",
 }
 _RUN = {
-    "--algorithm": "One of: rpie, epie, autodiff (default rpie).",
+    "--algorithm": "auto, rpie, epie, mpie, autodiff (default auto).",
     "--refine": "Refine too: positions, distance, or both.",
     "--epochs": "Passes over all patterns; a limit with auto.",
     "--modes": "Incoherent modes of the probe.",

@@ -103,6 +103,8 @@ class Run(Recovery):
             scan, algorithm, start, refiners, self.measured, self._included, device
         )
         self.estimate, self.refining = self.live.estimate, self.live.refining
+        if start.history.runs and start.history.runs[-1].why_ended:
+            self.live.state.go_on()
         self._divergence, self._holdout = Divergence(), HoldoutStop(start)
         self._holdout.take_up(start, self.measured.held_out)
         self._power: float = start.state.get("power", self.estimate.power)

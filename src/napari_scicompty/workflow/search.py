@@ -213,8 +213,7 @@ def explain(candidates: list[Candidate]) -> str:
     best = ranked(candidates)[0]
     if isinstance(best.start, BackPropagatedProbe):
         return f"start: {best}"
-    count = len({repr(candidate.start) for candidate in candidates})
-    found = f"start found among {count}: {best}"
+    found = f"start found among {len(candidates)}: {best}"
     twin = (
         "Positions are taken as given; the twin (positions negated, defocus of the "
         "other sign) fits the patterns equally well and shows the object turned by 180 "
