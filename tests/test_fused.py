@@ -277,7 +277,7 @@ def test_the_recipe_of_a_result_works_on_another_machine() -> None:
     result = _ended(small_scan())
     source = dataclasses.replace(result.source, opened={"path": "scan.cxi"})
     made = _recorded.recorded(result.replace(source=source))
-    assert made["shared"].kernels == "auto"  # type: ignore[attr-defined]
+    assert made["shared"].kernels == "auto"
 
 
 def _repeated(small: SmallScan, result: sc.Snapshot) -> sc.Snapshot:

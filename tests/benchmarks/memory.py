@@ -95,6 +95,7 @@ def reconstruct(path: str, side: int, positions: int, modes: int, name: str) -> 
 
     import napari_scicompty as sc
     from napari_scicompty.algorithms import ALGORITHMS
+
     # Imported for the memory that they take: what is measured is above this.
     from napari_scicompty.formats import cxi, npy, tiff  # noqa: F401
     from napari_scicompty.workflow.reconstruction import prepare  # noqa: F401
