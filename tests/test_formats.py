@@ -252,6 +252,17 @@ def opened(tmp_path, truth, positions=None, **choices):
     return sc.open_scan(tmp_path / "s.tif", tmp_path / "p.txt", GEOMETRY, **choices)
 
 
+def about_middle(positions, matrix):
+    middle = positions.mean(0)
+    return (positions - middle) @ np.transpose(matrix) + middle
+
+
+def turn(degrees):
+    """From y towards x, on (y, x)."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return [[c, -s], [s, c]]
+
+
 @pytest.mark.parametrize(
     ("choices", "change"),
     [
@@ -263,6 +274,15 @@ def opened(tmp_path, truth, positions=None, **choices):
         ({"flip_x": True}, lambda p: p * [1, -1]),
         ({"flip_y": True}, lambda p: p * [-1, 1]),
         ({"flip_y": True, "position_order": "yx"}, lambda p: (p * [-1, 1])[:, ::-1]),
+        ({"swap_xy": True}, lambda p: p[:, ::-1]),
+        ({"swap_xy": True, "flip_x": True}, lambda p: p[:, ::-1] * [1, -1]),
+        ({"rotation_deg": 17}, lambda p: about_middle(p, turn(-17))),
+        ({"aspect": 2}, lambda p: about_middle(p, [[1, 0], [0, 0.5]])),
+        ({"shear": 0.1}, lambda p: about_middle(p, [[1, -0.1], [0, 1]])),
+        (
+            {"swap_xy": True, "rotation_deg": 90},
+            lambda p: about_middle(p, turn(-90))[:, ::-1],
+        ),
     ],
 )
 def test_position_choices_undo_what_the_file_did(choices, change, tmp_path, truth):

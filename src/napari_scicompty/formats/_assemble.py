@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_scicompty import prepare
+from napari_scicompty.core.affine import PositionMap
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.findings import Finding
 from napari_scicompty.core.geometry import Geometry
@@ -309,7 +311,27 @@ def _placed(
     note = f"{found.name}: positions taken as {_ORDER[order]} in {words}"
     flips = [axis for axis in "xy" if getattr(choices, f"flip_{axis}")]
     notes = [*found.report, note, *(f"positions: sign of {a} changed" for a in flips)]
-    return rows_columns * signs * scale, notes
+    placed = rows_columns * signs * scale
+    if choices.swap_xy:
+        placed = placed[:, ::-1]
+        notes.append("positions: x and y swapped")
+    return _turned(placed, choices, notes), notes
+
+
+def _turned(
+    placed: NDArray[np.float64], choices: OpenChoices, notes: list[str]
+) -> NDArray[np.float64]:
+    """Turn, shear and stretch positions (n, 2) about their middle; and say so."""
+    whole = PositionMap(
+        (0.0, 0.0),
+        (1.0, choices.aspect),
+        math.radians(choices.rotation_deg),
+        choices.shear,
+    )
+    if np.allclose(whole.matrix, np.eye(2), rtol=0, atol=1e-12):
+        return placed
+    notes.append(f"positions: {whole.words}")
+    return whole.apply(placed, placed.mean(0))
 
 
 def _unit(found: Positions, choices: OpenChoices) -> str:

@@ -74,6 +74,34 @@ class OpenChoices(Settings):
     )
     flip_x: bool = setting(False, "Change the sign of x of the positions.", live=False)
     flip_y: bool = setting(False, "Change the sign of y of the positions.", live=False)
+    swap_xy: bool = setting(
+        False, "Swap x and y of the positions, after their signs.", live=False
+    )
+    rotation_deg: float = setting(
+        0.0,
+        "Turn the positions about their middle, from y (down) towards x (right), after "
+        "signs and swap.",
+        title="Scan rotation",
+        unit="deg",
+        live=False,
+    )
+    shear: float = setting(
+        0.0,
+        "Share of x that is added to y of the positions, before they are turned.",
+        title="Scan shear",
+        live=False,
+        gt=-1,
+        lt=1,
+    )
+    aspect: float = setting(
+        1.0,
+        "Step of the scan along x over that along y, where the file takes both for "
+        "equal: x of the positions is multiplied by it.",
+        title="Scan aspect",
+        live=False,
+        gt=0.1,
+        lt=10,
+    )
 
     frames: Literal["each", "first", "last"] = setting(
         "each",
