@@ -28,7 +28,8 @@ ROOMS = {  # room: the rooms that it may import, those that are imported for typ
     "engine": "core optics data model algorithms refine",
     "results": "core files data",
     "analysis": "core optics data",
-    "workflow": "core files optics data algorithms refine engine results analysis",
+    "workflow": "core files optics data prepare formats algorithms refine engine "
+    "results analysis",
     "figures": "core files optics data analysis",
     "recipe": "core files data formats simulation algorithms refine engine results "
     "workflow",

@@ -17,6 +17,8 @@ from .results import open_result, save_result
 from .simulation import Preset, Truth, VirtualExperiment, simulate
 from .simulation.truth_file import open_truth
 from .workflow.half_sets import Resolution, split_half_frc
+from .workflow.orientation import OrientationCandidate
+from .workflow.orientation_search import find_orientation
 from .workflow.reconstruction import reconstruct, run
 from .workflow.refocusing import with_focus
 from .workflow.search import find_start
@@ -47,6 +49,7 @@ __all__ = [
     "Geometry",
     "InputError",
     "LeastSquaresShift",
+    "OrientationCandidate",
     "Preset",
     "ProbeFile",
     "PupilProbe",
@@ -58,6 +61,7 @@ __all__ = [
     "VirtualExperiment",
     "ZonePlateProbe",
     "__version__",
+    "find_orientation",
     "find_start",
     "metrics",
     "open_result",

@@ -16,6 +16,7 @@ from napari_scicompty.cli._compare import compare_with_truth
 from napari_scicompty.cli._focus import focus
 from napari_scicompty.cli._help import App, Group
 from napari_scicompty.cli._options import with_options
+from napari_scicompty.cli._orient import orient
 from napari_scicompty.cli._reconstruct import reconstruct
 from napari_scicompty.cli._report import report_trouble
 from napari_scicompty.cli._resolution import frc, resolution
@@ -132,6 +133,7 @@ app.command("resolution")(_sentences(resolution))
 app.command("frc")(_sentences(frc))
 app.command("compare")(_sentences(compare_with_truth))
 app.command("focus")(_sentences(focus))
+app.command("orient")(_sentences(orient))
 app.command("report")(_sentences(report_trouble))
 
 

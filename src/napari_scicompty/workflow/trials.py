@@ -149,7 +149,7 @@ class Trials:
         self._count = 0
         self._kept: dict[Tried, Snapshot] = {}
         """States of the best few, to go on from."""
-        self._part = _compact_part(scan, auto.patterns)
+        self._part = compact_part(scan, auto.patterns)
         shape = coarse_shape(self._part) if auto.coarse else None
         self._coarse = None if shape is None else coarse_scan(self._part, shape)
         self._settings = settings.replace(batch=None, excluded=(), hold_probe=0)
@@ -229,8 +229,21 @@ class _ShortRun(Run):
     log_level = logging.DEBUG
 
 
-def _compact_part(scan: Scan, most: int) -> Scan:
-    """Keep the patterns next to the middle of the scan, with all their overlap."""
+def compact_part(scan: Scan, most: int) -> Scan:
+    """Keep the patterns next to the middle of the scan, with all their overlap.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+    most : int
+        Patterns that are kept.
+
+    Returns
+    -------
+    Scan
+        With copies of these patterns; the same where it has no more.
+    """
     if len(scan.included) <= most:
         return scan
     positions = scan.positions_m[scan.included]
