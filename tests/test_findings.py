@@ -90,7 +90,7 @@ def test_marks_that_stand_in_most_patterns_are_masked_and_told(
     scan = opened(tmp_path, frames)
     assert np.array_equal(scan.good, ~GAP)
     told = found(scan)["marker-values"]
-    assert told.field == "mask" and "193 pixel(s)" in told.sentence
+    assert told.where == "mask" and "193 pixel(s)" in told.what
     assert scan.negative_counts == 0
     if case in ("uint32", "NaN"):
         assert away(scan) < 0.0018  # 0.0015; 0.065 with 2^32 - 1 left in
@@ -128,8 +128,8 @@ def test_saturation_in_a_few_patterns_is_told_and_not_masked(tmp_path: Path) -> 
     scan = opened(tmp_path, frames)
     assert scan.good.all()
     told = found(scan)["saturated"]
-    assert "in up to 4 pattern(s)" in told.sentence
-    assert "saturation=65535" in told.remedy
+    assert "in up to 4 pattern(s)" in told.what
+    assert "saturation=65535" in told.mend
     mended = opened(tmp_path, frames, saturation=65535)
     assert not mended.findings and np.count_nonzero(~mended.good) == 1
 
@@ -138,7 +138,7 @@ def test_a_script_hears_of_marks_that_it_left_in() -> None:
     frames = FRAMES.astype(np.uint32)
     frames[:, GAP] = 2**32 - 1
     scan = PLAIN.replace(patterns=frames)
-    assert "193 pixel(s)" in found(scan)["markers-left"].sentence
+    assert "193 pixel(s)" in found(scan)["markers-left"].what
     mended = prepare.mask_markers(scan)
     assert set(found(mended)) == {"marker-values"}
     assert np.array_equal(mended.good, ~GAP)
@@ -152,7 +152,7 @@ def test_what_is_not_finite_in_some_patterns_is_masked_or_left_out(
     frames[9] = np.inf
     scan = opened(tmp_path, frames)
     assert scan.excluded == (9,) and np.argwhere(~scan.good).tolist() == [[20, 21]]
-    told = found(scan)["not-finite"].sentence
+    told = found(scan)["not-finite"].what
     assert "1 pixel(s)" in told and "pattern(s) 9 " in told
     frames[::4, :, 30:40] = np.nan
     with pytest.raises(sc.InputError, match=r"15.6%.*leave_out"):
@@ -204,8 +204,8 @@ def test_names_tell_which_way_round_a_mask_is(
     if other is not None:
         assert np.array_equal(other.good, GAP)
         told = found(other)["mask-polarity"]
-        assert "4.71%" in told.sentence and "95.29%" in told.sentence
-        assert "mask_means" in told.remedy
+        assert "4.71%" in told.what and "95.29%" in told.what
+        assert "mask_means" in told.mend
 
 
 def test_the_name_of_an_image_tells_too(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_an_empty_mask_names_the_choice_that_turns_it(tmp_path: Path) -> None:
 
 
 def test_a_mask_of_a_script_that_leaves_little_is_questioned() -> None:
-    assert "4.71%" in found(PLAIN.replace(mask=GAP))["mask-polarity"].sentence
+    assert "4.71%" in found(PLAIN.replace(mask=GAP))["mask-polarity"].what
     assert not PLAIN.replace(mask=~GAP).findings
 
 
@@ -246,11 +246,11 @@ def lost(*numbers: int, by: float) -> np.ndarray:
 def test_a_position_that_stands_alone_is_named_with_what_it_costs() -> None:
     scan = PLAIN.with_positions(lost(50, by=9000))
     told = found(scan)["position-alone"]
-    assert "position(s) 50 stand alone" in told.sentence
-    assert "run.excluded=[50]" in told.remedy
-    assert "154 x 154 without" in told.sentence
+    assert "position(s) 50 stand alone" in told.what
+    assert "run.excluded=[50]" in told.mend
+    assert "154 x 154 without" in told.what
     empty = found(scan)["canvas-empty"]
-    assert "position(s) 50 stand alone" in empty.sentence
+    assert "position(s) 50 stand alone" in empty.what
     assert not scan.exclude(50).findings
 
 
@@ -263,7 +263,7 @@ def test_positions_lost_together_are_named_together() -> None:
     near[[3, 40, 41, 42]] = 0
     assert "3, 40, 41, 42 stand" in found(PLAIN.with_positions(near))[
         "position-alone"
-    ].sentence  # fmt: skip
+    ].what  # fmt: skip
 
 
 def test_what_is_left_out_needs_no_canvas(tmp_path: Path) -> None:
@@ -320,12 +320,12 @@ def test_positions_that_cannot_be_meant_are_questioned(case: str) -> None:
     positions, code, says = SHAPES[case]
     told = found(PLAIN.with_positions(positions))
     assert set(told) == {code}
-    assert says in told[code].sentence and told[code].remedy
+    assert says in told[code].what and told[code].mend
 
 
 def test_few_patterns_are_questioned() -> None:
     one = sc.Scan(FRAMES[:1], SCAN.positions_m[:1], SCAN.geometry)
-    assert "only 1 pattern" in found(one)["few-patterns"].sentence
+    assert "only 1 pattern" in found(one)["few-patterns"].what
 
 
 @pytest.mark.parametrize("unit", ["um", "nm", "mm", "px"])
@@ -399,7 +399,7 @@ def test_frames_with_far_less_light_are_named() -> None:
     frames[[5, 17, 60]] = rng.poisson(80 / 4096, (3, 64, 64))
     scan = PLAIN.replace(patterns=frames)
     told = found(scan)["sums-apart"]
-    assert told.field == "excluded" and "run.excluded=[5,17,60]" in told.remedy
+    assert told.where == "excluded" and "run.excluded=[5,17,60]" in told.mend
     assert not scan.exclude([5, 17, 60]).findings
 
 
@@ -407,8 +407,8 @@ def test_copies_of_frames_are_named() -> None:
     frames = FRAMES.copy()
     frames[77], frames[8] = frames[3], frames[9]
     told = found(PLAIN.replace(patterns=frames))["frames-doubled"]
-    assert "77 is pattern 3" in told.sentence and "9 is pattern 8" in told.sentence
-    assert "run.excluded=[9,77]" in told.remedy
+    assert "77 is pattern 3" in told.what and "9 is pattern 8" in told.what
+    assert "run.excluded=[9,77]" in told.mend
 
 
 def test_frames_of_equal_sum_are_no_copies() -> None:
@@ -420,7 +420,7 @@ def test_frames_of_equal_sum_are_no_copies() -> None:
 def test_zero_frequency_in_the_corner_is_seen_and_mended(tmp_path: Path) -> None:
     cornered = np.fft.ifftshift(FRAMES, axes=(1, 2))
     told = found(opened(tmp_path, cornered))["corner"]
-    assert "corner=true" in told.remedy
+    assert "corner=true" in told.mend
     np.save(tmp_path / "m.npy", np.fft.ifftshift(~GAP))
     scan = opened(tmp_path, cornered, corner=True, mask=tmp_path / "m.npy")
     assert np.array_equal(scan.patterns, FRAMES) and not scan.findings
@@ -430,7 +430,7 @@ def test_zero_frequency_in_the_corner_is_seen_and_mended(tmp_path: Path) -> None
 def test_amplitudes_are_seen_and_squared(tmp_path: Path) -> None:
     roots = np.sqrt(FRAMES.astype(np.float32))
     told = found(opened(tmp_path, roots))["amplitudes"]
-    assert "amplitudes=true" in told.remedy
+    assert "amplitudes=true" in told.mend
     scan = opened(tmp_path, roots, amplitudes=True)
     assert not scan.findings and np.allclose(scan.patterns, FRAMES, rtol=1e-5)
     assert not opened(tmp_path, FRAMES.astype(np.float32) * 1.7).findings
@@ -453,7 +453,7 @@ def test_photons_of_a_microscopes_voltage_are_questioned(
     told = found(scan)
     assert ("electrons" in told) == asked
     if asked:
-        assert f"voltage_v={energy_ev:.6g}" in told["electrons"].remedy
+        assert f"voltage_v={energy_ev:.6g}" in told["electrons"].mend
         voltage = choices | {"energy_ev": None, "voltage_v": energy_ev}
         right = sc.open_scan(tmp_path / "d.npy", tmp_path / "p.npy", **voltage)
         assert not right.findings

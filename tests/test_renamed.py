@@ -12,7 +12,7 @@ import pytest
 import napari_scicompty as sc
 from napari_scicompty.algorithms import from_description
 from napari_scicompty.core.former import FORMER
-from napari_scicompty.core.renamed import FACE, migrated, migrated_path
+from napari_scicompty.core.renamed import FACE, FINDING, migrated, migrated_path
 from napari_scicompty.engine.run_settings import RunSettings
 from small_scans import small_scan
 
@@ -44,6 +44,14 @@ def test_old_settings_work_with_a_warning() -> None:
         assert RunSettings(apart=True).non_overlapping
     with pytest.warns(DeprecationWarning, match="recorded is now cuda_graphs"):
         assert not RunSettings(recorded=False).cuda_graphs
+
+
+@pytest.mark.parametrize(("old", "new"), FINDING.items())
+def test_old_attributes_of_a_finding_work_with_a_warning(old: str, new: str) -> None:
+    finding = sc.Finding("alone", "positions", "one lies far away", "leave it out")
+    with pytest.warns(DeprecationWarning, match=f"Finding.{old} is now {new}"):
+        assert getattr(finding, old) == getattr(finding, new)
+    assert not hasattr(finding, "level_of")
 
 
 def test_an_old_recipe_is_migrated_without_a_word() -> None:

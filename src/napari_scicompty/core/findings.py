@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from napari_scicompty.core import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Level = Literal["note", "warning"]
+Level = Literal["ok", "warning", "error"]
+"""All is well; look at it; it will not give a picture."""
+
+Loudness = Literal["note", "warning"]
+"""Of a note in a history."""
+
+Change = tuple[tuple[str, Any], ...]
+"""Pairs of a choice or setting and the value to give it."""
 
 _WARNING = "warning: "
 """How a note of a history begins that is more than a note."""
@@ -20,23 +29,38 @@ class Finding:
 
     code: str
     """What kind it is, in words that stay: ``"marker-values"``."""
-    field: str
+    where: str
     """The choice or setting that it is about: ``"mask"``, ``"positions"``."""
-    sentence: str
+    what: str
     """What was found."""
-    remedy: str = ""
+    mend: str = ""
     """What to do where it is wrong, in the names of choices and settings."""
     level: Level = "warning"
-    """How loud it is told."""
+    """How bad it is."""
+    why: str = ""
+    """What speaks for it, where `what` does not say that."""
+    patterns: tuple[int, ...] = ()
+    """Numbers of the patterns that it is about, from 0."""
+    change: Change = ()
+    """What a button can set to mend it: ``(("amplitudes", True),)``."""
 
     def __str__(self) -> str:
-        """Return sentence and remedy as one line."""
-        return f"{self.sentence}; {self.remedy}" if self.remedy else self.sentence
+        """Return what, why and the way to mend it as one line."""
+        return "; ".join(part for part in (self.what, self.why, self.mend) if part)
+
+    if not TYPE_CHECKING:  # a checker of types is to miss the former names
+
+        def __getattr__(self, name: str) -> Any:
+            """Return an attribute by its former name, with a warning."""
+            if name not in renamed.FINDING:
+                raise AttributeError(f"Finding has no attribute {name!r}")
+            renamed.warn(f"Finding.{name}", renamed.FINDING[name])
+            return getattr(self, renamed.FINDING[name])
 
     @property
     def as_note(self) -> str:
         """The line as a history keeps it."""
-        return f"{_WARNING if self.level == 'warning' else ''}{self}"
+        return str(self) if self.level == "ok" else f"{_WARNING}{self}"
 
 
 def as_warning(text: str) -> str:
@@ -50,7 +74,7 @@ def as_warning(text: str) -> str:
     return f"{_WARNING}{text}"
 
 
-def level_of(note: str) -> tuple[Level, str]:
+def level_of(note: str) -> tuple[Loudness, str]:
     """Return how loud a note of a history is, and what it says.
 
     Parameters

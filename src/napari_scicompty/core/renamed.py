@@ -21,6 +21,9 @@ SETTINGS = {
 }
 """Old -> new name of a setting."""
 
+FINDING = {"field": "where", "sentence": "what", "remedy": "mend"}
+"""Old -> new name of an attribute of a `Finding`."""
+
 KINDS = {
     "valleydistance": "defocuscoupleddistance",
     "valley-distance": "defocus-coupled-distance",

@@ -60,7 +60,7 @@ def verdicts(
     if history.epochs[-1] in _LOOKED_AT:
         found.append(worse_patterns(patterns(), scan.pattern_sum, taking_part))
     for finding in found:
-        if finding and not any(finding.remedy in note for note in history.notes):
+        if finding and not any(finding.mend in note for note in history.notes):
             yield finding
 
 

@@ -71,7 +71,7 @@ def mask_markers(scan: F) -> F:
         return scan
     if not kept.any():
         raise InputError(
-            f"patterns: {findings[0].sentence}, and no good pixel is left; check that "
+            f"patterns: {findings[0].what}, and no good pixel is left; check that "
             "these are the diffraction patterns"
         )
     return scan.replace(mask=kept, findings=(*scan.findings, *findings))

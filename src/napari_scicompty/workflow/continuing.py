@@ -141,7 +141,7 @@ def differences(
         "was"
         if kept
         else "the object has to follow them",
-        "warning" if kept else "note",
+        "warning" if kept else "ok",
     )
 
 

@@ -95,9 +95,9 @@ class GeometrySection(QWidget):
         found = (
             [] if scan is None else [f for f in scan.findings if f.code == OVERRIDES]
         )
-        self._overridden = tuple(finding.field for finding in found)
+        self._overridden = tuple(finding.where for finding in found)
         colour_by_level(self.overridden, "warning")
-        self.overridden.setText("\n".join(finding.sentence for finding in found))
+        self.overridden.setText("\n".join(finding.what for finding in found))
         for widget in (self.overridden, self.take_file):
             widget.setVisible(bool(found))
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LEVELS = {"note": "info", "warning": "warning"}
-"""How loud the window says a finding."""
+_LEVELS = {"ok": "info", "note": "info", "warning": "warning", "error": "error"}
+"""How loud the window says a finding, or a note of a history."""
 
 log = logging.getLogger(__name__)
 
