@@ -20,6 +20,7 @@ from napari_scicompty.recipe import Recipe
 from napari_scicompty.ui.reconstruction.data_section import DataSection
 from napari_scicompty.ui.reconstruction.geometry_section import GeometrySection
 from napari_scicompty.ui.reconstruction.live_settings import LiveSettings
+from napari_scicompty.ui.reconstruction.orientation_section import OrientationSection
 from napari_scicompty.ui.reconstruction.positions_section import PositionsSection
 from napari_scicompty.ui.reconstruction.recipe_fields import RecipeFields
 from napari_scicompty.ui.reconstruction.refiner_sections import RefinerSections
@@ -87,6 +88,9 @@ class Reconstruction(DockPanel):
         self.resolution = ResolutionSection(
             f"{PREFIX}.resolution", self.controller, self.recipe
         )
+        self.orientation = OrientationSection(
+            f"{PREFIX}.orientation", self.controller, self.recipe
+        )
         self.scan_input = ScanInput(
             (self.data, self.geometry, self.start), self.controller, self.recipe
         )
@@ -130,6 +134,7 @@ class Reconstruction(DockPanel):
         parts: dict[str, tuple[QWidget, bool]] = {
             "Data": (self.data, True),
             "Geometry": (self.geometry, True),
+            "Orientation": (self.orientation, False),
             "Start": (self.start, False),
             "Algorithm": (self.algorithm, True),
             **{
@@ -161,6 +166,7 @@ class Reconstruction(DockPanel):
         self.bar.reset_clicked.connect(self.reset)
         self.bar.view.currentTextChanged.connect(self._view_chosen)
         self.start.said.connect(self.controller.say)
+        self.orientation.taken.connect(self.scan_input.take_orientation)
         self.live.changed.connect(self._show_memory)
         self.positions.buttons.exclude_wanted.connect(self._exclude)
         self.positions.report.show_arrows.clicked.connect(
@@ -284,6 +290,7 @@ class Reconstruction(DockPanel):
         self.refiners.show_state(busy)
         self.result.show_state()
         self.resolution.show_state()
+        self.orientation.show_state()
 
     def _show_progress(self) -> None:
         controller = self.controller
@@ -291,6 +298,7 @@ class Reconstruction(DockPanel):
         self.refiners.show_progress()
         self.geometry.focus.show_progress()
         self.resolution.show_state()
+        self.orientation.show_state()
         if controller.job is not None:
             progress = controller.job.progress
             self.start.show_tried(progress.tried, progress.count, progress.planned)

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.ui.layers.result_layers import VIEWS
+from napari_scicompty.ui.session.controller import RUNNING
 from napari_scicompty.ui.widgets.forms import settings_form
 from napari_scicompty.ui.widgets.labels import BAR, colour_by_level, plain_label
 from napari_scicompty.ui.widgets.plots import ErrorPlot
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_scicompty.engine.plan import Plan
     from napari_scicompty.engine.progress import Progress
     from napari_scicompty.ui.session.controller import RunController
+    from napari_scicompty.ui.session.orienter import OrientationJob
     from napari_scicompty.ui.session.worker import HalvesJob, Job
 
 BASIC = ("epochs", "modes")
@@ -116,7 +118,7 @@ class RunBar(QWidget):
     def show_state(self, controller: RunController) -> None:
         """Enable what can be done now, and name it."""
         state, busy = controller.state, controller.busy
-        running = state in ("starting", "running", "paused", "measuring")
+        running = state in (*RUNNING, "measuring", "orienting")
         self.run.setEnabled(not busy)
         self.run.setText("Run" if controller.snapshot is None else "Continue")
         self.run.setToolTip(
@@ -145,6 +147,9 @@ class RunBar(QWidget):
         run = progress.run if progress is not None else None
         if controller.state == "measuring":
             self._show_halves(controller.half_sets.job)
+            return
+        if controller.state == "orienting":
+            self._show_orienting(controller.orienter.job)
             return
         if progress is not None and run is None and controller.state == "starting":
             if progress.coarse is not None:
@@ -210,6 +215,17 @@ class RunBar(QWidget):
         self.progress.setRange(0, 1000)
         self.progress.setValue(round(1000 * progress.done / max(progress.planned, 1)))
         self._show_numbers(progress.what)
+
+    def _show_orienting(self, job: OrientationJob | None) -> None:
+        if job is None or not job.planned:
+            self._show_numbers("looking at how the patterns move with the scan")
+            return
+        done = len(job.tried)
+        self.progress.setRange(0, job.planned)
+        self.progress.setValue(done)
+        self._show_numbers(
+            f"looking for the orientation: {done} of {job.planned} tried"
+        )
 
     def show_message(self, level: str, sentence: str) -> None:
         """Show the last thing that was said."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_scicompty.ui.reconstruction.geometry_section import GeometrySection
     from napari_scicompty.ui.reconstruction.start_section import StartSection
     from napari_scicompty.ui.session.controller import RunController
+    from napari_scicompty.workflow.orientation import OrientationCandidate
 
 
 class ScanInput:
@@ -59,6 +60,26 @@ class ScanInput:
         """Open a file that was dropped; its positions and geometry are in it."""
         self._data.set_input(FileInput(path=path))
         self._geometry.clear()
+        self.open()
+
+    def take_orientation(self, candidate: OrientationCandidate) -> None:
+        """Open the scan on show with an orientation that was found for it."""
+        controller, opened = self._controller, self._controller.input
+        if controller.busy or candidate.is_as_opened:
+            return
+        if not isinstance(opened, FileInput):
+            controller.say(
+                "warning",
+                "the virtual experiment has no file whose orientation could be "
+                "changed; change its mistakes instead",
+            )
+            return
+        choices = controller.speaker.attempt(lambda: candidate.choices(opened))
+        if choices is None:
+            return
+        self._data.set_input(opened.replace(**choices))
+        controller.forget()
+        controller.say("info", f"orientation taken: {candidate.words}")
         self.open()
 
     def open_virtual(self, experiment: VirtualExperiment) -> None:

@@ -13,6 +13,7 @@ from napari_scicompty.ui.session.ending import end_by_signals
 from napari_scicompty.ui.session.follower import Follower
 from napari_scicompty.ui.session.half_sets import HalfSets
 from napari_scicompty.ui.session.opener import Opener
+from napari_scicompty.ui.session.orienter import Orienter
 from napari_scicompty.ui.session.preferences import preference
 from napari_scicompty.ui.session.shown_result import ShownResult
 from napari_scicompty.ui.session.speaker import Speaker
@@ -38,10 +39,11 @@ State = Literal[
     "running",
     "paused",
     "measuring",
+    "orienting",
     "stopping",
 ]
 RUNNING = ("starting", "running", "paused")
-BUSY = ("opening", *RUNNING, "measuring", "stopping")
+BUSY = ("opening", *RUNNING, "measuring", "orienting", "stopping")
 
 _CONTROLLERS: weakref.WeakKeyDictionary[Viewer, RunController] = (
     weakref.WeakKeyDictionary()
@@ -83,6 +85,7 @@ class RunController(QObject):
         self.work.ticked.connect(self._poll)
         self.opener = Opener(self)
         self.half_sets = HalfSets(self)
+        self.orienter = Orienter(self)
         self._follower = Follower(self)
         window = viewer.window._qt_window
         window.destroyed.connect(self._stop_silently)
@@ -188,11 +191,11 @@ class RunController(QObject):
             self.enter("running")
 
     def stop(self) -> None:
-        """End the run, the half sets or a simulation; the result is kept."""
+        """End the run, or another work under way; the result is kept."""
         self.opener.stop()
-        job = self.half_sets.job if self.state == "measuring" else self.job
-        stoppable = ("starting", "running", "paused", "measuring")
-        if job is not None and self.state in stoppable:
+        beside = {"measuring": self.half_sets.job, "orienting": self.orienter.job}
+        job = beside.get(self.state, self.job)
+        if job is not None and self.state in (*RUNNING, *beside):
             job.controls.stop()
             self.enter("stopping")
 
@@ -251,7 +254,7 @@ class RunController(QObject):
     def _poll(self) -> None:
         """Show what the engine has; ask for more if anybody can see it."""
         job, viewer = self.job, self.viewer
-        if self.state in ("opening", "measuring"):
+        if self.state in ("opening", "measuring", "orienting"):
             self.progressed.emit()
             return
         if job is None or viewer is None:
@@ -286,7 +289,7 @@ class RunController(QObject):
         """End the run because the window goes; nothing may be shown any more."""
         self.work.look_no_more()
         self.opener.stop()
-        for job in (self.job, self.half_sets.job):
+        for job in (self.job, self.half_sets.job, self.orienter.job):
             if job is not None:
                 job.abandoned = True
                 job.controls.stop()

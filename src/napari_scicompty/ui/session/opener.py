@@ -55,6 +55,7 @@ class Opener:
             controller.scan, controller.truth = opening.scan, opening.truth
             controller.input = opening.recipe.input
             controller.half_sets.forget()
+            controller.orienter.forget()
         controller.enter("empty" if controller.scan is None else "ready")
         if opening.scan is None:
             assert opening.error is not None

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from napari_scicompty.core.device import Switch
 from napari_scicompty.core.errors import EngineError, InputError
@@ -289,7 +289,22 @@ def _let_go(error: BaseException) -> None:
     error.__traceback__ = error.__cause__ = error.__context__ = None
 
 
-def drive(jobs: list[Job] | list[HalvesJob]) -> Iterator[None]:
+class AnyJob(Protocol):
+    """What the thread carries out."""
+
+    abandoned: bool
+
+    def carry_out(self) -> Iterator[None]:
+        """Do a part of the work, again and again."""
+
+    def fail(self, error: Exception) -> None:
+        """Note what ended it before its time."""
+
+    def release(self) -> None:
+        """Let go of what is large."""
+
+
+def drive(jobs: list[AnyJob]) -> Iterator[None]:
     """Carry out the job in the list; return when it is done, stopped or has failed.
 
     The list is emptied, because napari keeps a worker's arguments for ever. A worker
