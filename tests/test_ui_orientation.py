@@ -94,3 +94,44 @@ def test_a_virtual_experiment_has_no_file_to_turn(
     window.dock.scan_input.take_orientation(sc.OrientationCandidate(flip_rows=True))
     assert "virtual experiment has no file" in window.message
     assert window.controller.scan is scan
+
+
+def test_a_wrong_orientation_is_told_while_it_runs_and_its_button_looks_for_it(
+    open_window: Callable[[], Window], mirrored: Path
+) -> None:
+    window = open_window()
+    window.open(mirrored, start="disc")
+    window.type("reconstruction.start.radius_m", f"{EXPERIMENT.probe_radius_m:.6g} m")
+    window.run("100000")
+    window.until_epoch(6)
+    window.qtbot.waitUntil(
+        lambda: "reconstruction.verdict" in seen(window), timeout=15_000
+    )
+    verdict = window.text("reconstruction.verdict")
+    assert verdict.startswith("look: the error hardly falls")
+    window.click("reconstruction.verdict.act")
+    window.qtbot.waitUntil(
+        lambda: bool(
+            window.controller.orienter.job and window.controller.orienter.job.found
+        ),
+        timeout=90_000,
+    )
+    best = window.controller.orienter.job.found[0]
+    assert best.is_sure and not best.is_as_opened
+
+
+def test_a_run_in_a_wrong_orientation_does_not_end_without_a_word(
+    open_window: Callable[[], Window], mirrored: Path
+) -> None:
+    window = open_window()
+    window.open(mirrored, start="disc")
+    window.type("reconstruction.start.radius_m", f"{EXPERIMENT.probe_radius_m:.6g} m")
+    window.run_to_the_end("7")
+    assert "finished at epoch 7" in window.message
+    assert "wrong geometry is likely" in window.message
+
+
+def seen(window: Window) -> set[str]:
+    """Names of the labels that can be seen."""
+    labels = window.dock.findChildren(QLabel)
+    return {label.objectName() for label in labels if label.isVisible()}

@@ -298,6 +298,11 @@ class Algorithm(Settings):
         return self
 
     @property
+    def falls_fast(self) -> bool:
+        """Whether the first five epochs show if the geometry is right."""
+        return False
+
+    @property
     def ends_itself(self) -> bool:
         """Whether the run may end before its last epoch, see `reason_to_end`."""
         return False

@@ -105,6 +105,11 @@ class _PIE(Algorithm):
         """`step` itself; None for a subclass whose own step may look at the host."""
         return self.step if type(self).step is _PIE.step else None
 
+    @property
+    def falls_fast(self) -> bool:
+        """Whether its steps are large enough for it."""
+        return min(self.alphas) >= 0.5
+
     def gentler(self) -> Self:
         """Return settings that diverge less easily."""
         return self.replace(

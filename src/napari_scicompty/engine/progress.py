@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from napari_scicompty.core.findings import Finding
     from napari_scicompty.data.snapshot import History
 
 
@@ -27,6 +28,8 @@ class Progress:
     """Seconds of computing of this run, pauses left out."""
     history: History
     """So far."""
+    verdict: Finding | None = None
+    """How it goes, in a sentence; None before the fifth epoch."""
 
     @property
     def epochs_done(self) -> float:

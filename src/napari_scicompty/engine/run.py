@@ -29,7 +29,7 @@ from napari_scicompty.engine.recovery import Recovery
 from napari_scicompty.engine.run_log import RunLog, as_engine_error
 from napari_scicompty.engine.run_settings import RunSettings, included
 from napari_scicompty.engine.schedule import Schedule
-from napari_scicompty.engine.verdicts import verdicts
+from napari_scicompty.engine.verdicts import FIRST, judged, verdicts
 from napari_scicompty.model.ambiguities import recentre, rescale
 from napari_scicompty.optics import registration
 from napari_scicompty.optics.patches import intensity
@@ -91,6 +91,8 @@ class Run(Recovery):
         self.history = start.history
         self.elapsed_s = self.started_s = start.elapsed_s
         self._start, self._log = start, RunLog(self.log_level)
+        self.found: tuple[Finding, ...] = ()
+        """What epochs of this run told, see `verdicts`."""
         self._included = included(scan, settings)
         device = pick_device(settings.device)
         self._threads = settings.threads or fitting_threads(start.probe.size)
@@ -235,7 +237,9 @@ class Run(Recovery):
         now = (self.estimate, self.measured, self._errors.of_epoch, self.epoch)
         self.history = self.history.add(refined=refined + self.refining.end_epoch(*now))
         seen = (self._errors.on_host, self.scan, self._included)
-        for finding in verdicts(self.history, *seen):
+        fast = self.algorithm.falls_fast
+        for finding in verdicts(self.history, *seen, falls_fast=fast):
+            self.found = (*self.found, finding)
             self.note(finding)
         self._begin_epoch()
         if self.measured.held_out is not None:
@@ -245,6 +249,8 @@ class Run(Recovery):
         if self.measured.held_out is not None:
             self._end_early(error)
         self._end_where_it_is_done()
+        if self.done and (told := self.verdict) is not None and told.level != "ok":
+            self.note(told)
 
     def _begin_epoch(self) -> None:
         self._choose_steps()
@@ -329,7 +335,19 @@ class Run(Recovery):
         """How far the run is, as a record of its own."""
         epochs = (self.epoch, self.last_epoch, self._start.epoch)
         rest = (len(self.scan), self.elapsed_s - self.started_s, self.history)
-        return Progress(*epochs, self.batch, *rest)
+        return Progress(*epochs, self.batch, *rest, self.verdict)
+
+    @property
+    def verdict(self) -> Finding | None:
+        """How the run goes, in a sentence; None before its fifth epoch."""
+        if self.epoch < FIRST or not self.history.errors:
+            return None
+        still = [
+            finding
+            for finding in self.found
+            if not finding.patterns or self._included[list(finding.patterns)].any()
+        ]
+        return judged(still, self.history, self.scan, len(self.estimate.probe))
 
     def snapshot(self, *, exact: bool = False) -> Snapshot:
         """Return a copy of the present state; with `exact`, its error by a full pass.

@@ -1,7 +1,8 @@
-"""What the first epochs of a run tell: patterns that fit worse, an error that stays."""
+"""What a run tells under way: how it goes, what does not fit, what would help."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from napari_scicompty.core.findings import Finding, numbered
 from napari_scicompty.core.robust import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,14 +22,30 @@ _LOOKED_AT = (5, 10, 20, 40)
 """Epochs after which patterns are compared with each other."""
 _FALLEN = ((5, 0, 1.0), (10, 0, 0.9), (10, 1, 0.7))
 """After this epoch the error must be below that of this one, times so much."""
+_FAST = ((5, 0, 0.58), (5, 2, 0.72), (10, 5, 0.72))
+"""The same where an algorithm falls fast; from right and wrong orientations."""
+_SMALL_FAST, _NOISE_FAST = 0.015, 3.5
+"""An error below this, or so many times the counting noise, says nothing there."""
+_RISEN, _CLEARLY = 1.2, 5.0
+"""An error that has risen so much by epoch 5 is wrong however small it is, if it is so
+many times that of counting noise."""
+FIRST = 5
+"""Epoch at which a run is judged for the first time."""
+_RECOVERED = 0.5
+"""An error that has fallen to this share since it was said to stay is forgiven."""
+_STALLED, _HIGH, _LATELY = 0.95, 0.02, 10
+"""An error this high that has kept so much of itself in so many epochs is stalled."""
+_MORE = 1.5
+"""Above so many times the counting noise, more probe modes may help."""
+_MODES = 3
+"""Probe modes of a beam that is partly coherent, as a first try."""
 _SMALL = 0.03
 """An error that was below this says nothing against geometry and start."""
 _NOISE = 2.5
 """An error below so many times that of counting noise cannot fall much."""
-_TIMES = 2.5
-"""Patterns fit badly where their error is so many times the median ..."""
-_SPREADS = 8.0
-"""... and so many spreads of the others above it, both of logarithms."""
+_FAR_OFF = ((2.5, 8.0), (6.0, 4.0))
+"""Patterns fit badly where their error is so many times the median, and so many spreads
+of the others above it, both of logarithms; either pair."""
 _ABOVE = 1.5
 """Their squared error is also so many times the median."""
 _DRAGGED = 4.0
@@ -42,6 +59,8 @@ def verdicts(
     patterns: Callable[[], NDArray[np.floating]],
     scan: Scan,
     taking_part: NDArray[np.bool_],
+    *,
+    falls_fast: bool = False,
 ) -> Iterator[Finding]:
     """Yield what the epoch that has just ended tells, and the history does not yet.
 
@@ -55,13 +74,81 @@ def verdicts(
         Its counts tell the noise.
     taking_part : (n,)
         Patterns that count.
+    falls_fast : bool
+        Of the algorithm, see `Algorithm.falls_fast`.
     """
-    found = [not_fallen(history, scan)]
+    found = [not_fallen(history, scan, falls_fast=falls_fast)]
     if history.epochs[-1] in _LOOKED_AT:
         found.append(worse_patterns(patterns(), scan.pattern_sum, taking_part))
     for finding in found:
         if finding and not any(finding.mend in note for note in history.notes):
             yield finding
+
+
+def judged(
+    found: Sequence[Finding], history: History, scan: Scan, modes: int
+) -> Finding:
+    """Judge a run as it is now, in one sentence.
+
+    Parameters
+    ----------
+    found : sequence of Finding
+        What `verdicts` gave so far.
+    history : History
+        Of the run.
+    scan : Scan
+        What was measured.
+    modes : int
+        Probe modes of the run.
+
+    Returns
+    -------
+    Finding
+        What speaks most against it; of level "ok" where it goes well.
+    """
+    by_code = {finding.code: finding for finding in found}
+    stays = by_code.get("error-stays")
+    if stays is not None and not _has_recovered(history):
+        return stays
+    if (worse := by_code.get("patterns-worse")) is not None:
+        return worse
+    error, noise = history.errors[-1], noise_error(scan)
+    if _is_stalled(history) and error > _NOISE * noise:
+        return Finding(
+            "stalled",
+            "algorithm",
+            f"the error stays at {error:.3g}",
+            "where orientation and geometry are right, a phase that wraps many times "
+            "holds it: AutoDiff often gets through",
+            change=(("algorithm", "autodiff"),),
+        )
+    if modes < _MODES and noise and error > _MORE * noise:
+        return Finding(
+            "more-modes",
+            "modes",
+            f"the error {error:.3g} is {error / noise:.2g} times what counting noise "
+            "leaves",
+            f"{_MODES} probe modes may explain more, where the beam is partly coherent "
+            "or moves",
+            "ok",
+            change=(("modes", _MODES),),
+        )
+    return Finding(
+        "going-well", "run", f"the error has fallen to {error:.3g}", "", "ok"
+    )
+
+
+def _has_recovered(history: History) -> bool:
+    errors = dict(zip(history.epochs, history.errors, strict=True))
+    then = max((errors.get(epoch, 0.0) for epoch, _, _ in _FALLEN), default=0.0)
+    return history.errors[-1] < _RECOVERED * then
+
+
+def _is_stalled(history: History) -> bool:
+    if len(history.errors) <= 2 * _LATELY:
+        return False
+    now, before = history.errors[-1], history.errors[-1 - _LATELY]
+    return now > _HIGH and now > _STALLED * before
 
 
 def worse_patterns(
@@ -103,10 +190,14 @@ def worse_patterns(
         f"pattern(s) {numbered(bad)[1:-1]} fit up to {times:.3g} times worse than the "
         "median",
         f"look at them, or leave them out: run.excluded={numbered(bad)}",
+        patterns=tuple(bad.tolist()),
+        change=(("run.excluded", tuple(bad.tolist())),),
     )
 
 
-def not_fallen(history: History, scan: Scan) -> Finding | None:
+def not_fallen(
+    history: History, scan: Scan, *, falls_fast: bool = False
+) -> Finding | None:
     """Ask whether the error falls as it does where all is right.
 
     Parameters
@@ -115,6 +206,8 @@ def not_fallen(history: History, scan: Scan) -> Finding | None:
         With the epoch that has ended.
     scan : Scan
         What was measured.
+    falls_fast : bool
+        As in `verdicts`.
 
     Returns
     -------
@@ -124,14 +217,25 @@ def not_fallen(history: History, scan: Scan) -> Finding | None:
     errors = dict(zip(history.epochs, history.errors, strict=True))
     epoch = history.epochs[-1]
     now = errors[epoch]
+    noise = noise_error(scan)
     above = [
         (before, errors[before])
         for after, before, share in _FALLEN
         if after == epoch
         and errors.get(before, 0) > _SMALL
         and now >= share * errors[before]
+        and now > _NOISE * noise
     ]
-    if not above or now < _NOISE * noise_error(scan):
+    if falls_fast and now > max(_SMALL_FAST, _NOISE_FAST * noise):
+        above += [
+            (before, errors[before])
+            for after, before, share in _FAST
+            if after == epoch and now >= share * errors.get(before, math.inf)
+        ]
+    first = errors.get(0, math.inf)
+    if epoch == FIRST and now > max(_RISEN * first, _CLEARLY * noise):
+        above.append((0, first))
+    if not above:
         return None
     before, then = above[0]
     return Finding(
@@ -141,6 +245,7 @@ def not_fallen(history: History, scan: Scan) -> Finding | None:
         f"{epoch}",
         "check the orientation of the patterns, the order and sign of the positions, "
         "the distance and the start of the probe",
+        why="wrong geometry is likely",
     )
 
 
@@ -170,4 +275,5 @@ def noise_error(scan: Scan) -> float:
 def _stands_out(values: NDArray[np.floating]) -> NDArray[np.bool_]:
     logs = np.log(values)
     away = logs - np.median(logs)
-    return away > max(float(np.log(_TIMES)), _SPREADS * spread(logs))
+    least = [max(math.log(times), n * spread(logs)) for times, n in _FAR_OFF]
+    return np.asarray(away > min(least))

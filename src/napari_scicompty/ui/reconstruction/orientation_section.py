@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtGui import QImage, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -43,6 +43,7 @@ class OrientationSection(QWidget):
         super().__init__()
         self._prefix, self._controller, self._recipe = prefix, controller, recipe
         self._shown: Sequence[OrientationCandidate] = ()
+        self._waiting = False
         self.find = QPushButton("Find orientation")
         self.find.setObjectName(f"{prefix}.find")
         self.find.setToolTip(WHAT)
@@ -64,9 +65,20 @@ class OrientationSection(QWidget):
         if recipe is not None:
             controller.orienter.search(recipe)
 
+    def search_when_ready(self) -> None:
+        """Try all as soon as a run under way has ended; it is stopped for it."""
+        self._waiting = self._controller.busy
+        if self._waiting:
+            self._controller.stop()
+        else:
+            self.search()
+
     def show_state(self) -> None:
         """Enable what can be done now, and show what was found."""
         controller, job = self._controller, self._controller.orienter.job
+        if self._waiting and controller.state == "ready":
+            self._waiting = False
+            QTimer.singleShot(0, self.search)  # not amid what the others are told
         self.find.setEnabled(not controller.busy and controller.scan is not None)
         found = () if job is None else job.found or job.tried
         if found != self._shown or not self.text.text():

@@ -40,6 +40,7 @@ from napari_scicompty.ui.widgets.sections import CollapsibleSection, panel_scrol
 if TYPE_CHECKING:
     import napari
 
+    from napari_scicompty.core.findings import Finding
     from napari_scicompty.simulation import VirtualExperiment
 
 PREFIX = "reconstruction"
@@ -165,6 +166,7 @@ class Reconstruction(DockPanel):
         self.bar.stop_clicked.connect(self.stop)
         self.bar.reset_clicked.connect(self.reset)
         self.bar.view.currentTextChanged.connect(self._view_chosen)
+        self.bar.verdict.acted.connect(self._mend)
         self.start.said.connect(self.controller.say)
         self.orientation.taken.connect(self.scan_input.take_orientation)
         self.live.changed.connect(self._show_memory)
@@ -258,6 +260,27 @@ class Reconstruction(DockPanel):
         self.controller.say(
             "info", f"pattern(s) {listed} take no part from the next run on"
         )
+
+    def _mend(self, finding: Finding) -> None:
+        """Do what the button of a verdict says; the run goes on from its result."""
+        change = dict(finding.change)
+        if finding.code == "error-stays":
+            self.sections["Orientation"].expand()
+            self.scroll.ensureWidgetVisible(self.sections["Orientation"])
+            self.orientation.search_when_ready()
+        elif "run.excluded" in change:
+            self._exclude(change["run.excluded"])
+        elif "modes" in change:
+            self.bar.form.set_values({"modes": change["modes"]})
+            self._say_continue(f"{change['modes']} probe modes")
+        elif "algorithm" in change:
+            self.algorithm.set_kind(change["algorithm"])
+            self._say_continue(ALGORITHMS[change["algorithm"]].title)
+
+    def _say_continue(self, what: str) -> None:
+        """Say how a change that was made comes to act."""
+        how = "from the next run on: Stop, then Continue"
+        self.controller.say("info", f"{what} {how}" if self.controller.busy else what)
 
     def _show_memory(self) -> None:
         """Say what memory the stages need, as the fields are set now."""

@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.ui.layers.result_layers import VIEWS
+from napari_scicompty.ui.reconstruction.verdict_line import VerdictLine
 from napari_scicompty.ui.session.controller import RUNNING
 from napari_scicompty.ui.widgets.forms import settings_form
 from napari_scicompty.ui.widgets.labels import BAR, colour_by_level, plain_label
@@ -87,6 +88,7 @@ class RunBar(QWidget):
         self.message.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse
         )
+        self.verdict = VerdictLine(f"{prefix}.verdict")
         self._plotted = -PLOT_EVERY_S
         self._memory = ""
         self._lay_out()
@@ -107,6 +109,7 @@ class RunBar(QWidget):
         layout.addWidget(self.numbers)
         layout.addWidget(self.plot)
         layout.addLayout(line)
+        layout.addWidget(self.verdict)
         layout.addWidget(self.message)
 
     def _button(self, prefix: str, name: str, text: str, signal: Signal) -> QPushButton:
@@ -141,10 +144,11 @@ class RunBar(QWidget):
             self.progress.reset()
 
     def show_progress(self, controller: RunController) -> None:
-        """Show how far the run is."""
+        """Show how far the run is, and how it goes."""
         job, snapshot = controller.job, controller.snapshot
         progress = job.progress if job is not None else None
         run = progress.run if progress is not None else None
+        self.verdict.show_finding(None if run is None else run.verdict)
         if controller.state == "measuring":
             self._show_halves(controller.half_sets.job)
             return

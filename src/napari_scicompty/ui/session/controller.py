@@ -282,7 +282,9 @@ class RunController(QObject):
         if job.failure is not None:
             self.speaker.say_failure(job.failure)
         elif self.snapshot is not None:
-            self.speaker.say_end(self.snapshot, stopped=job.controls.stopped)
+            run = job.progress.run
+            verdict = None if run is None else run.verdict
+            self.speaker.say_end(self.snapshot, verdict, stopped=job.controls.stopped)
         self.progressed.emit()
 
     def _stop_silently(self) -> None:

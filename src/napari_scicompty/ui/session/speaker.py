@@ -15,6 +15,7 @@ from napari_scicompty.core.log import told
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_scicompty.core.findings import Finding
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Snapshot
 
@@ -77,10 +78,16 @@ class Speaker(QObject):
             self.say(_LEVELS[level], text)
         self._notes_said = len(notes)
 
-    def say_end(self, result: Snapshot, *, stopped: bool) -> None:
-        """Say how far a run came."""
+    def say_end(
+        self, result: Snapshot, verdict: Finding | None, *, stopped: bool
+    ) -> None:
+        """Say how far a run came, and how it went."""
         done = "stopped" if stopped else "finished"
         shown = f", error {result.error:.4g}" if math.isfinite(result.error) else ""
         runs = result.history.runs
         why = f": {runs[-1].why_ended}" if runs and runs[-1].why_ended else ""
-        self.say("info", f"{done} at epoch {result.epoch}{shown}{why}")
+        ended = f"{done} at epoch {result.epoch}{shown}{why}"
+        if verdict is None or verdict.level == "ok":
+            self.say("info", ended)
+        else:
+            self.say(verdict.level, f"{ended}; {verdict}")
