@@ -91,7 +91,9 @@ class OrientationSection(QWidget):
     def _fill(self) -> None:
         """Show a row for each candidate."""
         while (item := self._rows.takeAt(0)) is not None:
-            item.widget().deleteLater()
+            row = item.widget()
+            row.setParent(None)
+            row.deleteLater()
         job, scan = self._controller.orienter.job, self._controller.scan
         ranked = job is not None and bool(job.found)
         for number, candidate in enumerate(self._shown):
