@@ -26,6 +26,7 @@ CHECKS: dict[str, Callable[[Scan], Finding | None]] = {
     "markers-left": frames.markers_left,
     "saturated": frames.saturated,
     "sums-apart": frames.sums_apart,
+    "frames-apart": frames.moments_apart,
     "frames-doubled": frames.doubled,
     "corner": frames.light_in_corner,
     "amplitudes": frames.roots_of_counts,
