@@ -16,6 +16,7 @@ from .refine import CrossCorrelationShift, DefocusCoupledDistance, LeastSquaresS
 from .results import open_result, save_result
 from .simulation import Preset, Truth, VirtualExperiment, simulate
 from .simulation.truth_file import open_truth
+from .workflow.checking import check
 from .workflow.half_sets import Resolution, split_half_frc
 from .workflow.reconstruction import reconstruct, run
 from .workflow.refocusing import with_focus
@@ -58,6 +59,7 @@ __all__ = [
     "VirtualExperiment",
     "ZonePlateProbe",
     "__version__",
+    "check",
     "find_start",
     "metrics",
     "open_result",
