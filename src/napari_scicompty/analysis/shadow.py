@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _PAIRS = 24
 """Pairs of neighbours that are compared."""
 _FEWEST = 8
+_SIDE = 256
+"""Pixels along the shorter side from which patterns are binned for it."""
 _LIT = 0.1
 """Share of the brightest pixels' counts above which a pixel is lit."""
 _ALIKE = 0.3
@@ -100,12 +102,18 @@ def _compared(
     scan: Scan, lit: NDArray[np.bool_], one: int, other: int
 ) -> tuple[tuple[int, int], float]:
     """Return the shift (y, x) from one pattern to another, and their correlation."""
-    first, second = (_flat(scan, lit, int(scan.included[j])) for j in (one, other))
+    bins = max(1, min(lit.shape) // _SIDE)
+    first, second = (
+        _binned(_flat(scan, lit, int(scan.included[j])), bins) for j in (one, other)
+    )
     power = np.sqrt(np.square(first).sum() * np.square(second).sum())
     crossed = fft.irfft2(fft.rfft2(second) * fft.rfft2(first).conj(), first.shape)
     y, x = np.unravel_index(crossed.argmax(), crossed.shape)
     h, w = crossed.shape
-    shift = (int((y + h // 2) % h - h // 2), int((x + w // 2) % w - w // 2))
+    shift = (
+        bins * int((y + h // 2) % h - h // 2),
+        bins * int((x + w // 2) % w - w // 2),
+    )
     return shift, float(crossed.max() / max(power, 1e-30))
 
 
@@ -115,6 +123,13 @@ def _flat(scan: Scan, lit: NDArray[np.bool_], number: int) -> NDArray[np.float64
     flat[lit] = np.asarray(scan.patterns[number], float)[lit] / scan.mean_pattern[lit]
     flat[lit] -= flat[lit].mean()
     return flat
+
+
+def _binned(frame: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """Sum squares of so many pixels along each axis; what is left over is cut off."""
+    h, w = (length // bins for length in frame.shape)
+    cut = frame[: h * bins, : w * bins]
+    return np.asarray(cut.reshape(h, bins, w, bins).sum((1, 3)))
 
 
 def _common(

@@ -144,8 +144,9 @@ def _counts(views: Views) -> str:
 def _geometry(views: Views) -> str:
     pixels = dict.fromkeys(f"{p * 1e9:.4g}" for p in views.scan.pixel_size_m)
     kind = "far field" if views.is_far else "near field"
-    seen = "" if views.shadow is None else "; the shadow of the sample agrees with it"
-    return f"{kind}, object pixel {' x '.join(pixels)} nm{seen}"
+    seen = "the lit part fits the view" if views.is_far else "shadows move as it says"
+    more = "" if views.shadow is None else f"; {seen}"
+    return f"{kind}, object pixel {' x '.join(pixels)} nm{more}"
 
 
 def _positions(views: Views) -> str:
