@@ -138,9 +138,11 @@ def _common(
     """Fit shifts (n, 2) = matrix @ steps, without those that differ from the others."""
     used = np.ones(len(steps), bool)
     allowed = np.maximum(1.5, _OFF * np.linalg.norm(shifts, axis=1))
-    matrix = np.zeros((2, 2))
+    matrix: NDArray[np.float64] = np.zeros((2, 2))
     for _ in range(5):
-        matrix = np.linalg.lstsq(steps[used], shifts[used], rcond=None)[0].T
+        matrix = np.asarray(
+            np.linalg.lstsq(steps[used], shifts[used], rcond=None)[0].T, np.float64
+        )
         off = np.linalg.norm(shifts - steps @ matrix.T, axis=1)
         used = off <= np.maximum(allowed, np.median(off))
     return matrix, off <= allowed

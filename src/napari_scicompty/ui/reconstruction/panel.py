@@ -39,6 +39,7 @@ from napari_scicompty.ui.widgets.sections import CollapsibleSection, panel_scrol
 if TYPE_CHECKING:
     import napari
 
+    from napari_scicompty.core.findings import Change
     from napari_scicompty.simulation import VirtualExperiment
 
 PREFIX = "reconstruction"
@@ -167,6 +168,9 @@ class Reconstruction(DockPanel):
             lambda: self.bar.view.setCurrentText("Positions")
         )
         self.controller.state_changed.connect(self._show_state)
+        self.data.lights.change_wanted.connect(self._mend)
+        self.live.changed.connect(self._show_lights)
+        self.controller.refused.connect(self.data.lights.show_refusal)
         self.controller.scan_changed.connect(self._show_scan)
         self.controller.progressed.connect(self._show_progress)
         self.controller.said.connect(self._hear)
@@ -253,6 +257,27 @@ class Reconstruction(DockPanel):
             "info", f"pattern(s) {listed} take no part from the next run on"
         )
 
+    def _mend(self, change: Change) -> None:
+        """Set what a light proposes: patterns that a run leaves out, or choices."""
+        if self.controller.busy:
+            return
+        values = dict(change)
+        numbers = values.pop("run.excluded", ())
+        if numbers:
+            self._exclude(numbers)
+            self._show_lights()
+        if values:
+            self.scan_input.apply(tuple(values.items()))
+
+    def _show_lights(self) -> None:
+        """Show what was found of the scan, as the patterns left out are set now."""
+        if self.controller.scan is not None:
+            self.data.lights.show_findings(
+                self.controller.findings,
+                self.more.values["excluded"],
+                of_file=not self.data.is_virtual,
+            )
+
     def _show_memory(self) -> None:
         """Say what memory the stages need, as the fields are set now."""
         self.bar.show_memory(self.live.memory, self.controller)
@@ -267,6 +292,7 @@ class Reconstruction(DockPanel):
     def _show_scan(self) -> None:
         self.data.show_scan(self.controller.scan)
         self.geometry.show_scan(self.controller.scan)
+        self._show_lights()
         self._show_memory()
 
     def _show_state(self) -> None:
