@@ -108,7 +108,7 @@ def test_errors_come_before_warnings(
 ) -> None:
     frames = tifffile.imread(own / "stack.tif")[:3]
     frames[1] *= 1e-4
-    tifffile.imwrite(own / "stack.tif", frames)
+    tifffile.imwrite(own / "stack.tif", frames, photometric="minisblack")
     np.savetxt(own / "positions.txt", SCAN.positions_m[:3, ::-1])
     window = open_window()
     window.open(own)

@@ -177,10 +177,8 @@ def moments_apart(scan: Scan) -> Finding | None:
             "pixels from that of the others"
         )
     if wider.any():
-        times = np.exp(size[wider] - np.median(size))
-        told.append(
-            f"their light is {times.min():.2g} to {times.max():.2g} times as wide"
-        )
+        times = np.exp(np.abs(size[wider] - np.median(size)).max())
+        told.append(f"their light is up to {times:.3g} times as wide or as narrow")
     bad = numbers[off]
     return Finding(
         "frames-apart",

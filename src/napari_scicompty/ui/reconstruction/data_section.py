@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import ComboBox, LineEdit
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -117,6 +117,7 @@ class DataSection(QWidget):
         self.lights = Lights(f"{prefix}.lights")
         self.report = WrappedLabel()
         self.report.setObjectName(f"{prefix}.report")
+        self.report.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._lay_out()
 
     def _lay_out(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
@@ -10,7 +11,7 @@ from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 from napari_scicompty.core.errors import changes_of
 from napari_scicompty.core.findings import Finding, numbered
 from napari_scicompty.core.units import shown_length
-from napari_scicompty.ui.widgets.labels import colour_by_level
+from napari_scicompty.ui.widgets.labels import colour_by_level, plain_tip
 from napari_scicompty.ui.widgets.sections import CollapsibleSection, WrappedLabel
 
 if TYPE_CHECKING:
@@ -124,10 +125,16 @@ class Lights(QWidget):
 
     def _add(self, finding: Finding) -> None:
         name = f"{self.objectName()}.{finding.code}"
-        text = f"{MARKS[finding.level]}: {finding}"
-        self._column.addWidget(self._line(text, finding.level, f"{name}.text"))
         is_of_run = all(path.startswith("run.") for path, _ in finding.change)
-        if finding.change and (self._file_is_open or is_of_run):
+        has_button = bool(finding.change) and (self._file_is_open or is_of_run)
+        told: object = finding
+        if has_button and finding.level != "error":  # the button says the rest
+            told = replace(finding, mend="")
+        text = f"{MARKS[finding.level]}: {told}"
+        line = self._line(text, finding.level, f"{name}.text")
+        line.setToolTip(plain_tip(finding.mend))
+        self._column.addWidget(line)
+        if has_button:
             self._add_button(finding.code, finding.change)
 
     def _add_button(self, code: str, change: Change) -> None:
