@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import h5py
@@ -134,3 +135,38 @@ def test_whose_positions_a_continued_result_has_is_an_option() -> None:
     call(*again, "--epochs=1", "--positions-of=scan", "--save=b.h5")
     taken = sc.open_result("b.h5").positions_m
     assert np.allclose(taken, SCAN.positions_m * (1, -1), rtol=1e-12, atol=0)
+
+
+# -- check ----------------------------------------------------------------------------
+def test_check_says_what_is_well_and_what_is_not() -> None:
+    said = call("check", "d.npy", "--positions=p.txt", *GEOMETRY)
+    assert said and all(line.startswith("ok:") for line in said)
+    said = call("check", "d.npy", "--positions=far.txt", *GEOMETRY)
+    assert said[0].startswith("warning:") and "--excluded=[7]" in said[0]
+
+
+def test_check_ends_with_1_where_no_picture_can_come() -> None:
+    np.save("one.npy", SCAN.patterns[:2])
+    np.savetxt("one.txt", SCAN.positions_m[:2, ::-1])
+    said = call("check", "one.npy", "--positions=one.txt", *GEOMETRY, code=1)
+    assert said[0].startswith("error:") and "only 2 pattern(s)" in said[0]
+    call("check", "d.npy", "--positions=one.txt", *GEOMETRY, code=2)
+
+
+def test_check_writes_a_list_for_programs() -> None:
+    said = call("check", "d.npy", "--positions=far.txt", *GEOMETRY, "--json")
+    found = {each["code"]: each for each in json.loads("\n".join(said))}
+    assert found["position-alone"]["change"] == {"run.excluded": [7]}
+    assert found["position-alone"]["patterns"] == [7]
+    assert found["memory"]["level"] == "ok"
+
+
+def test_a_centre_that_check_names_can_be_given() -> None:
+    rolled = np.roll(SCAN.patterns, (4, -3), (1, 2))
+    np.save("r.npy", rolled)
+    said = call("check", "r.npy", "--positions=p.txt", *GEOMETRY)
+    (told,) = (line for line in said if "centre of the light lies" in line)
+    option = told.rpartition(": ")[2]
+    assert option.startswith("--center=")
+    said = call("check", "r.npy", "--positions=p.txt", *GEOMETRY, option)
+    assert not [line for line in said if "centre of the light lies" in line]

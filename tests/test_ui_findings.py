@@ -49,8 +49,12 @@ def test_findings_are_said_as_warnings_when_a_scan_is_opened(
     for finding in scan.findings:
         assert said.count(("warning", str(finding))) == 1
         assert ("info", str(finding)) not in said
+    lights = f"{R}.data.lights"
+    assert "32 pixel(s)" in window.text(f"{lights}.marker-values.text")
+    alone = window.text(f"{lights}.position-alone.text")
+    assert alone.startswith("▲ Look: position(s) 7 stand alone")
     report = window.text(f"{R}.data.report")
-    assert "32 pixel(s)" in report and "position(s) 7 stand alone" in report
+    assert "object pixel 125 nm" in report and "stand alone" not in report
 
 
 def test_a_voltage_is_typed_in_place_of_an_energy(

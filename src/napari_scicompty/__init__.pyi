@@ -16,6 +16,7 @@ from .refine import CrossCorrelationShift, DefocusCoupledDistance, LeastSquaresS
 from .results import open_result, save_result
 from .simulation import Preset, Truth, VirtualExperiment, simulate
 from .simulation.truth_file import open_truth
+from .workflow.checking import check
 from .workflow.half_sets import Resolution, split_half_frc
 from .workflow.orientation import OrientationCandidate
 from .workflow.orientation_search import find_orientation
@@ -61,6 +62,7 @@ __all__ = [
     "VirtualExperiment",
     "ZonePlateProbe",
     "__version__",
+    "check",
     "find_orientation",
     "find_start",
     "metrics",

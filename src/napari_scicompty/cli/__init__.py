@@ -12,6 +12,7 @@ import typer
 
 from napari_scicompty.cli import _show
 from napari_scicompty.cli._asked import Positions  # noqa: TC001 - typer reads it
+from napari_scicompty.cli._check import check_scan
 from napari_scicompty.cli._compare import compare_with_truth
 from napari_scicompty.cli._focus import focus
 from napari_scicompty.cli._help import App, Group
@@ -127,6 +128,7 @@ def info(
     tell(_show.describe_scan(scan))
 
 
+app.command("check")(_sentences(check_scan))
 app.command("reconstruct")(_sentences(reconstruct))
 app.command("simulate")(_sentences(simulate_scan))
 app.command("resolution")(_sentences(resolution))

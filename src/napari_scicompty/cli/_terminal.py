@@ -30,7 +30,7 @@ def say(text: str, *, err: bool = False) -> None:
 def tell(lines: Iterable[tuple[str, str]]) -> None:
     """Say names and texts, a line each; notes in the words of the command line."""
     for name, text in lines:
-        shown = spoken(text) if name in ("note", "warning") else text
+        shown = spoken(text) if name in ("note", "ok", "warning", "error") else text
         say(f"{name + ':':<20} {shown}")
 
 

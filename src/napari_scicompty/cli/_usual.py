@@ -31,20 +31,31 @@ _RUN = {
     "--set": "Any setting, such as positions.rate_px=1.",
 }
 
+_OPENED = (
+    _SCAN
+    | {"--position-unit": "One of: auto, m, mm, um, nm, angstrom, px."}
+    | _GEOMETRY
+    | {
+        "--data-key": "Plain HDF5: dataset with the patterns.",
+        "--positions-key": "Plain HDF5: dataset with the positions.",
+        "--mask": "Image of the good or bad pixels.",
+    }
+)
+
 USUAL = {
     "info": Short(
-        _SCAN
-        | {"--position-unit": "One of: auto, m, mm, um, nm, angstrom, px."}
-        | _GEOMETRY
-        | {
-            "--data-key": "Plain HDF5: dataset with the patterns.",
-            "--positions-key": "Plain HDF5: dataset with the positions.",
-            "--mask": "Image of the good or bad pixels.",
-        },
+        _OPENED,
         (
             "scicompty info scan.cxi",
             "scicompty info stack.tif --positions positions.txt --energy-ev 8800",
             "scicompty info result.h5",
+        ),
+    ),
+    "check": Short(
+        _OPENED | {"--json": "Print a list for other programs."},
+        (
+            "scicompty check scan.cxi",
+            "scicompty check stack.tif --positions positions.txt --energy-ev 8800",
         ),
     ),
     "reconstruct": Short(

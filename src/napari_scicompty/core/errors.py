@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+Changes = tuple[tuple[tuple[str, Any], ...], ...]
+"""Several ways to mend something: pairs of a choice and its value."""
 
 
 class InputError(ValueError):
@@ -96,6 +99,42 @@ class InputError(ValueError):
 
     is_fault: ClassVar[bool] = False
     """Whether the program is at fault, so that its log is worth a look."""
+
+
+class Mendable(InputError):
+    """Input that cannot be used as it is, with choices that would mend it.
+
+    Parameters
+    ----------
+    message : str
+        The whole sentence.
+    changes : sequence of sequence of (str, value)
+        Choices and their values, as of `Finding.change`: any one of them would do.
+    """
+
+    def __init__(self, message: str, changes: Changes) -> None:
+        super().__init__(message)
+        self.changes = changes
+
+
+def changes_of(error: BaseException | None) -> Changes:
+    """Return what would mend an error, or what it was raised from.
+
+    Parameters
+    ----------
+    error : exception, optional
+        Any one.
+
+    Returns
+    -------
+    tuple
+        As of `Mendable`; empty where nothing is known.
+    """
+    while error is not None:
+        if isinstance(error, Mendable):
+            return error.changes
+        error = error.__cause__
+    return ()
 
 
 class EngineError(Exception):

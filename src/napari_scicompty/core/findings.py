@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from napari_scicompty.core import renamed
 
@@ -61,6 +61,35 @@ class Finding:
     def as_note(self) -> str:
         """The line as a history keeps it."""
         return str(self) if self.level == "ok" else f"{_WARNING}{self}"
+
+
+class LeftOut(TypedDict):
+    """What a finding about some patterns says beside its sentences."""
+
+    patterns: tuple[int, ...]
+    change: Change
+
+
+def leaving_out(numbers: Iterable[int]) -> LeftOut:
+    """Return the patterns of a finding, and the change that leaves them out.
+
+    Parameters
+    ----------
+    numbers : iterable of int
+        Numbers of patterns, from 0.
+
+    Returns
+    -------
+    dict
+        Two fields of a `Finding`, by name.
+
+    Examples
+    --------
+    >>> leaving_out([3, 50])
+    {'patterns': (3, 50), 'change': (('run.excluded', (3, 50)),)}
+    """
+    patterns = tuple(int(j) for j in numbers)
+    return {"patterns": patterns, "change": (("run.excluded", patterns),)}
 
 
 def as_warning(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,9 @@ class Sums:
     """(h, w): sum of the patterns."""
     negative: int = 0
     """Values below zero, which count as zero."""
+    moments: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
+    """(n, 3): mean y, mean x and mean squared radius of the light of each pattern, in
+    pixels from the middle; zeros where a pattern is blank."""
     largest: float = 0.0
     """Largest value on a good pixel."""
     at_top: NDArray[np.int64] | None = None
@@ -55,6 +58,8 @@ class Sums:
         seen = cls(np.zeros(len(scan)), np.zeros(len(scan)), np.zeros(shape))
         random = np.random.default_rng(_MARK_SEED).uniform(0.5, 1.5, shape)
         weights = random[good].astype(np.float32)
+        places = _places(good)
+        moments = np.zeros((len(scan), 3))
         dtype = scan.patterns.dtype
         top = np.inf if dtype.kind == "f" else np.float32(np.iinfo(dtype).max)
         pixels = None if good.all() else np.flatnonzero(good)
@@ -71,11 +76,13 @@ class Sums:
             clipped = np.maximum(usable, 0)
             seen.sums[part] = clipped.sum(1, dtype=np.float64)
             seen.marks[part] = np.einsum("ij,j->i", clipped, weights)
+            moments[part] = clipped @ places
             largest = float(clipped.max(initial=0))
             seen.largest = max(seen.largest, largest)
             if largest >= top:
                 seen.note_top(clipped >= top, good)
             seen.total[good] += clipped.sum(0, dtype=np.float64)
+        seen.moments = moments / np.maximum(seen.sums, 1e-30)[:, None]
         return seen
 
     def note_top(self, at_top: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
@@ -91,6 +98,14 @@ class Sums:
         if self.at_top is None:
             self.at_top = np.zeros(good.shape, np.int64)
         self.at_top[good] += at_top.sum(0)
+
+
+def _places(good: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return y, x and squared radius of the good pixels (p, 3), from the middle."""
+    h, w = good.shape
+    y, x = np.nonzero(good)
+    y, x = y - h // 2, x - w // 2
+    return np.stack([y, x, y**2 + x**2], 1).astype(np.float32)
 
 
 class NotFinite(InputError):

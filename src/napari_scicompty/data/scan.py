@@ -100,6 +100,9 @@ class Scan:
     """Over good pixels and patterns that take part."""
     pattern_marks: NDArray[np.float64] = field(init=False, repr=False)
     """A sum of each pattern by random weights, (n,): equal where patterns are."""
+    pattern_moments: NDArray[np.float64] = field(init=False, repr=False)
+    """Mean y, mean x and mean squared radius of the light of each pattern, (n, 3), in
+    pixels from the middle (h // 2, w // 2)."""
     times_at_top: NDArray[np.int64] | None = field(default=None, init=False, repr=False)
     """In how many patterns each good pixel holds the largest value of its type, (h, w);
     None where none ever does."""
@@ -306,6 +309,7 @@ class Scan:
         self._put("negative_counts", seen.negative)
         self._put("pattern_sum", seen.sums)
         self._put("pattern_marks", seen.marks)
+        self._put("pattern_moments", seen.moments)
         self._put("mean_pattern", seen.total / int(np.count_nonzero(~left_out)))
         self._put("largest_count", seen.largest)
         self._put("times_at_top", seen.at_top)

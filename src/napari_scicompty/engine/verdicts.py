@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.core.findings import Finding, numbered
+from napari_scicompty.core.findings import Finding, leaving_out, numbered
 from napari_scicompty.core.robust import spread
 
 if TYPE_CHECKING:
@@ -190,8 +190,7 @@ def worse_patterns(
         f"pattern(s) {numbered(bad)[1:-1]} fit up to {times:.3g} times worse than the "
         "median",
         f"look at them, or leave them out: run.excluded={numbered(bad)}",
-        patterns=tuple(bad.tolist()),
-        change=(("run.excluded", tuple(bad.tolist())),),
+        **leaving_out(bad),
     )
 
 

@@ -198,7 +198,8 @@ def _complete(
         if field in (*whole, *chosen) and not _agree(now, then):
             said = f"{field}: {now} as given, not {then} of the file"
             remedy = f"leave {field} out to take the file's"
-            findings.append(Finding(OVERRIDES, field, said, remedy))
+            change = ((field, None),)
+            findings.append(Finding(OVERRIDES, field, said, remedy, change=change))
     if "propagation" not in values:
         notes.append(
             "far field assumed; where frames show the sample, choose "

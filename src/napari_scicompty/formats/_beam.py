@@ -30,4 +30,5 @@ def electrons(energy_ev: float, value: str = "") -> Finding | None:
         f"{value or 'energy_ev'}: {energy_ev:.6g} eV is taken as the energy of photons "
         "and looks like the voltage of an electron microscope",
         f"for electrons give voltage_v={energy_ev:.6g} instead",
+        change=(("voltage_v", energy_ev), ("energy_ev", None), ("energy_key", None)),
     )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.host_memory import room_for_a_stack
-from napari_scicompty.core.robust import NORMAL, spread
+from napari_scicompty.core.hot_pixels import hot_pixels
 from napari_scicompty.core.stacks import changed, chunks
 from napari_scicompty.prepare.frames import F, frame_shape, good_pixels
 
@@ -141,9 +139,7 @@ def mask_saturated(scan: F, level: float) -> F:
 def mask_hot_pixels(scan: F, sigma: float) -> F:
     """Mask the pixels that stand out of their 5 x 5 neighbourhood in the mean pattern.
 
-    In the amplitude d = sqrt(mean) - median(sqrt(mean)), a pixel is hot where
-    d > sigma * s, with s the largest of: the robust spread (1.4826 median |d|) of the
-    neighbourhood, that of the frame, and counting noise 0.5 / sqrt(n).
+    See `hot_pixels`.
 
     Parameters
     ----------
@@ -165,11 +161,7 @@ def mask_hot_pixels(scan: F, sigma: float) -> F:
     if not sigma > 0:
         raise InputError(f"hot_pixel_sigma is {sigma}; give a number above zero, say 8")
     good = good_pixels(scan)
-    amplitude = np.where(good, np.sqrt(_mean_pattern(scan)), 0)
-    excess = amplitude - ndimage.median_filter(amplitude, 5)
-    around = NORMAL * ndimage.median_filter(np.abs(excess), 5)
-    floor = max(spread(excess[good], about=0), 0.5 / math.sqrt(len(scan.patterns)))
-    hot = good & (excess > sigma * np.maximum(around, floor))
+    hot = hot_pixels(_mean_pattern(scan), good, len(scan.patterns), sigma)
     return mask_pixels(scan, ~hot, f"hot (over {sigma:g} sigma), masked")
 
 

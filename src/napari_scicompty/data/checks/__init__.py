@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_scicompty.data.checks import frames, positions
+from napari_scicompty.data.checks import frames, positions, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,9 +26,11 @@ CHECKS: dict[str, Callable[[Scan], Finding | None]] = {
     "markers-left": frames.markers_left,
     "saturated": frames.saturated,
     "sums-apart": frames.sums_apart,
+    "frames-apart": frames.moments_apart,
     "frames-doubled": frames.doubled,
     "corner": frames.light_in_corner,
     "amplitudes": frames.roots_of_counts,
+    "logarithms": values.logarithms_of_counts,
 }
 """Code of the finding -> how it is found."""
 

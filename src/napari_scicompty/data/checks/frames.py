@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.core.findings import Finding, numbered
+from napari_scicompty.core.findings import Finding, leaving_out, numbered
 from napari_scicompty.core.robust import spread
 
 if TYPE_CHECKING:
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 _GOOD = 0.5
 """Share of good pixels below which a mask may be the wrong way round."""
-_FACTOR = 2.0
-"""A sum is far off where it is so many times larger or smaller than the median ..."""
-_SPREADS = 10.0
-"""... and so many spreads of the others away, both of logarithms."""
+_FACTOR, _SUM_SPREADS = 2.0, 7.0
+"""A sum is far off where it is so many times larger or smaller than the median, and so
+many spreads of the others away, both of logarithms."""
+_FEWEST = 8
+"""Patterns that can be compared with each other."""
+_MOVED, _WIDER, _SPREADS = 1.0, 1.05, 10.0
+"""Light whose centre lies so many pixels from the median's is far off, or that is so
+many times as wide, where that is also so many spreads of the others."""
 _COUNTS = 50
 """Frames with fewer counts may be equal by chance."""
 _LOOKED_AT = 20
@@ -108,6 +112,7 @@ def saturated(scan: Scan) -> Finding | None:
         f"{scan.patterns.dtype}, in up to {int(times[some].max())} pattern(s): the "
         "detector was saturated or failed there",
         f"mask them: saturation={_top(scan)}, or what the detector can count",
+        change=(("saturation", float(_top(scan))),),
     )
 
 
@@ -124,9 +129,7 @@ def sums_apart(scan: Scan) -> Finding | None:
     Finding or None
         What was seen and what to do; None where all is well.
     """
-    logs = np.log(scan.pattern_sum[scan.included])
-    away = logs - np.median(logs)
-    off = np.abs(away) > max(np.log(_FACTOR), _SPREADS * spread(logs))
+    off, away = _sums_off(scan)
     if not off.any():
         return None
     numbers = scan.included[off]
@@ -137,7 +140,71 @@ def sums_apart(scan: Scan) -> Finding | None:
         f"pattern(s) {numbered(numbers)[1:-1]} hold {factors.min():.2g} to "
         f"{factors.max():.2g} times the light of the median pattern",
         f"look at them, or leave them out: run.excluded={numbered(numbers)}",
+        **leaving_out(numbers),
     )
+
+
+def moments_apart(scan: Scan) -> Finding | None:
+    """Ask whether the light of some patterns lies elsewhere, or is spread wider.
+
+    Patterns that `sums_apart` names are left to it.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    Finding or None
+        What was seen and what to do; None where all is well.
+    """
+    numbers = scan.included[~_sums_off(scan)[0]]
+    y, x, squared = scan.pattern_moments[numbers].T
+    if len(numbers) < _FEWEST or squared.min() <= 0:
+        return None
+    size = 0.5 * np.log(squared)
+    away = np.hypot(y - np.median(y), x - np.median(x))
+    moved = _far(y, _MOVED, _SPREADS) | _far(x, _MOVED, _SPREADS)
+    wider = _far(size, np.log(_WIDER), _SPREADS)
+    off = moved | wider
+    if not off.any():
+        return None
+    told = []
+    if moved.any():
+        told.append(
+            f"the centre of their light lies up to {away[moved].max():.2g} "
+            "pixels from that of the others"
+        )
+    if wider.any():
+        times = np.exp(np.abs(size[wider] - np.median(size)).max())
+        told.append(f"their light is up to {times:.3g} times as wide or as narrow")
+    bad = numbers[off]
+    return Finding(
+        "frames-apart",
+        "excluded",
+        f"pattern(s) {numbered(bad)[1:-1]} do not look like the others: "
+        f"{', '.join(told)}",
+        f"look at them, or leave them out: run.excluded={numbered(bad)}",
+        **leaving_out(bad),
+    )
+
+
+def _far(
+    values: NDArray[np.float64], least: float, spreads: float
+) -> NDArray[np.bool_]:
+    """Tell which values (n,) lie so many spreads, and `least`, off the median."""
+    limit = max(least, spreads * spread(values))
+    return np.asarray(np.abs(values - np.median(values)) > limit)
+
+
+def _sums_off(scan: Scan) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Tell which patterns have a sum far off, and all their logarithms to the median.
+
+    Both have an entry a pattern that takes part.
+    """
+    logs = np.log(scan.pattern_sum[scan.included])
+    return _far(logs, np.log(_FACTOR), _SUM_SPREADS), logs - np.median(logs)
 
 
 def doubled(scan: Scan) -> Finding | None:
@@ -174,6 +241,7 @@ def doubled(scan: Scan) -> Finding | None:
         f"pattern {told}{more} once more, count by count",
         f"where the detector repeated a frame, leave it out: run.excluded="
         f"{numbered(copies)}",
+        **leaving_out(copies),
     )
 
 
@@ -202,6 +270,7 @@ def light_in_corner(scan: Scan) -> Finding | None:
         f"{corner:.0%} of the light lies in the corners of the patterns and "
         f"{middle:.1%} in their middle: the zero frequency seems to be at pixel (0, 0)",
         "bring it to the middle: corner=true",
+        change=(("corner", True),),
     )
 
 
@@ -233,6 +302,7 @@ def roots_of_counts(scan: Scan) -> Finding | None:
         "the squares of the patterns are whole numbers, and they are not: they seem to "
         "hold amplitudes, square roots of counts",
         "square them: amplitudes=true",
+        change=(("amplitudes", True),),
     )
 
 

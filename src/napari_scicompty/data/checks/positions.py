@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.core.findings import Finding, numbered
+from napari_scicompty.core.findings import Finding, leaving_out, numbered
 from napari_scicompty.data.canvas import MARGIN
 from napari_scicompty.data.checks import spread
 
@@ -45,6 +45,7 @@ def few(scan: Scan) -> Finding | None:
         f"only {count} pattern(s) take part: the error says nothing of the object "
         "where no views overlap",
         "open the whole scan",
+        "error",
     )
 
 
@@ -74,6 +75,7 @@ def alone(scan: Scan) -> Finding | None:
         f"position(s) {_listed(numbers)} stand alone, up to {away:.0f} pixels from the "
         f"others: the object has {size} pixels with them, {rest} without",
         f"mend them in the file, or leave them out (run.excluded={numbered(numbers)})",
+        **leaving_out(numbers),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.errors import Mendable
 from napari_scicompty.core.findings import numbered
 from napari_scicompty.core.geometry import pixel_sentence
 from napari_scicompty.core.units import OF_POSITIONS, size
@@ -62,16 +62,20 @@ def check_span(
     lost = spread.standing_alone(points, frame_shape)
     rest = np.delete(points, lost, 0)
     if len(lost) and _is_sane(rest, frame_shape):
-        raise InputError(
+        left_out = tuple(taking_part[lost].tolist())
+        raise Mendable(
             f"{start}, because position(s) {numbered(taking_part[lost])[1:-1]} stand "
             f"alone: the others span {np.ptp(rest, axis=0).max():.0f}; mend them in "
             f"the file, or leave them out when opening: leave_out="
-            f"{numbered(taking_part[lost])}"
+            f"{numbered(left_out)}",
+            ((("leave_out", left_out),),),
         )
-    raise InputError(
+    fitting = _better_units(points, pixel, frame_shape, unit)
+    raise Mendable(
         f"{start}; they are in another unit (say which as position_unit when opening"
-        f"{_better_unit(points, pixel, frame_shape, unit)}), or a number is wrong that "
-        f"the object pixel follows from: it is {pixel_sentence(geometry, frame_shape)}"
+        f"{_told(fitting)}), or a number is wrong that "
+        f"the object pixel follows from: it is {pixel_sentence(geometry, frame_shape)}",
+        tuple((("position_unit", name),) for name in fitting),
     )
 
 
@@ -92,23 +96,26 @@ def _fault(
     return f"positions_m span {size} object pixels ({metres:.3g} m), {fault}"
 
 
-def _better_unit(
+def _better_units(
     points: NDArray[np.float64],
     pixel: NDArray[np.float64],
     frame_shape: tuple[int, int],
     unit: str,
-) -> str:
-    """Name the units in which the positions would make a scan."""
+) -> dict[str, float]:
+    """Return units in which the positions would make a scan, and how far they reach."""
     numbers = points if unit == "px" else points * pixel / size(unit)
     tried = {name: numbers * size(name) / pixel for name in OF_POSITIONS}
-    fitting = {
-        name: there
+    return {
+        name: float(np.ptp(there, axis=0).max())
         for name, there in (tried | {"px": numbers}).items()
         if name != unit and _is_sane(there, frame_shape)
     }
+
+
+def _told(fitting: dict[str, float]) -> str:
     return "".join(
-        f"{': ' if i == 0 else ' or '}{name!r} gives {np.ptp(there, axis=0).max():.3g}"
-        for i, (name, there) in enumerate(fitting.items())
+        f"{': ' if i == 0 else ' or '}{name!r} gives {span:.3g}"
+        for i, (name, span) in enumerate(fitting.items())
     )
 
 

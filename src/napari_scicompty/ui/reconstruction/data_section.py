@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import ComboBox, LineEdit
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -31,6 +31,7 @@ from napari_scicompty.formats import (
 )
 from napari_scicompty.recipe import FileInput
 from napari_scicompty.simulation import VirtualExperiment
+from napari_scicompty.ui.reconstruction.lights import Lights
 from napari_scicompty.ui.session import window_state as memory
 from napari_scicompty.ui.virtual.experiment_form import ExperimentForm
 from napari_scicompty.ui.widgets.dataset_chooser import DatasetChooser
@@ -113,8 +114,10 @@ class DataSection(QWidget):
         self.recent.menu().aboutToShow.connect(self._fill_recent)
         self.pattern_view, self.path_view = PatternView(), ScanPathView()
         self.path_view.pattern_clicked.connect(self.pattern_chosen)
+        self.lights = Lights(f"{prefix}.lights")
         self.report = WrappedLabel()
         self.report.setObjectName(f"{prefix}.report")
+        self.report.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -147,6 +150,7 @@ class DataSection(QWidget):
         layout.addWidget(self.choices)
         layout.addLayout(buttons)
         layout.addWidget(self._views)
+        layout.addWidget(self.lights)
         layout.addWidget(self.report)
 
     # -- what was chosen --------------------------------------------------------------
@@ -197,6 +201,16 @@ class DataSection(QWidget):
         """Whether the virtual experiment is chosen."""
         return self.source.currentIndex() == 1
 
+    def set_choices(self, values: dict[str, Any]) -> None:
+        """Fill in some of the choices of files, those of datasets among them."""
+        known = self.conventions.values
+        self.conventions.set_values({n: v for n, v in values.items() if n in known})
+        datasets = self.datasets.values
+        of_datasets = {n: v for n, v in values.items() if n in HDF5_CHOICES}
+        if of_datasets:
+            defaults = OpenChoices().model_dump(include=set(HDF5_CHOICES))
+            self.datasets.set_values(defaults | datasets | of_datasets)
+
     def pick_centre(self, row: int, column: int, shape: tuple[int, int]) -> str:
         """Fill in the beam centre; return why it cannot be done, or nothing.
 
@@ -233,7 +247,7 @@ class DataSection(QWidget):
         h, w = scan.frame_shape
         self.pattern_view.set_pattern(scan.mean_pattern, scan.good, (h // 2, w // 2))
         self.path_view.set_positions(scan.positions_m, None, scan.excluded)
-        self.report.setText("\n".join(f"• {line}" for line in scan.report))
+        self.report.setText("\n".join(f"• {line}" for line in scan.notes))
 
     def show_errors(self, snapshot: Snapshot) -> None:
         """Colour the scan path by the error of each pattern."""

@@ -40,7 +40,7 @@ from napari_scicompty.ui.widgets.sections import CollapsibleSection, panel_scrol
 if TYPE_CHECKING:
     import napari
 
-    from napari_scicompty.core.findings import Finding
+    from napari_scicompty.core.findings import Change, Finding
     from napari_scicompty.simulation import VirtualExperiment
 
 PREFIX = "reconstruction"
@@ -166,7 +166,7 @@ class Reconstruction(DockPanel):
         self.bar.stop_clicked.connect(self.stop)
         self.bar.reset_clicked.connect(self.reset)
         self.bar.view.currentTextChanged.connect(self._view_chosen)
-        self.bar.verdict.acted.connect(self._mend)
+        self.bar.verdict.acted.connect(self._act_on)
         self.start.said.connect(self.controller.say)
         self.orientation.taken.connect(self.scan_input.take_orientation)
         self.live.changed.connect(self._show_memory)
@@ -175,6 +175,9 @@ class Reconstruction(DockPanel):
             lambda: self.bar.view.setCurrentText("Positions")
         )
         self.controller.state_changed.connect(self._show_state)
+        self.data.lights.change_wanted.connect(self._mend)
+        self.live.changed.connect(self._show_lights)
+        self.controller.refused.connect(self.data.lights.show_refusal)
         self.controller.scan_changed.connect(self._show_scan)
         self.controller.progressed.connect(self._show_progress)
         self.controller.said.connect(self._hear)
@@ -261,7 +264,7 @@ class Reconstruction(DockPanel):
             "info", f"pattern(s) {listed} take no part from the next run on"
         )
 
-    def _mend(self, finding: Finding) -> None:
+    def _act_on(self, finding: Finding) -> None:
         """Do what the button of a verdict says; the run goes on from its result."""
         change = dict(finding.change)
         if finding.code == "error-stays":
@@ -282,6 +285,27 @@ class Reconstruction(DockPanel):
         how = "from the next run on: Stop, then Continue"
         self.controller.say("info", f"{what} {how}" if self.controller.busy else what)
 
+    def _mend(self, change: Change) -> None:
+        """Set what a light proposes: patterns that a run leaves out, or choices."""
+        if self.controller.busy:
+            return
+        values = dict(change)
+        numbers = values.pop("run.excluded", ())
+        if numbers:
+            self._exclude(numbers)
+            self._show_lights()
+        if values:
+            self.scan_input.apply(tuple(values.items()))
+
+    def _show_lights(self) -> None:
+        """Show what was found of the scan, as the patterns left out are set now."""
+        if self.controller.scan is not None:
+            self.data.lights.show_findings(
+                self.controller.findings,
+                self.more.values["excluded"],
+                of_file=not self.data.is_virtual,
+            )
+
     def _show_memory(self) -> None:
         """Say what memory the stages need, as the fields are set now."""
         self.bar.show_memory(self.live.memory, self.controller)
@@ -296,6 +320,7 @@ class Reconstruction(DockPanel):
     def _show_scan(self) -> None:
         self.data.show_scan(self.controller.scan)
         self.geometry.show_scan(self.controller.scan)
+        self._show_lights()
         self._show_memory()
 
     def _show_state(self) -> None:

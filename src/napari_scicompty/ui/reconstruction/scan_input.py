@@ -11,6 +11,7 @@ from napari_scicompty.ui.session import window_state as memory
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_scicompty.core.findings import Change
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.simulation import VirtualExperiment
     from napari_scicompty.ui.reconstruction.data_section import DataSection
@@ -95,6 +96,22 @@ class ScanInput:
         self._data.set_input(chosen)
         self._geometry.set_values(
             {name: getattr(chosen, name) for name in GEOMETRY_CHOICES}
+        )
+        self.open()
+
+    def apply(self, change: Change) -> None:
+        """Set choices of the file, and open it anew.
+
+        Parameters
+        ----------
+        change : tuple of (str, value)
+            As of `Finding.change`.
+        """
+        values = dict(change)
+        geometry = {n: v for n, v in values.items() if n in GEOMETRY_CHOICES}
+        self._geometry.set_values(geometry)
+        self._data.set_choices(
+            {n: v for n, v in values.items() if n not in GEOMETRY_CHOICES}
         )
         self.open()
 

@@ -19,12 +19,14 @@ from napari_scicompty.ui.session.shown_result import ShownResult
 from napari_scicompty.ui.session.speaker import Speaker
 from napari_scicompty.ui.session.thread_work import ThreadWork
 from napari_scicompty.ui.session.worker import Job, drive
+from napari_scicompty.workflow.checking import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari.viewer import Viewer
 
+    from napari_scicompty.core.findings import Finding
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.recipe import FileInput, Recipe
@@ -60,6 +62,8 @@ class RunController(QObject):
 
     state_changed = Signal(str)
     scan_changed = Signal()
+    refused = Signal(object)
+    """A scan could not be opened: the exception."""
     progressed = Signal()
     """The run went on: read `snapshot`, `job`."""
     stage_begun = Signal(int)
@@ -73,6 +77,8 @@ class RunController(QObject):
         self.scan: Scan | None = None
         self.input: FileInput | VirtualExperiment | None = None
         """What `scan` was opened from."""
+        self.findings: tuple[Finding, ...] = ()
+        """What is well with `scan`, and what is not; see `check`."""
         self.truth: Truth | None = None
         """What `scan` was made of, where it was simulated."""
         self.job: Job | None = None
@@ -229,6 +235,7 @@ class RunController(QObject):
         """
         made = self.made_by()
         self.scan, self.input = scan, given
+        self.findings = tuple(check(scan))
         self.half_sets.forget()
         self.result.made_by.show(made and made.replace(input=given), snapshot)
         self.replace_result(snapshot)

@@ -54,12 +54,14 @@ class Opener:
                 self._leave_result_of_another(opening.scan)
             controller.scan, controller.truth = opening.scan, opening.truth
             controller.input = opening.recipe.input
+            controller.findings = opening.findings
             controller.half_sets.forget()
             controller.orienter.forget()
         controller.enter("empty" if controller.scan is None else "ready")
         if opening.scan is None:
             assert opening.error is not None
             controller.speaker.say_failure(opening.error)
+            controller.refused.emit(opening.error)
             return
         controller.speaker.say_scan(opening.scan)
         controller.scan_changed.emit()

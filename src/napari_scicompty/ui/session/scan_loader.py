@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.log import log_fault
 from napari_scicompty.simulation import VirtualExperiment, simulate
+from napari_scicompty.workflow.checking import check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_scicompty.core.findings import Finding
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.recipe import Recipe
     from napari_scicompty.simulation import Truth
@@ -34,6 +36,8 @@ class Opening:
     stopped: bool = False
     scan: Scan | None = None
     truth: Truth | None = None
+    findings: tuple[Finding, ...] = ()
+    """What is well with the scan, and what is not."""
     error: Exception | None = None
 
     def carry_out(self) -> None:
@@ -43,6 +47,7 @@ class Opening:
                 self.scan, self.truth = simulate(self.recipe.input, self._went_on)
             else:
                 self.scan = self.recipe.scan()
+            self.findings = tuple(check(self.scan))
         except Exception as error:
             log_fault(log, error)
             self.error = error

@@ -8,8 +8,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QLabel, QWidget
 
-ON_DARK = {"error": "#ff6b6b", "warning": "#ffb454"}
-ON_LIGHT = {"error": "#b3261e", "warning": "#8a5200"}
+ON_DARK = {"error": "#ff6b6b", "warning": "#ffb454", "ok": "#7bd88f"}
+ON_LIGHT = {"error": "#b3261e", "warning": "#8a5200", "ok": "#1e6b34"}
 """Level of a message -> colour of its text; "info" has the theme's own."""
 
 BAR = "QProgressBar::chunk { background: #4aa3ff; }"
