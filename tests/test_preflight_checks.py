@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import napari_scicompty as sc
-from napari_scicompty.analysis.shadow import shadow
+from napari_scicompty.analysis.pattern_motion import pattern_motion
 from napari_scicompty.analysis.view_checks import centre_of_light
 from napari_scicompty.core.errors import changes_of
+from napari_scicompty.core.quarter_turns import rotation
 from napari_scicompty.simulation import PRESETS
 
 if TYPE_CHECKING:
@@ -109,31 +110,30 @@ def test_spoiled_frames_are_named_and_no_others(kind: str) -> None:
 
 # -- orientation, geometry ------------------------------------------------------------
 def test_a_shadow_tells_how_wide_the_lit_part_is() -> None:
-    seen = shadow(SHADED)
-    assert seen is not None and seen.correlation > 0.4
+    seen = pattern_motion(SHADED)
+    assert seen is not None and seen.is_clear
     lit = 2 * DEFOCUSED.probe_radius_m / SHADED.pixel_size_m[0]
     assert seen.lit_px == pytest.approx(lit, rel=0.1)
-    assert shadow(SCAN) is None  # the disc is in focus
-    binned = shadow(SHADED.replace(patterns=np.kron(SHADED.patterns, np.ones((4, 4)))))
-    assert binned is not None
-    assert binned.lit_px == pytest.approx(4 * seen.lit_px, rel=0.1)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "change"),
-    [
-        (lambda f: f[:, :, ::-1], ("flip_x", True)),
-        (lambda f: f[:, ::-1], ("flip_y", True)),
-        (lambda f: f.swapaxes(1, 2), ("transpose", True)),
-    ],
+    "done",
+    [{"flip_columns": True}, {"flip_rows": True}, {"transpose": True}],
+    ids=str,
 )
-def test_a_wrong_orientation_is_seen_in_the_shadow(
-    spoil: Callable[[np.ndarray], np.ndarray], change: tuple[str, bool]
-) -> None:
-    told = odd(with_frames(lambda f: np.ascontiguousarray(spoil(f)), SHADED))[
-        "orientation"
-    ]
-    assert told.level == "error" and told.change == (change,)
+def test_a_wrong_orientation_is_seen_in_the_shadow(done: dict[str, bool]) -> None:
+    scan = sc.OrientationCandidate(**done).apply(SHADED)
+    told = odd(scan)["orientation"]
+    assert told.level == "error"
+    mended = sc.OrientationCandidate(**dict(told.change)).apply(scan)
+    assert "orientation" not in odd(mended)
+
+
+def test_a_turned_scan_is_seen_in_the_shadow() -> None:
+    middle = SHADED.positions_m.mean(0)
+    told = odd(moved(lambda p: (p - middle) @ rotation(17).T + middle))["orientation"]
+    ((name, degrees),) = told.change
+    assert name == "rotation_deg" and degrees == pytest.approx(-17, abs=1)
 
 
 def test_a_half_turn_in_the_far_field_is_the_other_side_of_the_focus() -> None:

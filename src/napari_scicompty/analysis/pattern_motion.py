@@ -35,10 +35,14 @@ _LARGEST = 3
 _ANGLES = np.arange(0.0, 360.0, 5.0)
 _SIZES = 24
 """Sizes of the shadow that are tried, from one pixel a step upwards."""
+_EDGE = 0.85
+"""A shift that fits best at the end of what was tried is none."""
 _SEEN = 0.7
 """Share of the pairs whose shift must lie within `_LARGEST`."""
-_CLEAR, _TIMES = 10.0, 1.5
+_CLEAR, _TIMES = 11.0, 1.5
 """Motion is clear above this strength, and so many times that of the mirrored one."""
+_LIT = 0.1
+"""Share of the brightest pixels' counts above which a pixel is lit."""
 _SMOOTH = 1.0
 """Pixels by which correlations are blurred before the last digits are found."""
 
@@ -55,6 +59,12 @@ class PatternMotion:
     """Whether x changes its sign before the scan is turned."""
     pixels_per_m: float
     """Detector pixels by which the pattern moves, per metre of the scan."""
+    along: int
+    """1 where the pattern moves along with the scan, -1 where it moves against it, as
+    the shadow behind a focus does."""
+    lit_px: float
+    """Diameter of the lit part of the sample, in object pixels: that of the light on
+    the detector, over the size of the shadow."""
     strength: float
     """Mean of the correlations over its standard error; chance reaches 5."""
     strength_mirrored: float
@@ -69,6 +79,21 @@ class PatternMotion:
     def matrix(self) -> NDArray[np.float64]:
         """How positions (y, x) must be mirrored and turned, shape (2, 2)."""
         return _map(math.radians(self.rotation_deg), mirrored=self.mirrored)
+
+    def per_pixel(self, scan: Scan) -> float:
+        """Detector pixels by which the pattern moves, per object pixel of the scan.
+
+        Parameters
+        ----------
+        scan : Scan
+            What was measured.
+
+        Returns
+        -------
+        float
+            1 in a near field whose geometry is right.
+        """
+        return self.pixels_per_m * math.sqrt(math.prod(scan.pixel_size_m))
 
     def defocus_m(self, scan: Scan) -> float:
         """Distance of the focus from the sample that makes a shadow of this size.
@@ -115,13 +140,27 @@ def pattern_motion(scan: Scan, seed: int = 0) -> PatternMotion | None:
     found = _Correlations.of(scan, chosen, pairs, moved / step)
     best = sorted((found.best(mirrored=m) for m in (False, True)), reverse=True)
     strength, size, angle, mirrored = best[0]
-    if strength <= 0:
+    if strength <= 0 or size > _EDGE * found.reach:
         return None
     size, angle = found.polished(size, angle, mirrored=mirrored)
     # The pattern moves against the scan in near field, and along one line in far field.
     turn = 360 if scan.geometry.propagation == "near-field" else 180
     rotation = (math.degrees(angle) - 180 + turn / 2) % turn - turn / 2
-    return PatternMotion(rotation, mirrored, size / step, strength, best[1][0])
+    along = 1 if math.cos(angle - math.radians(rotation)) > 0 else -1
+    if turn == 360:
+        along = -1 if scan.geometry.magnification > 0 else 1
+        rotation = rotation if along < 0 else (rotation + 360) % 360 - 180
+    lit = _lit_on_detector(scan) * step
+    lit /= size * math.sqrt(math.prod(scan.pixel_size_m))
+    size /= step
+    return PatternMotion(rotation, mirrored, size, along, lit, strength, best[1][0])
+
+
+def _lit_on_detector(scan: Scan) -> float:
+    """Diameter of the light on the detector, in its pixels."""
+    light = scan.mean_pattern
+    bright = _LIT * np.quantile(light[scan.good], 0.99)
+    return 2 * math.sqrt(np.count_nonzero(scan.good & (light > bright)) / math.pi)
 
 
 def _around_middle(scan: Scan) -> NDArray[np.int64]:

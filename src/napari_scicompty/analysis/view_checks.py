@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from napari_scicompty.analysis.pattern_motion import PatternMotion, pattern_motion
 from napari_scicompty.analysis.preflight import lit_diameter_px, step_px
-from napari_scicompty.analysis.shadow import Shadow, shadow
-from napari_scicompty.core.findings import Change, Finding
+from napari_scicompty.core.findings import Finding
 from napari_scicompty.core.hot_pixels import USUAL_SIGMA, hot_pixels
 from napari_scicompty.core.units import shown_length
 
@@ -32,6 +33,8 @@ _RASTER, _RASTER_OVERLAP = 0.02, 0.65
 """Spread of the steps of an exact grid, and lit overlap that makes it harmless."""
 _VIEW = 1.3
 """A lit part so many times as wide as the view does not fit it."""
+_LEAST = 2.0
+"""Pixels of a move between neighbours from which it tells a size."""
 _SCALE = (0.7, 1.4)
 """Moves of a shadow in the near field, over those that the geometry says."""
 _BESIDE = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
@@ -49,8 +52,9 @@ class Views:
     scan: Scan
     step: float
     """Median distance of neighbours, in object pixels."""
-    shadow: Shadow | None
-    """How the shadow of the sample moves, where it is seen."""
+    motion: PatternMotion | None
+    """How the patterns, shadows of the sample, move with the scan, where that is
+    clear."""
     lit_px: float | None
     """Diameter of the lit part, in object pixels; None where it is not known."""
 
@@ -65,7 +69,9 @@ class Views:
         probe : array (modes, h, w) complex64, optional
             That of a reconstruction: its lit part counts.
         """
-        moving = shadow(scan)
+        moving = pattern_motion(scan)
+        if moving is not None and not moving.is_clear:
+            moving = None
         if probe is not None:
             lit: float | None = lit_diameter_px(probe)
         else:
@@ -85,11 +91,9 @@ class Views:
     @property
     def magnification(self) -> float:
         """Move of the shadow over that of the sample; above zero past a focus."""
-        assert self.shadow is not None
-        pixel = np.sqrt(np.prod(self.scan.geometry.detector_pixel_m))
-        pixel /= np.sqrt(np.prod(self.scan.pixel_size_m))
-        size = np.sqrt(abs(np.linalg.det(self.shadow.map_px)))
-        return float(size * pixel * (1 if np.trace(self.shadow.map_px) <= 0 else -1))
+        assert self.motion is not None
+        pixel = math.sqrt(math.prod(self.scan.geometry.detector_pixel_m))
+        return -self.motion.along * self.motion.pixels_per_m * pixel
 
     @property
     def focus_m(self) -> float:
@@ -173,14 +177,16 @@ def exact_raster(views: Views) -> Finding | None:
 def view_too_small(views: Views) -> Finding | None:
     """Ask whether the lit part fits the view that the far field makes."""
     side = min(views.scan.frame_shape)
-    moving = views.shadow
+    moving = views.motion
     if not views.is_far or moving is None or moving.lit_px < _VIEW * side:
         return None
-    focus = views.focus_m
+    focus, shift = views.focus_m, moving.per_pixel(views.scan) * views.step
+    if shift < _LEAST:
+        return None
     return Finding(
         "near-field",
         "propagation",
-        f"neighbouring patterns show the same shadow, moved by {moving.shift_px:.2g} "
+        f"neighbouring patterns show the same shadow, moved by {shift:.2g} "
         f"detector pixels: the lit part is then {moving.lit_px:.0f} object pixels wide "
         f"and does not fit the {side} of a far-field view",
         f"choose propagation=near-field with focus_sample_m={focus:.3g}, or correct "
@@ -193,9 +199,9 @@ def view_too_small(views: Views) -> Finding | None:
 
 def wrong_magnification(views: Views) -> Finding | None:
     """Ask whether a near-field shadow moves as far as the geometry says."""
-    if views.is_far or views.shadow is None:
+    if views.is_far or views.motion is None:
         return None
-    size = float(np.sqrt(abs(np.linalg.det(views.shadow.map_px))))
+    size = views.motion.per_pixel(views.scan)
     if _SCALE[0] <= size <= _SCALE[1]:
         return None
     focus = views.focus_m
@@ -209,37 +215,6 @@ def wrong_magnification(views: Views) -> Finding | None:
         "error",
         change=(("focus_sample_m", _rounded(focus)),),
     )
-
-
-def turned(views: Views) -> Finding | None:
-    """Ask whether the shadow moves along the axes of the positions."""
-    if views.shadow is None:
-        return None
-    (yy, yx), (xy, xx) = views.shadow.map_px
-    told = views.scan.source.opened
-    if abs(yx * xy) > abs(yy * xx):
-        what = "the shadow of the sample moves along x where the positions change in y"
-        change: Change = (("transpose", not told.get("transpose", False)),)
-        mend = "swap rows and columns: transpose, or the order of the positions"
-    elif yy * xx < 0:
-        axis = "y" if yy > 0 else "x"
-        what = (
-            "the shadow of the sample moves along one axis as the positions say and "
-            "against them along the other: patterns or positions are mirrored"
-        )
-        change = ((f"flip_{axis}", not told.get(f"flip_{axis}", False)),)
-        mend = f"change the sign of one axis of the positions: flip_{axis}"
-    elif not views.is_far and (yy > 0) == (views.scan.geometry.magnification > 0):
-        what = "the shadow of the sample moves against the positions along both axes"
-        change = tuple((f"flip_{a}", not told.get(f"flip_{a}", False)) for a in "yx")
-        mend = "change the sign of both axes of the positions: flip_y, flip_x"
-    else:
-        return None
-    why = (
-        "patterns of neighbours, divided by the mean pattern, correlate by "
-        f"{views.shadow.correlation:.0%}"
-    )
-    return Finding("orientation", change[0][0], what, mend, "error", why, (), change)
 
 
 def beam_off_centre(views: Views) -> Finding | None:
@@ -325,7 +300,6 @@ VIEW_CHECKS: dict[str, Callable[[Views], Finding | None]] = {
     "raster": exact_raster,
     "near-field": view_too_small,
     "magnification": wrong_magnification,
-    "orientation": turned,
     "centre": beam_off_centre,
     "hot-pixels": hot,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from napari_scicompty.data.canvas import Canvas
 from napari_scicompty.engine.memory import copies_bytes, working_bytes
 from napari_scicompty.engine.plan import plan, size
 from napari_scicompty.engine.run_settings import RunSettings
+from napari_scicompty.formats.choices import OpenChoices
+from napari_scicompty.workflow.orientation_search import apart, by_motion, is_alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
     from napari_scicompty.data.scan import Scan
 
+_ANGLE, _STRONG = 5.0, 20.0
+"""Degrees from which a scan is said to be turned, where the motion is this strong; so
+strong it is certain."""
 _ORDER = {"error": 0, "warning": 1, "ok": 2}
 
 
@@ -66,7 +72,8 @@ def check(
     {'ok'}
     """
     views = Views.of(scan, probe)
-    found = [f for ask in VIEW_CHECKS.values() if (f := ask(views)) is not None]
+    asked = (*VIEW_CHECKS.values(), orientation)
+    found = [f for ask in asked if (f := ask(views)) is not None]
     settings = RunSettings(memory_gb=memory_gb, device=device)
     found = [*scan.findings, *found, _memory(scan, settings, modes)]
     codes = {finding.code for finding in found}
@@ -76,6 +83,47 @@ def check(
         if not codes & topic.spoiled_by
     ]
     return sorted([*found, *well], key=lambda finding: _ORDER[finding.level])
+
+
+def orientation(views: Views) -> Finding | None:
+    """Ask whether patterns move along the axes of the positions.
+
+    Parameters
+    ----------
+    views : Views
+        With the motion of the patterns, where that is clear.
+
+    Returns
+    -------
+    Finding or None
+        With the choices that turn the scan the right way; None where all is well.
+    """
+    scan, motion = views.scan, views.motion
+    if motion is None:
+        return None
+    degrees, frames = by_motion(motion)
+    like = next(c for c in apart(scan) if is_alike(c, frames))
+    is_turned = abs(degrees) > _ANGLE and motion.strength > _STRONG
+    if is_turned:
+        like = dataclasses.replace(like, rotation_deg=degrees)
+    if like.is_as_opened:
+        return None
+    names = OpenChoices.model_fields.keys() & scan.source.opened.keys()
+    told = OpenChoices(**{name: scan.source.opened[name] for name in names})
+    wanted = like.choices(told)
+    change = tuple((k, v) for k, v in wanted.items() if getattr(told, k) != v)
+    mirrored = "are mirrored and " if motion.mirrored else ""
+    return Finding(
+        "orientation",
+        change[0][0] if change else "transpose",
+        f"the patterns {mirrored}move along a line that is turned by "
+        f"{motion.rotation_deg:.0f} degrees against the positions",
+        f"take the orientation {like.words}, or find it by trying all",
+        "error" if motion.strength > _STRONG else "warning",
+        why=f"the shadow of the sample is seen in pairs of neighbours, "
+        f"{motion.strength / 5:.0f} times as clear as by chance",
+        change=change,
+    )
 
 
 def _memory(scan: Scan, settings: RunSettings, modes: int) -> Finding:
@@ -145,7 +193,7 @@ def _geometry(views: Views) -> str:
     pixels = dict.fromkeys(f"{p * 1e9:.4g}" for p in views.scan.pixel_size_m)
     kind = "far field" if views.is_far else "near field"
     seen = "the lit part fits the view" if views.is_far else "shadows move as it says"
-    more = "" if views.shadow is None else f"; {seen}"
+    more = "" if views.motion is None else f"; {seen}"
     return f"{kind}, object pixel {' x '.join(pixels)} nm{more}"
 
 

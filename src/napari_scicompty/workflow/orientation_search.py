@@ -146,8 +146,16 @@ def by_motion(motion: PatternMotion) -> tuple[float, NDArray[np.float64]]:
     return degrees * float(np.linalg.det(quarter)), quarter.T
 
 
-def _is_alike(candidate: OrientationCandidate, frames: NDArray[np.float64]) -> bool:
-    """Whether a candidate does this to the patterns, or its twin does."""
+def is_alike(candidate: OrientationCandidate, frames: NDArray[np.float64]) -> bool:
+    """Whether a candidate does this to the patterns, or its twin does.
+
+    Parameters
+    ----------
+    candidate : OrientationCandidate
+        One of `apart`.
+    frames : array (2, 2)
+        From `by_motion`.
+    """
     signs = (1, -1) if candidate.has_twin else (1,)
     return any(np.array_equal(candidate.frames_matrix, s * frames) for s in signs)
 
@@ -210,7 +218,7 @@ class Trials:
         if self.motion is not None:
             degrees, like = by_motion(self.motion)
             if abs(degrees) > SMALLEST_ANGLE:
-                first = next(c for c in candidates if _is_alike(c, like))
+                first = next(c for c in candidates if is_alike(c, like))
                 candidates.insert(0, replace(first, rotation_deg=degrees))
         for number, candidate in enumerate(candidates, 1):
             tried = self._decided(candidate)
@@ -268,7 +276,7 @@ class Trials:
         """Say what the motion of the patterns speaks against a candidate."""
         if self.motion is None:
             return 0.0
-        return 0.0 if _is_alike(candidate, by_motion(self.motion)[1]) else MOTION
+        return 0.0 if is_alike(candidate, by_motion(self.motion)[1]) else MOTION
 
     def evidence(self, candidate: OrientationCandidate) -> tuple[float, float]:
         """Say how much worse a candidate fits than the best one.
