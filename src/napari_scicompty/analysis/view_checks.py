@@ -47,6 +47,7 @@ class Views:
     """A scan, and what was found of its views before it is reconstructed."""
 
     scan: Scan
+    """What was measured."""
     step: float
     """Median distance of neighbours, in object pixels."""
     shadow: Shadow | None
@@ -64,6 +65,11 @@ class Views:
             What was measured.
         probe : array (modes, h, w) complex64, optional
             That of a reconstruction: its lit part counts.
+
+        Returns
+        -------
+        Views
+            What was found.
         """
         moving = shadow(scan)
         if probe is not None:
@@ -97,7 +103,7 @@ class Views:
         return self.scan.geometry.distance_m / (self.magnification - 1)
 
 
-def few_views(views: Views) -> Finding | None:
+def _few_views(views: Views) -> Finding | None:
     """Ask whether there are enough views for a picture that can be trusted."""
     count = len(views.scan.included)
     if not 4 <= count < _FEW:  # fewer are a finding of the scan itself
@@ -110,7 +116,7 @@ def few_views(views: Views) -> Finding | None:
     )
 
 
-def small_step(views: Views) -> Finding | None:
+def _small_step(views: Views) -> Finding | None:
     """Ask whether the step is too small in pixels to be meant."""
     if not 0 < views.step < _SMALL_STEP:
         return None
@@ -123,7 +129,7 @@ def small_step(views: Views) -> Finding | None:
     )
 
 
-def little_overlap(views: Views) -> Finding | None:
+def _little_overlap(views: Views) -> Finding | None:
     """Ask whether neighbouring views share enough of the sample."""
     side = min(views.scan.frame_shape)
     if len(views.scan.included) < 2:
@@ -150,7 +156,7 @@ def little_overlap(views: Views) -> Finding | None:
     )
 
 
-def exact_raster(views: Views) -> Finding | None:
+def _exact_raster(views: Views) -> Finding | None:
     """Ask whether positions form an exact grid, with little overlap."""
     scan = views.scan
     points = scan.positions_m[scan.included] / scan.pixel_size_m
@@ -170,7 +176,7 @@ def exact_raster(views: Views) -> Finding | None:
     )
 
 
-def view_too_small(views: Views) -> Finding | None:
+def _view_too_small(views: Views) -> Finding | None:
     """Ask whether the lit part fits the view that the far field makes."""
     side = min(views.scan.frame_shape)
     moving = views.shadow
@@ -191,7 +197,7 @@ def view_too_small(views: Views) -> Finding | None:
     )
 
 
-def wrong_magnification(views: Views) -> Finding | None:
+def _wrong_magnification(views: Views) -> Finding | None:
     """Ask whether a near-field shadow moves as far as the geometry says."""
     if views.is_far or views.shadow is None:
         return None
@@ -211,7 +217,7 @@ def wrong_magnification(views: Views) -> Finding | None:
     )
 
 
-def turned(views: Views) -> Finding | None:
+def _turned(views: Views) -> Finding | None:
     """Ask whether the shadow moves along the axes of the positions."""
     if views.shadow is None:
         return None
@@ -242,7 +248,7 @@ def turned(views: Views) -> Finding | None:
     return Finding("orientation", change[0][0], what, mend, "error", why, (), change)
 
 
-def beam_off_centre(views: Views) -> Finding | None:
+def _beam_off_centre(views: Views) -> Finding | None:
     """Ask whether the centre of the light is the middle of far-field frames."""
     scan = views.scan
     if not views.is_far or any(f.code == "corner" for f in scan.findings):
@@ -269,7 +275,7 @@ def beam_off_centre(views: Views) -> Finding | None:
     )
 
 
-def hot(views: Views) -> Finding | None:
+def _hot(views: Views) -> Finding | None:
     """Ask whether some pixels stand out of their surroundings."""
     scan = views.scan
     found = hot_pixels(scan.mean_pattern, scan.good, len(scan.included), USUAL_SIGMA)
@@ -319,14 +325,14 @@ def _rounded(length: float) -> float:
 
 
 VIEW_CHECKS: dict[str, Callable[[Views], Finding | None]] = {
-    "few-views": few_views,
-    "step-small": small_step,
-    "overlap": little_overlap,
-    "raster": exact_raster,
-    "near-field": view_too_small,
-    "magnification": wrong_magnification,
-    "orientation": turned,
-    "centre": beam_off_centre,
-    "hot-pixels": hot,
+    "few-views": _few_views,
+    "step-small": _small_step,
+    "overlap": _little_overlap,
+    "raster": _exact_raster,
+    "near-field": _view_too_small,
+    "magnification": _wrong_magnification,
+    "orientation": _turned,
+    "centre": _beam_off_centre,
+    "hot-pixels": _hot,
 }
 """Code of the finding -> how it is found."""

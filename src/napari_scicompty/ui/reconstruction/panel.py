@@ -39,7 +39,6 @@ from napari_scicompty.ui.widgets.sections import CollapsibleSection, panel_scrol
 if TYPE_CHECKING:
     import napari
 
-    from napari_scicompty.core.findings import Change
     from napari_scicompty.simulation import VirtualExperiment
 
 PREFIX = "reconstruction"
@@ -168,7 +167,8 @@ class Reconstruction(DockPanel):
             lambda: self.bar.view.setCurrentText("Positions")
         )
         self.controller.state_changed.connect(self._show_state)
-        self.data.lights.change_wanted.connect(self._mend)
+        self.data.lights.change_wanted.connect(self.scan_input.apply)
+        self.data.lights.exclude_wanted.connect(self._exclude)
         self.live.changed.connect(self._show_lights)
         self.controller.refused.connect(self.data.lights.show_refusal)
         self.controller.scan_changed.connect(self._show_scan)
@@ -256,18 +256,7 @@ class Reconstruction(DockPanel):
         self.controller.say(
             "info", f"pattern(s) {listed} take no part from the next run on"
         )
-
-    def _mend(self, change: Change) -> None:
-        """Set what a light proposes: patterns that a run leaves out, or choices."""
-        if self.controller.busy:
-            return
-        values = dict(change)
-        numbers = values.pop("run.excluded", ())
-        if numbers:
-            self._exclude(numbers)
-            self._show_lights()
-        if values:
-            self.scan_input.apply(tuple(values.items()))
+        self._show_lights()
 
     def _show_lights(self) -> None:
         """Show what was found of the scan, as the patterns left out are set now."""
