@@ -498,3 +498,15 @@ def test_findings_follow_the_scan(tmp_path: Path) -> None:
     again = sc.open_scan(tmp_path / "s.cxi")
     assert not any("stand alone" in line for line in again.report)
     assert any("193 pixel(s)" in line for line in again.report)
+
+
+def test_a_result_keeps_what_was_found_of_its_scan(tmp_path: Path) -> None:
+    scan = PLAIN.with_positions(lost(50, by=300))
+    (alone,) = (f for f in scan.findings if f.code == "position-alone")
+    result = sc.run(scan, sc.RPIE(), epochs=1, start=START, device="cpu")
+    sc.save_result(tmp_path / "r.h5", result)
+    assert alone.as_note in sc.open_result(tmp_path / "r.h5").history.notes
+    left_out = sc.run(
+        scan, sc.RPIE(), epochs=1, start=START, device="cpu", excluded=(50,)
+    )
+    assert alone.as_note not in left_out.history.notes

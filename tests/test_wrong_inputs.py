@@ -45,7 +45,11 @@ def test_the_measured_scans_are_well(
         "distance_key": "distance_m",
         "detector_pixel_key": "detector_pixel_m",
     }
-    assert not odd(sc.open_scan(rotavirus, **keys))
+    # Its positions are told in the frame of the sample: the detector is mirrored.
+    told = odd(sc.open_scan(rotavirus, **keys))
+    assert set(told) == {"orientation"}
+    assert dict(told["orientation"].change) == {"flip_rows": True}
+    assert not odd(sc.open_scan(rotavirus, **keys, flip_rows=True))
 
 
 @pytest.mark.parametrize(
@@ -136,4 +140,4 @@ def test_a_wrong_focus_of_the_near_field_is_mended(p25: Path) -> None:
     assert dict(told.change)["focus_sample_m"] == pytest.approx(3.65e-3, rel=0.03)
     scan = sc.open_scan(p25, **near, focus_sample_m=3.65e-3)
     both = odd(scan.with_positions(-scan.positions_m))["orientation"]
-    assert both.change == (("flip_y", True), ("flip_x", True))
+    assert both.change == (("flip_rows", True), ("flip_columns", True))

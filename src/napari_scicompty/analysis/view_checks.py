@@ -50,6 +50,7 @@ class Views:
     """A scan, and what was found of its views before it is reconstructed."""
 
     scan: Scan
+    """What was measured."""
     step: float
     """Median distance of neighbours, in object pixels."""
     motion: PatternMotion | None
@@ -68,6 +69,11 @@ class Views:
             What was measured.
         probe : array (modes, h, w) complex64, optional
             That of a reconstruction: its lit part counts.
+
+        Returns
+        -------
+        Views
+            What was found.
         """
         moving = pattern_motion(scan)
         if moving is not None and not moving.is_clear:
@@ -101,7 +107,7 @@ class Views:
         return self.scan.geometry.distance_m / (self.magnification - 1)
 
 
-def few_views(views: Views) -> Finding | None:
+def _few_views(views: Views) -> Finding | None:
     """Ask whether there are enough views for a picture that can be trusted."""
     count = len(views.scan.included)
     if not 4 <= count < _FEW:  # fewer are a finding of the scan itself
@@ -114,7 +120,7 @@ def few_views(views: Views) -> Finding | None:
     )
 
 
-def small_step(views: Views) -> Finding | None:
+def _small_step(views: Views) -> Finding | None:
     """Ask whether the step is too small in pixels to be meant."""
     if not 0 < views.step < _SMALL_STEP:
         return None
@@ -127,7 +133,7 @@ def small_step(views: Views) -> Finding | None:
     )
 
 
-def little_overlap(views: Views) -> Finding | None:
+def _little_overlap(views: Views) -> Finding | None:
     """Ask whether neighbouring views share enough of the sample."""
     side = min(views.scan.frame_shape)
     if len(views.scan.included) < 2:
@@ -154,7 +160,7 @@ def little_overlap(views: Views) -> Finding | None:
     )
 
 
-def exact_raster(views: Views) -> Finding | None:
+def _exact_raster(views: Views) -> Finding | None:
     """Ask whether positions form an exact grid, with little overlap."""
     scan = views.scan
     points = scan.positions_m[scan.included] / scan.pixel_size_m
@@ -174,7 +180,7 @@ def exact_raster(views: Views) -> Finding | None:
     )
 
 
-def view_too_small(views: Views) -> Finding | None:
+def _view_too_small(views: Views) -> Finding | None:
     """Ask whether the lit part fits the view that the far field makes."""
     side = min(views.scan.frame_shape)
     moving = views.motion
@@ -197,7 +203,7 @@ def view_too_small(views: Views) -> Finding | None:
     )
 
 
-def wrong_magnification(views: Views) -> Finding | None:
+def _wrong_magnification(views: Views) -> Finding | None:
     """Ask whether a near-field shadow moves as far as the geometry says."""
     if views.is_far or views.motion is None:
         return None
@@ -217,7 +223,7 @@ def wrong_magnification(views: Views) -> Finding | None:
     )
 
 
-def beam_off_centre(views: Views) -> Finding | None:
+def _beam_off_centre(views: Views) -> Finding | None:
     """Ask whether the centre of the light is the middle of far-field frames."""
     scan = views.scan
     if not views.is_far or any(f.code == "corner" for f in scan.findings):
@@ -244,7 +250,7 @@ def beam_off_centre(views: Views) -> Finding | None:
     )
 
 
-def hot(views: Views) -> Finding | None:
+def _hot(views: Views) -> Finding | None:
     """Ask whether some pixels stand out of their surroundings."""
     scan = views.scan
     found = hot_pixels(scan.mean_pattern, scan.good, len(scan.included), USUAL_SIGMA)
@@ -294,13 +300,13 @@ def _rounded(length: float) -> float:
 
 
 VIEW_CHECKS: dict[str, Callable[[Views], Finding | None]] = {
-    "few-views": few_views,
-    "step-small": small_step,
-    "overlap": little_overlap,
-    "raster": exact_raster,
-    "near-field": view_too_small,
-    "magnification": wrong_magnification,
-    "centre": beam_off_centre,
-    "hot-pixels": hot,
+    "few-views": _few_views,
+    "step-small": _small_step,
+    "overlap": _little_overlap,
+    "raster": _exact_raster,
+    "near-field": _view_too_small,
+    "magnification": _wrong_magnification,
+    "centre": _beam_off_centre,
+    "hot-pixels": _hot,
 }
 """Code of the finding -> how it is found."""

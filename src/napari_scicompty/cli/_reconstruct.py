@@ -28,6 +28,7 @@ from napari_scicompty.figures import SUFFIXES, FigureOptions
 from napari_scicompty.workflow.repeating import differences
 
 if TYPE_CHECKING:
+    from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import Snapshot
 
 RESULTS = (".h5", ".hdf5")
@@ -139,7 +140,7 @@ def _carry_out(job: Job, outputs: Outputs) -> None:
                 say("stopped before anything was computed; nothing was saved")
         else:
             failure = save_all(job, last, outputs, failure) or failure
-            same = _say_what_came_out(job, last)
+            same = _say_what_came_out(job, scan, last)
         if interruption.number is not None:
             if failure is not None:
                 say(f"error: {in_options(failure)}", err=True)
@@ -150,9 +151,9 @@ def _carry_out(job: Job, outputs: Outputs) -> None:
         raise typer.Exit(1)
 
 
-def _say_what_came_out(job: Job, last: Snapshot) -> bool:
+def _say_what_came_out(job: Job, scan: Scan, last: Snapshot) -> bool:
     """Say what the run found; return whether a repetition is the same."""
-    tell(_show.notes_of(last.history))
+    tell(_show.notes_of(last.history, told=scan.findings))
     tell(_show.refined_geometry(last))
     how = ", all patterns compared with it" if last.exact else ""
     tell([("error", f"{last.error:.5f} at epoch {last.epoch}{how}")])

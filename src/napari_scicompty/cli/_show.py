@@ -20,9 +20,10 @@ from napari_scicompty.formats.hdf5 import energy_of_electrons
 from napari_scicompty.optics.propagators import PROPAGATORS, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from napari_scicompty.core.findings import Finding
     from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.data.scan import Scan
     from napari_scicompty.data.snapshot import History, Snapshot
@@ -60,10 +61,12 @@ def report_of(scan: Scan) -> Iterator[Line]:
         yield finding.level, str(finding)
 
 
-def notes_of(history: History) -> Iterator[Line]:
-    """Say what a run did by itself, and what it found to be odd."""
+def notes_of(history: History, told: Iterable[Finding] = ()) -> Iterator[Line]:
+    """Say what a run did by itself, and what it found that was not told already."""
+    known = {finding.as_note for finding in told}
     for note in history.notes:
-        yield level_of(note)
+        if note not in known:
+            yield level_of(note)
 
 
 def describe_file(path: Path) -> Iterator[Line]:

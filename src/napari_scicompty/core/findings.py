@@ -67,7 +67,9 @@ class LeftOut(TypedDict):
     """What a finding about some patterns says beside its sentences."""
 
     patterns: tuple[int, ...]
+    """Their numbers, from 0."""
     change: Change
+    """What leaves them out."""
 
 
 def leaving_out(numbers: Iterable[int]) -> LeftOut:

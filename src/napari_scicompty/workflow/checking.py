@@ -67,8 +67,9 @@ def check(
 
     Examples
     --------
-    >>> scan, _ = simulate(VirtualExperiment())
-    >>> {finding.level for finding in check(scan)}
+    >>> import napari_scicompty as sc
+    >>> scan, _ = sc.simulate(sc.VirtualExperiment())
+    >>> {finding.level for finding in sc.check(scan)}
     {'ok'}
     """
     views = Views.of(scan, probe)

@@ -311,6 +311,7 @@ def prepare(
             notes.append(coarse.note)
             log.info("%s", coarse.note)
     notes += _waiting(refine, first, settings)
+    notes += [finding.as_note for finding in seen.findings]
     first = first.replace(history=first.history.add(notes=notes))
     return make(scan, algorithm, first, settings, controls, refine)
 

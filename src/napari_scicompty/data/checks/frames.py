@@ -139,7 +139,7 @@ def sums_apart(scan: Scan) -> Finding | None:
         "excluded",
         f"pattern(s) {numbered(numbers)[1:-1]} hold {factors.min():.2g} to "
         f"{factors.max():.2g} times the light of the median pattern",
-        f"look at them, or leave them out: run.excluded={numbered(numbers)}",
+        f"where they are spoiled, leave them out: run.excluded={numbered(numbers)}",
         **leaving_out(numbers),
     )
 
@@ -185,7 +185,7 @@ def moments_apart(scan: Scan) -> Finding | None:
         "excluded",
         f"pattern(s) {numbered(bad)[1:-1]} do not look like the others: "
         f"{', '.join(told)}",
-        f"look at them, or leave them out: run.excluded={numbered(bad)}",
+        f"where they are spoiled, leave them out: run.excluded={numbered(bad)}",
         **leaving_out(bad),
     )
 

@@ -48,7 +48,9 @@ class Lights(QWidget):
     """A line a finding, the worst first; what is well is folded."""
 
     change_wanted = Signal(object)
-    """Pairs of a choice and its value, to be set with one click."""
+    """Pairs of a choice of files and its value, to be set with one click."""
+    exclude_wanted = Signal(object)
+    """Patterns that runs are to leave out."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__()
@@ -142,7 +144,10 @@ class Lights(QWidget):
         button.setObjectName(f"{self.objectName()}.{code}")
         names = ", ".join(name for name, _ in change)
         button.setToolTip(f"Sets {names}, and opens the scan again where that needs it")
-        button.clicked.connect(lambda: self.change_wanted.emit(change))
+        if names == "run.excluded":
+            button.clicked.connect(lambda: self.exclude_wanted.emit(change[0][1]))
+        else:
+            button.clicked.connect(lambda: self.change_wanted.emit(change))
         self._column.addWidget(button)
 
     def _line(self, text: str, level: str, name: str) -> WrappedLabel:

@@ -20,6 +20,7 @@ from napari_scicompty.recipe import Recipe
 from napari_scicompty.ui.reconstruction.data_section import DataSection
 from napari_scicompty.ui.reconstruction.geometry_section import GeometrySection
 from napari_scicompty.ui.reconstruction.live_settings import LiveSettings
+from napari_scicompty.ui.reconstruction.mender import Mender
 from napari_scicompty.ui.reconstruction.orientation_section import OrientationSection
 from napari_scicompty.ui.reconstruction.positions_section import PositionsSection
 from napari_scicompty.ui.reconstruction.recipe_fields import RecipeFields
@@ -35,12 +36,15 @@ from napari_scicompty.ui.session.docks import DockPanel, register, registered
 from napari_scicompty.ui.session.shortcuts import bind_keys
 from napari_scicompty.ui.widgets.forms import settings_form
 from napari_scicompty.ui.widgets.kind_form import KindForm
-from napari_scicompty.ui.widgets.sections import CollapsibleSection, panel_scroll_area
+from napari_scicompty.ui.widgets.sections import (
+    CollapsibleSection,
+    bring_in_sight,
+    panel_scroll_area,
+)
 
 if TYPE_CHECKING:
     import napari
 
-    from napari_scicompty.core.findings import Change, Finding
     from napari_scicompty.simulation import VirtualExperiment
 
 PREFIX = "reconstruction"
@@ -91,6 +95,12 @@ class Reconstruction(DockPanel):
         )
         self.orientation = OrientationSection(
             f"{PREFIX}.orientation", self.controller, self.recipe
+        )
+        self.mender = Mender(
+            self.controller,
+            (self.bar, self.algorithm, self.orientation),
+            self._exclude,
+            lambda: bring_in_sight(self.sections["Orientation"], self.scroll),
         )
         self.scan_input = ScanInput(
             (self.data, self.geometry, self.start), self.controller, self.recipe
@@ -166,7 +176,7 @@ class Reconstruction(DockPanel):
         self.bar.stop_clicked.connect(self.stop)
         self.bar.reset_clicked.connect(self.reset)
         self.bar.view.currentTextChanged.connect(self._view_chosen)
-        self.bar.verdict.acted.connect(self._act_on)
+        self.bar.verdict.acted.connect(self.mender.act_on)
         self.start.said.connect(self.controller.say)
         self.orientation.taken.connect(self.scan_input.take_orientation)
         self.live.changed.connect(self._show_memory)
@@ -175,7 +185,8 @@ class Reconstruction(DockPanel):
             lambda: self.bar.view.setCurrentText("Positions")
         )
         self.controller.state_changed.connect(self._show_state)
-        self.data.lights.change_wanted.connect(self._mend)
+        self.data.lights.change_wanted.connect(self.scan_input.apply)
+        self.data.lights.exclude_wanted.connect(self._exclude)
         self.live.changed.connect(self._show_lights)
         self.controller.refused.connect(self.data.lights.show_refusal)
         self.controller.scan_changed.connect(self._show_scan)
@@ -263,39 +274,7 @@ class Reconstruction(DockPanel):
         self.controller.say(
             "info", f"pattern(s) {listed} take no part from the next run on"
         )
-
-    def _act_on(self, finding: Finding) -> None:
-        """Do what the button of a verdict says; the run goes on from its result."""
-        change = dict(finding.change)
-        if finding.code == "error-stays":
-            self.sections["Orientation"].expand()
-            self.scroll.ensureWidgetVisible(self.sections["Orientation"])
-            self.orientation.search_when_ready()
-        elif "run.excluded" in change:
-            self._exclude(change["run.excluded"])
-        elif "modes" in change:
-            self.bar.form.set_values({"modes": change["modes"]})
-            self._say_continue(f"{change['modes']} probe modes")
-        elif "algorithm" in change:
-            self.algorithm.set_kind(change["algorithm"])
-            self._say_continue(ALGORITHMS[change["algorithm"]].title)
-
-    def _say_continue(self, what: str) -> None:
-        """Say how a change that was made comes to act."""
-        how = "from the next run on: Stop, then Continue"
-        self.controller.say("info", f"{what} {how}" if self.controller.busy else what)
-
-    def _mend(self, change: Change) -> None:
-        """Set what a light proposes: patterns that a run leaves out, or choices."""
-        if self.controller.busy:
-            return
-        values = dict(change)
-        numbers = values.pop("run.excluded", ())
-        if numbers:
-            self._exclude(numbers)
-            self._show_lights()
-        if values:
-            self.scan_input.apply(tuple(values.items()))
+        self._show_lights()
 
     def _show_lights(self) -> None:
         """Show what was found of the scan, as the patterns left out are set now."""

@@ -107,6 +107,8 @@ class ScanInput:
         change : tuple of (str, value)
             As of `Finding.change`.
         """
+        if self._controller.busy:
+            return
         values = dict(change)
         geometry = {n: v for n, v in values.items() if n in GEOMETRY_CHOICES}
         self._geometry.set_values(geometry)

@@ -36,6 +36,8 @@ class Speaker(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._notes_said = 0
+        self._of_scan: frozenset[str] = frozenset()
+        """What was said of the scan, as a history notes it."""
 
     def say(self, level: str, sentence: str) -> None:
         """Tell the user, and the log."""
@@ -63,6 +65,7 @@ class Speaker(QObject):
         """Say what was assumed of a scan, and what is odd about it."""
         for line in scan.notes:
             self.say("info", line)
+        self._of_scan = frozenset(finding.as_note for finding in scan.findings)
         for finding in scan.findings:
             self.say(_LEVELS[finding.level], str(finding))
 
@@ -74,8 +77,9 @@ class Speaker(QObject):
         """Say what the engine did by itself since the last time."""
         notes = snapshot.history.notes
         for note in notes[self._notes_said :]:
-            level, text = level_of(note)
-            self.say(_LEVELS[level], text)
+            if note not in self._of_scan:
+                level, text = level_of(note)
+                self.say(_LEVELS[level], text)
         self._notes_said = len(notes)
 
     def say_end(

@@ -103,6 +103,12 @@ class OneOf(QWidget):
             widget.setVisible(i == index)
 
 
+def bring_in_sight(section: CollapsibleSection, scroll: QScrollArea) -> None:
+    """Unfold a section and scroll to it."""
+    section.expand()
+    scroll.ensureWidgetVisible(section)
+
+
 def panel_scroll_area(inside: QWidget) -> QScrollArea:
     """Return a vertical scroll area around a dock's content."""
     area = QScrollArea()
