@@ -24,11 +24,17 @@ from napari_scicompty.formats._matched import matched
 from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint
 from napari_scicompty.formats.choices import (
     BEAM_CHOICES,
+    FILE_CHOICES,
     POSITION_KEYS,
     OpenChoices,
     geometry_choices,
 )
 from napari_scicompty.formats.masks import good_pixels
+from napari_scicompty.formats.raster import (
+    RASTER_CHOICES,
+    raster_hint,
+    raster_positions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +77,9 @@ def assemble(
     placed, position_notes = _placed(found, choices, pixel)
     if positions is not None and raw.positions is not None:
         position_notes.append(f"positions of {path.name} not used")
+    unused = [n for n in RASTER_CHOICES if getattr(choices, n) is not None]
+    if unused and (positions is not None or raw.positions is not None):
+        position_notes.append(f"{', '.join(unused)} not used: there are positions")
     with reading(path, "scan"):
         source = Source(
             str(path.absolute()),
@@ -118,7 +127,7 @@ def _files(
     raw: Raw, path: Path, positions: Path | None, choices: OpenChoices
 ) -> tuple[str, ...]:
     """Name every file that was read."""
-    named = (*raw.files, path, positions, choices.mask, choices.dark)
+    named = (*raw.files, path, positions, *(getattr(choices, n) for n in FILE_CHOICES))
     files = [Path(name).absolute() for name in named if name is not None]
     beside = [linked for file in files for linked in linked_files(file)]
     return tuple(dict.fromkeys((*map(str, files), *beside)))
@@ -130,10 +139,11 @@ def _opened(
     """Path, positions and choices that open the same scan again."""
     values = choices.model_dump(mode="json", exclude_defaults=True)
     if geometry is not None:  # given as a whole, which a choice may have changed
-        values.pop("energy_ev", None)
+        for name in BEAM_CHOICES:
+            values.pop(name, None)
         values |= geometry.described
     files = {"path": path, "positions": positions}
-    files |= {name: values.get(name) for name in ("mask", "dark")}
+    files |= {name: values.get(name) for name in FILE_CHOICES}
     named = {k: str(Path(v).absolute()) for k, v in files.items() if v is not None}
     return values | named
 
@@ -157,14 +167,17 @@ def _read(
         raw = read(path, choices.replace(**keys))
         return raw, positions_files.read(positions, choices)
     raw = read(path, choices)
-    if raw.positions is None:
+    found = raw.positions
+    if found is None:
+        found = raster_positions(raw, choices)
+    if found is None:
         choose = _hint(raw, *POSITION_KEYS)
         raise MissingChoice(
             f"{path}: holds no positions{' that were chosen' if choose else ''}; give "
             f"{f'{choose}, or ' if choose else ''}positions=FILE (text, CSV, NPY or "
-            "HDF5)"
+            f"HDF5), or {raster_hint(raw)}"
         )
-    return raw, raw.positions
+    return raw, found
 
 
 def _hint(raw: Raw, *choices: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.stacks import taken
+from napari_scicompty.formats.frame_lists import used_frames
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,7 @@ def matched(
         Not as many patterns as positions and no choice, or numbers of patterns that
         are not there.
     """
+    raw, found = _used(raw, found, choices)
     n, given = len(raw.patterns), len(found.columns)
     if found.frames is not None:
         raw = _numbered(path, raw, found, found.frames)
@@ -47,6 +49,26 @@ def matched(
         )
     out = sorted({*raw.excluded, *choices.leave_out})
     return dataclasses.replace(raw, excluded=tuple(out)), found
+
+
+def _used(raw: Raw, found: Positions, choices: OpenChoices) -> tuple[Raw, Positions]:
+    """Take the patterns that are used; of positions those that belong to them.
+
+    Positions that are as many as the patterns used are taken to be theirs.
+    """
+    n = len(raw.patterns)
+    used = used_frames(choices, n)
+    if used is None:
+        return raw, found
+    note = f"{len(used)} of {n} patterns, as chosen"
+    if found.frames is not None:
+        kept = np.isin(found.frames, used)
+        frames = found.frames[kept]
+        found = dataclasses.replace(found, columns=found.columns[kept], frames=frames)
+        return dataclasses.replace(raw, report=(*raw.report, f"taken: {note}")), found
+    if len(found.columns) == n:
+        found = dataclasses.replace(found, columns=found.columns[used])
+    return _taken(raw, used, note), found
 
 
 def _part(

@@ -13,7 +13,7 @@ from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._hdf5 import filled_in, in_si, load
-from napari_scicompty.formats._raw import Positions, Raw, as_stack
+from napari_scicompty.formats._raw import Positions, Raw, as_stack, grid_of
 from napari_scicompty.formats.masks import SIGNAL
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             geometry | own_geometry,
             report,
             excluded=(*excluded, *absent),
+            grid=grid_of(array.shape),
             energy_ev=_energy_ev(file, geometry | own_geometry),
         )
 

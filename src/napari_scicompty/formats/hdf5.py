@@ -30,6 +30,7 @@ from napari_scicompty.formats._raw import (
     Positions,
     Raw,
     as_stack,
+    grid_of,
 )
 from napari_scicompty.formats.choices import chosen_keys
 from napari_scicompty.formats.datasets import cut, fitting, list_datasets
@@ -110,6 +111,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         hints(rows),
         absent,
         name=data_name,
+        grid=grid_of(array.shape),
         energy_ev=energy_of(geometry, choices),
     )
 
