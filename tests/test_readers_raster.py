@@ -198,8 +198,8 @@ def test_the_same_frames_are_used_when_a_scan_is_opened_again(tmp_path, truth):
     np.save(tmp_path / "a.npy", truth.patterns)
     choices = {"scan_rows": 3, "scan_step_m": float(STEP[0])}
     scan = sc.open_scan(
-        tmp_path / "a.npy", None, GEOMETRY, voltage_v=3e5, use_frames="0:6", frames="first",
-        **choices,
+        tmp_path / "a.npy", None, GEOMETRY, voltage_v=3e5, use_frames="0:6",
+        frames="first", **choices,
     )  # fmt: skip
     opened = dict(scan.source.opened)
     again = sc.open_scan(**opened)

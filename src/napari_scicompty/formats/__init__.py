@@ -75,6 +75,7 @@ FORMATS: Registry[Format] = Registry(
             "Any other HDF5, MATLAB v7.3", HDF5_SUFFIXES, _own("hdf5"), by_key=True
         ),
         "npy": Format("NumPy array", (".npy",), _own("npy")),
+        "picture": Format("Picture", (".png", ".bmp", ".pgm"), _own("picture")),
     },
     lambda kind: isinstance(kind, Format),
 )

@@ -24,12 +24,13 @@ from napari_scicompty.formats._matched import matched
 from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint
 from napari_scicompty.formats.choices import (
     BEAM_CHOICES,
+    COLUMN_CHOICES,
     FILE_CHOICES,
     POSITION_KEYS,
     OpenChoices,
     geometry_choices,
 )
-from napari_scicompty.formats.masks import good_pixels
+from napari_scicompty.formats.masks import good_pixels, read_mask
 from napari_scicompty.formats.raster import (
     RASTER_CHOICES,
     raster_hint,
@@ -162,11 +163,14 @@ def _read(
     read: Callable[[Path, OpenChoices], Raw],
 ) -> tuple[Raw, Positions]:
     """Read patterns and positions; datasets are named in the file that holds them."""
+    ours = choices if choices.mask is None else choices.replace(mask_key=None)
     if positions is not None:
         keys = dict.fromkeys(POSITION_KEYS)
-        raw = read(path, choices.replace(**keys))
+        raw = read(path, ours.replace(**keys))
         return raw, positions_files.read(positions, choices)
-    raw = read(path, choices)
+    if named := [n for n in COLUMN_CHOICES if getattr(choices, n) is not None]:
+        raise InputError(f"{named[0]} belongs to a text; also give positions=FILE")
+    raw = read(path, ours)
     found = raw.positions
     if found is None:
         found = raster_positions(raw, choices)
@@ -274,11 +278,9 @@ def _masked(
     """Apply the mask of a file of its own."""
     if choices.mask is None:
         return frames
-    path = Path(choices.mask)
-    raw = read(path, OpenChoices())
-    good, note = good_pixels(
-        np.asarray(raw.patterns), f"{path.name}{raw.name}", choices.mask_means
-    )
+    path = expanded(choices.mask)
+    shape = frames.patterns.shape[1:]
+    good, note = good_pixels(*read_mask(path, shape, choices, read), choices.mask_means)
     frames = frames.replace(report=(*frames.report, note))
     return _naming(
         choices.mask,

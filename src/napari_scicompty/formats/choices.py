@@ -165,7 +165,10 @@ class OpenChoices(Settings):
         None, "Dark frame or stack of dark frames, shaped like the file.", live=False
     )
     mask: FilePath | None = setting(
-        None, "Mask image shaped like the file, see mask_means.", live=False
+        None,
+        "Mask shaped like the file, see mask_means: PNG, TIFF, NPY or HDF5, in which "
+        "mask_key names it.",
+        live=False,
     )
     mask_means: Literal["auto", "good", "bad"] = setting(
         "auto",
@@ -230,6 +233,8 @@ HDF5_CHOICES = tuple(
     )
 )
 """The fields of `OpenChoices` that name datasets of a plain HDF5 file."""
+COLUMN_CHOICES = ("x_column", "y_column")
+"""The fields of `OpenChoices` that name columns of a text of positions."""
 FILE_CHOICES = ("mask", "dark", "use_frames_file")
 """The fields of `OpenChoices` that name further files."""
 POSITION_KEYS = ("positions_key", "x_key", "y_key", "frame_index_key")
