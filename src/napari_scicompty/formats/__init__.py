@@ -71,6 +71,7 @@ FORMATS: Registry[Format] = Registry(
             "TIFF stack, or folder of TIFFs", (".tif", ".tiff", ".btf"), _own("tiff")
         ),
         "cxi": Format("CXI", HDF5_SUFFIXES, _own("cxi")),
+        "dectris": Format("Dectris master, NXmx", HDF5_SUFFIXES, _own("dectris")),
         "hdf5": Format(
             "Any other HDF5, MATLAB v7.3", HDF5_SUFFIXES, _own("hdf5"), by_key=True
         ),

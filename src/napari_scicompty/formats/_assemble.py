@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,8 @@ def assemble(
     given = RawFrames(
         raw.patterns, whole, raw.mask, (*raw.report, *notes), tuple(findings)
     )
+    if choices.saturation is None and raw.saturation is not None:
+        choices = choices.replace(saturation=math.nextafter(raw.saturation, math.inf))
     frames = _prepared(given, choices, read)
     height, width = (int(length) for length in frames.patterns.shape[1:])
     pixel = frames.geometry.pixel_size_m((height, width))
@@ -206,8 +209,9 @@ def _complete(
             f"{name}: the geometry lacks {', '.join(_NEEDED[f][0] for f in missing)}; "
             f"give {'it' if len(missing) == 1 else 'them'}"
             + (f", or name the dataset that holds it: {choose}" if choose else "")
+            + "".join(f"; {raw.unused[f]}" for f in missing if f in raw.unused)
         )
-    notes = []
+    notes = list(raw.unused.values())
     for field in found:
         now, then = values[field], found[field]
         if field in (*whole, *chosen) and not _agree(now, then):

@@ -57,15 +57,21 @@ def in_si(
     return read_small(dataset, "uif").astype(np.float64) * factor
 
 
-def load(data: h5py.Dataset, path: Path) -> tuple[Stack, str]:
-    """Read frames of a dataset that was checked, or as needed; and say which."""
+def load(
+    data: h5py.Dataset, path: Path, most_bytes: int | None = None
+) -> tuple[Stack, str]:
+    """Read frames of a dataset that was checked, or as needed; and say which.
+
+    At once where they take at most `most_bytes`, or less than memory has room for.
+    """
     check_frames(data.shape or (), data.dtype, path)
     check_bomb(data)
     offset = None if data.external or data.is_virtual else data.id.get_offset()
     where = Path(data.file.filename)
     if offset is not None:
-        return plain(where, offset, data.dtype, data.shape, _KIND)
-    if data.ndim < 3 or data.nbytes <= room_for_a_stack():
+        return plain(where, offset, data.dtype, data.shape, _KIND, most_bytes)
+    room = room_for_a_stack() if most_bytes is None else most_bytes
+    if data.ndim < 3 or data.nbytes <= room:
         return data[()], READ[False]
     frames = _Frames(handle_of_its_own(data), where)
     return LazyStack(frames.read, data.shape, data.dtype), READ[True]

@@ -63,6 +63,10 @@ class Raw:
     """By choice that names a dataset: what to choose."""
     excluded: tuple[int, ...] = ()
     """Patterns that the file says take no part."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """By field of `Geometry`: what the file says of it, and why it is not used."""
+    saturation: float | None = None
+    """Largest count that the file says to be valid."""
     name: str = ""
     """Of the dataset that holds the patterns, where it has one."""
     grid: tuple[int, int] | None = None
