@@ -70,12 +70,16 @@ FORMATS: Registry[Format] = Registry(
         "tiff": Format(
             "TIFF stack, or folder of TIFFs", (".tif", ".tiff", ".btf"), _own("tiff")
         ),
+        "matlab": Format("MATLAB before v7.3", (".mat",), _own("matlab"), by_key=True),
         "cxi": Format("CXI", HDF5_SUFFIXES, _own("cxi")),
         "dectris": Format("Dectris master, NXmx", HDF5_SUFFIXES, _own("dectris")),
+        "ptyd": Format("PtyPy", (".ptyd", *HDF5_SUFFIXES), _own("ptyd")),
+        "ptylab": Format("PtyLab", HDF5_SUFFIXES, _own("ptylab")),
         "hdf5": Format(
             "Any other HDF5, MATLAB v7.3", HDF5_SUFFIXES, _own("hdf5"), by_key=True
         ),
         "npy": Format("NumPy array", (".npy",), _own("npy")),
+        "npz": Format("NumPy archive, Ptychodus", (".npz",), _own("npz"), by_key=True),
         "picture": Format("Picture", (".png", ".bmp", ".pgm"), _own("picture")),
     },
     lambda kind: isinstance(kind, Format),

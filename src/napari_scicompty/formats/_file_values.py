@@ -133,9 +133,26 @@ class FileValues:
             Datasets that may hold its sides along y and x.
         """
         y = self.value("detector_pixel_m", rows, "m")
-        x = self.value("detector_pixel_m", columns, "m")
+        x = y if rows == columns else self.value("detector_pixel_m", columns, "m")
         if (first := y or x) is not None:
             self.geometry["detector_pixel_m"] = (first, x or y)
+
+    def take_pair(self, names: Sequence[str]) -> None:
+        """Take the detector pixel in metres from one number, or two (y, x).
+
+        Parameters
+        ----------
+        names : sequence of str
+            Datasets that may hold it.
+        """
+        held = self.array(names)
+        if held is not None and held.size == 2 and np.ptp(held):
+            y, x = (float(side) for side in held.ravel())
+            if min(y, x) > 0 and max(y, x) < np.inf:
+                self.geometry["detector_pixel_m"] = (y, x)
+                self.report.append(f"detector pixel: {y:.6g}, {x:.6g} m of the file")
+            return
+        self.take_pixel(names, names)
 
     def array(self, names: Sequence[str]) -> NDArray[np.generic] | None:
         """Return the numbers of the first dataset that is there.
