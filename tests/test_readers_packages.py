@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import h5py
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ def write_ptyd(path, cuts=(0, 5, N), **meta):
     with h5py.File(path, "w") as file:
         for name, value in held.items():
             file[f"meta/{name}"] = value
-        for k, (a, b) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        for k, (a, b) in enumerate(pairwise(cuts)):
             chunk = file.create_group(f"chunks/{k}")
             chunk["data"], chunk["indices"] = PATTERNS[a:b], np.arange(a, b)
             chunk["positions"] = YX[a:b]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scipy import constants
 
-from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
+from napari_scicompty.core.units import OF_FILES
 from napari_scicompty.formats._hdf5 import in_si, unit_of
 
 if TYPE_CHECKING:
@@ -73,11 +73,10 @@ def beam_of(file: Tree, path: Path) -> Beam:
 
 def _wavelength(dataset: h5py.Dataset, path: Path) -> tuple[float | None, str]:
     """Return a wavelength in metres, or why it is none."""
-    try:
-        values = in_si(dataset, path)
-    except InputError:
-        unit = unit_of(dataset)
-        return None, f"{dataset.name} is in {unit[:40]!r} or no number: not used"
+    unit = unit_of(dataset)
+    if unit and unit not in OF_FILES:
+        return None, f"{dataset.name} is in {unit[:40]!r}: not used"
+    values = in_si(dataset, path)
     if values.ndim > 2 or not values.size:
         return None, f"{dataset.name} has shape {values.shape}: not used"
     value = float(values.flat[0])
@@ -85,7 +84,6 @@ def _wavelength(dataset: h5py.Dataset, path: Path) -> tuple[float | None, str]:
     wavelength = value if is_length else constants.h * constants.c / (value or 1e99)
     if _WAVELENGTHS_M[0] < wavelength < _WAVELENGTHS_M[1]:
         return wavelength, ""
-    unit = unit_of(dataset)
     shown = f"{float(dataset[()].flat[0]):.6g} {unit or 'without a unit'}"
     hint = "" if unit or is_length else "; if it is in eV choose energy_ev"
     return None, (

@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 
 from napari_scicompty.core import units
-from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._hdf5 import unit_of
@@ -65,11 +64,7 @@ class FileValues:
         dataset = self.first(names)
         if dataset is None:
             return None
-        try:
-            values = read_small(dataset, "uif").astype(float).ravel()
-        except InputError:
-            self._left(field, f"{dataset.name} holds no number")
-            return None
+        values = read_small(dataset, "uif").astype(float).ravel()
         if not values.size or not np.allclose(values, values[0], rtol=1e-6, atol=0):
             self._left(field, f"{dataset.name} holds not one number")
             return None

@@ -1,4 +1,4 @@
-"""An archive of a laboratory (.lab), NPZ with ``patterns`` (n, h, w) and ``positions_m`` (n, 2) as (y, x)."""
+"""An archive of a laboratory: NPZ with ``patterns`` and ``positions_m`` as (y, x)."""
 
 from __future__ import annotations
 
