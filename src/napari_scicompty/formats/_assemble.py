@@ -20,6 +20,7 @@ from napari_scicompty.data.scan import Scan, Source
 from napari_scicompty.files.hdf5_links import linked_files
 from napari_scicompty.files.reading import expanded, reading
 from napari_scicompty.formats import positions as positions_files
+from napari_scicompty.formats._angular import INVERSE, MRAD, merged, with_pixel
 from napari_scicompty.formats._beam import electrons
 from napari_scicompty.formats._matched import matched
 from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint
@@ -143,7 +144,7 @@ def _opened(
     """Path, positions and choices that open the same scan again."""
     values = choices.model_dump(mode="json", exclude_defaults=True)
     if geometry is not None:  # given as a whole, which a choice may have changed
-        for name in BEAM_CHOICES:
+        for name in (*BEAM_CHOICES, MRAD, INVERSE):
             values.pop(name, None)
         values |= geometry.described
     files = {"path": path, "positions": positions}
@@ -201,8 +202,10 @@ def _complete(
     whole = {} if given is None else {
         f.name: getattr(given, f.name) for f in dataclasses.fields(given)
     }  # fmt: skip
-    values = {**found, **whole, **chosen}
+    values, notes = with_pixel(merged(found, whole, chosen))
     missing = [field for field in _NEEDED if field not in values]
+    if INVERSE in values:  # waits for the wavelength
+        missing.remove("detector_pixel_m")
     if missing:
         choose = _hint(raw, *(key for field in missing for key in _NEEDED[field][1]))
         raise MissingChoice(
@@ -211,8 +214,8 @@ def _complete(
             + (f", or name the dataset that holds it: {choose}" if choose else "")
             + "".join(f"; {raw.unused[f]}" for f in missing if f in raw.unused)
         )
-    notes = list(raw.unused.values())
-    for field in found:
+    notes += raw.unused.values()
+    for field in [f for f in found if f in values]:
         now, then = values[field], found[field]
         if field in (*whole, *chosen) and not _agree(now, then):
             said = f"{field}: {now} as given, not {then} of the file"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scipy import constants
 
+from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.core.units import OF_FILES
 from napari_scicompty.formats._hdf5 import in_si, unit_of
@@ -54,6 +55,11 @@ def beam_of(file: Tree, path: Path) -> Beam:
     -------
     Beam
         Energies without a unit are in joule, as CXI has them.
+
+    Raises
+    ------
+    InputError
+        Values that are no number, or several.
     """
     faults = []
     for name in _CANDIDATES:
@@ -78,7 +84,9 @@ def _wavelength(dataset: h5py.Dataset, path: Path) -> tuple[float | None, str]:
         return None, f"{dataset.name} is in {unit[:40]!r}: not used"
     values = in_si(dataset, path)
     if values.ndim > 2 or not values.size:
-        return None, f"{dataset.name} has shape {values.shape}: not used"
+        raise InputError(
+            f"{path}: {dataset.name} has shape {values.shape}; one number is needed"
+        )
     value = float(values.flat[0])
     is_length = dataset.name.endswith("wavelength")
     wavelength = value if is_length else constants.h * constants.c / (value or 1e99)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,14 +73,17 @@ def load(
     room = room_for_a_stack() if most_bytes is None else most_bytes
     if data.ndim < 3 or data.nbytes <= room:
         return data[()], READ[False]
-    frames = _Frames(handle_of_its_own(data), where)
+    frames = Frames(handle_of_its_own(data), where)
     return LazyStack(frames.read, data.shape, data.dtype), READ[True]
 
 
-class _Frames:
-    """Frames of a dataset that is compressed or lies in parts; its file stays open."""
+class Frames:
+    """Frames of a dataset that is compressed or lies in parts; its file stays open.
 
-    def __init__(self, data: h5py.Dataset, path: Path) -> None:
+    An array of zarr is read in the same way.
+    """
+
+    def __init__(self, data: Any, path: Path) -> None:
         self._data, self._path = data, path
 
     def read(self, numbers: NDArray[np.int64]) -> NDArray[np.generic]:

@@ -64,6 +64,20 @@ class OpenChoices(Settings):
     detector_pixel_m: float | tuple[float, float] | None = setting(
         None, "Detector pixel of the file, one number or (y, x).", unit="m", live=False
     )
+    detector_pixel_mrad: float | tuple[float, float] | None = setting(
+        None,
+        "Angle of a detector pixel, one number or (y, x), instead of its size.",
+        unit="mrad",
+        title="Detector pixel as an angle",
+        live=False,
+    )
+    detector_pixel_inv_angstrom: float | tuple[float, float] | None = setting(
+        None,
+        "Detector pixel as spatial frequency in 1/angstrom, one number or (y, x), "
+        "instead of its size.",
+        title="Detector pixel (1/Å)",
+        live=False,
+    )
     focus_sample_m: float | None = setting(
         None,
         "Focus to sample; above zero: the focus lies upstream.",
@@ -217,6 +231,8 @@ GEOMETRY_CHOICES = (
     "voltage_v",
     "distance_m",
     "detector_pixel_m",
+    "detector_pixel_mrad",
+    "detector_pixel_inv_angstrom",
     "focus_sample_m",
     "propagation",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import check_fields
 from napari_scicompty.core.host_memory import room_for_a_stack
