@@ -83,6 +83,9 @@ FORMATS: Registry[Format] = Registry(
         "dectris": Format("Dectris master, NXmx", HDF5_SUFFIXES, _own("dectris")),
         "ptyd": Format("PtyPy", (".ptyd", *HDF5_SUFFIXES), _own("ptyd")),
         "ptylab": Format("PtyLab", HDF5_SUFFIXES, _own("ptylab")),
+        "hxn": Format("NSLS-II HXN", HDF5_SUFFIXES, _own("hxn")),
+        "fold_slice": Format("fold_slice", HDF5_SUFFIXES, _own("fold_slice")),
+        "ptychodus": Format("Ptychodus", HDF5_SUFFIXES, _own("ptychodus")),
         "emd": Format("EMD, py4DSTEM", (".emd", *HDF5_SUFFIXES), _own("emd")),
         "hspy": Format("HyperSpy", (".hspy", *HDF5_SUFFIXES), _own("hspy")),
         "hdf5": Format(

@@ -119,16 +119,20 @@ class FileValues:
             name, _, rest = self.report.pop().partition(":")
             self.report.append(f"{name} from the energy of photons:{rest}")
 
-    def take_pixel(self, rows: Sequence[str], columns: Sequence[str]) -> None:
+    def take_pixel(
+        self, rows: Sequence[str], columns: Sequence[str], unit: str = "m"
+    ) -> None:
         """Take the detector pixel (y, x) in metres; one of both means a square.
 
         Parameters
         ----------
         rows, columns : sequence of str
             Datasets that may hold its sides along y and x.
+        unit : str
+            Of datasets that say none.
         """
-        y = self.value("detector_pixel_m", rows, "m")
-        x = y if rows == columns else self.value("detector_pixel_m", columns, "m")
+        y = self.value("detector_pixel_m", rows, unit)
+        x = y if rows == columns else self.value("detector_pixel_m", columns, unit)
         if (first := y or x) is not None:
             self.geometry["detector_pixel_m"] = (first, x or y)
 

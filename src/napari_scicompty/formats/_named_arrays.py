@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _KEYS = ("data_key", "positions_key", "mask_key")
 _MASKS = ("bad_pixels", "pixel_mask", "mask")
+_INDEXES = "indexes"
 _SMALLEST_FRAME = 8
 
 
@@ -116,9 +117,20 @@ def read_named(
         mask,
         report=tuple(filter(None, report)),
         hints=_hints(held, n),
+        numbers=_numbers(held, get, n),
         grid=grid_of(frames.shape),
         name=f"/{name}",
     )
+
+
+def _numbers(
+    held: Mapping[str, Declared], get: Callable[[str], NDArray[Any]], count: int
+) -> NDArray[np.int64] | None:
+    """Read the numbers that Ptychodus gives its patterns."""
+    if _INDEXES not in held or held[_INDEXES].shape != (count,):
+        return None
+    numbers = get(_INDEXES)
+    return numbers.astype(np.int64) if numbers.dtype.kind in "ui" else None
 
 
 def _patterns(path: Path, held: Mapping[str, Declared]) -> str:

@@ -65,6 +65,8 @@ class Raw:
     """Patterns that the file says take no part."""
     unused: Mapping[str, str] = field(default_factory=dict)
     """By field of `Geometry`: what the file says of it, and why it is not used."""
+    numbers: NDArray[np.int64] | None = None
+    """Number of each pattern as positions name it, (n,); counted from 0 if left out."""
     saturation: float | None = None
     """Largest count that the file says to be valid."""
     name: str = ""

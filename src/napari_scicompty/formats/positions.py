@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.hdf5_reading import opened
-from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.files.hdf5_writing import refuse_damaged
 from napari_scicompty.files.reading import check_file, read_npy, reading
 from napari_scicompty.files.writing import never, replacing
@@ -17,6 +17,7 @@ from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import Positions
 from napari_scicompty.formats._text_columns import layout
 from napari_scicompty.formats.choices import COLUMN_CHOICES, POSITION_KEYS
+from napari_scicompty.formats.known_positions import MOTORS, known_positions
 
 if TYPE_CHECKING:
     import os
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from napari_scicompty.formats.choices import OpenChoices
 
 _KIND = "positions file"
-_MOTORS = ("sample_motors/sample_x_pos", "sample_motors/sample_y_pos")
 _EXACT = "%.17g"
 """Digits that give the same number back."""
 
@@ -130,19 +130,15 @@ def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
     if (named := hdf5.read_positions(path, choices)) is not None:
         return named
     with opened(path, _KIND, choices.allow_external) as file:
-        missing = [name for name in _MOTORS if name not in file]
-        if missing:
+        found = known_positions(file, path)
+        if found is None:
             fits = hdf5.hints(datasets.list_datasets(path)).get("positions_key", "")
             raise InputError(
-                f"{path}: has no dataset /{missing[0]}, as SciComPty's positions have; "
-                f"choose positions_key, or x_key and y_key{fits and ': '}{fits}"
+                f"{path}: has no dataset /{MOTORS[0]}, as SciComPty's positions have, "
+                "nor those of another program; choose positions_key, or x_key and "
+                f"y_key{fits and ': '}{fits}"
             )
-        x, y = (
-            read_small(file[name], "uif").astype(np.float64).ravel() for name in _MOTORS
-        )
-    if len(x) != len(y) or not len(x):
-        raise InputError(f"{path}: holds {len(x)} x and {len(y)} y; mend the file")
-    return Positions(_finite(np.stack([x, y], 1), path), unit="um", name=path.name)
+    return dataclasses.replace(found, columns=_finite(found.columns, path))
 
 
 def _finite(columns: np.ndarray, path: Path) -> np.ndarray:
