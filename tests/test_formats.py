@@ -214,7 +214,7 @@ def test_folder_is_in_natural_order_and_skips_the_rest(tmp_path, truth):
 def test_table_names_readers(name):
 
     module = FORMATS[name].reader
-    assert callable(module.read) and FORMATS[name].suffixes
+    assert callable(module.read) and (FORMATS[name].suffixes or FORMATS[name].folder)
 
 
 # -- measured scans --

@@ -95,6 +95,15 @@ FORMATS: Registry[Format] = Registry(
         "npz": Format("NumPy archive, Ptychodus", (".npz",), _own("npz"), by_key=True),
         "empad": Format("EMPAD", (".raw",), _own("empad")),
         "mib": Format("Merlin, Medipix", (".mib",), _own("mib")),
+        "folder": Format(
+            "Folder of NPY, HDF5 or CBF", (), _own("folder"), by_key=True, folder=True
+        ),
+        "cbf": Format("CBF, EDF", (".cbf", ".edf"), _own("cbf")),
+        "microscopes": Format(
+            "Other microscopes",
+            (".blo", ".dm3", ".dm4", ".mrc", ".ser", ".tvips"),
+            _own("microscopes"),
+        ),
         "picture": Format("Picture", (".png", ".bmp", ".pgm"), _own("picture")),
     },
     lambda kind: isinstance(kind, Format),
