@@ -122,6 +122,7 @@ __all__ = [
     "Positions",
     "Raw",
     "geometry_choices",
+    "has_known_layout",
     "list_datasets",
     "open_positions",
     "open_scan",
@@ -265,6 +266,28 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     if not chosen.damaged and not path.is_dir():
         refuse_damaged(path)
     return raw
+
+
+def has_known_layout(path: Path) -> bool:
+    """Whether an HDF5 file is one of a program that is known: nothing need be named.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    bool
+        False for any other HDF5 file, whose datasets the user names.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, damaged or no HDF5.
+    """
+    readers = (f.reader for f in FORMATS.values() if HDF5_SUFFIXES[0] in f.suffixes)
+    return any(r.recognises(path) for r in readers if hasattr(r, "recognises"))
 
 
 FORMATS.load_plugins()
