@@ -139,9 +139,11 @@ MATLAB = {
 }
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("case", MATLAB)
-def test_matlab_before_7_3_comes_back(case, tmp_path):
-    io.savemat(tmp_path / "a.mat", {"dp": MATLAB[case], "positions": YX[:, ::-1]})
+def test_matlab_before_7_3_comes_back(case, packed, tmp_path):
+    held = {"dp": MATLAB[case], "positions": YX[:, ::-1], "note": "text", "z": 1.5 + 1j}
+    io.savemat(tmp_path / "a.mat", held, do_compression=packed)
     keys = {"positions_key": "positions"}
     scan = sc.open_scan(tmp_path / "a.mat", None, GEOMETRY, **keys)
     assert np.array_equal(scan.patterns, PATTERNS)
@@ -180,6 +182,29 @@ def test_archives_that_do_not_fit_are_refused(case, tmp_path):
     with pytest.raises(sc.InputError, match=says) as caught:
         sc.open_scan(tmp_path / "a.npz", None, GEOMETRY, **choices)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_matlab_stores_whole_numbers_smaller_than_they_are(tmp_path):
+    """Doubles stored as bytes, in the order of another machine."""
+    frames = np.arange(512).reshape(8, 8, 8) % 200
+
+    def element(kind, content):
+        head = np.array([kind, len(content)], ">u4").tobytes()
+        return head + content + bytes(-len(content) % 8)
+
+    flags = element(6, np.array([6, 0], ">u4").tobytes())
+    sides = element(5, np.array(frames.shape, ">i4").tobytes())
+    numbers = element(2, frames.astype("u1").tobytes(order="F"))
+    matrix = element(14, flags + sides + element(1, b"dp") + numbers)
+    start = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x01\x00MI"
+    (tmp_path / "a.mat").write_bytes(start + matrix)
+    step = {"scan_rows": 2, "scan_step_m": 1e-6}
+    scan = sc.open_scan(tmp_path / "a.mat", None, GEOMETRY, **step)
+    assert scan.patterns.dtype == np.float64
+    assert np.array_equal(scan.patterns, np.moveaxis(frames, -1, 0))
+    (tmp_path / "a.mat").write_bytes((start + matrix)[:-100])
+    with pytest.raises(sc.InputError, match="cannot be read as a MATLAB file"):
+        sc.open_scan(tmp_path / "a.mat", None, GEOMETRY, **step)
 
 
 def test_an_archive_of_objects_is_never_loaded(tmp_path):

@@ -13,7 +13,7 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.core.stacks import LazyStack
 from napari_scicompty.files.hdf5_reading import handle_of_its_own
-from napari_scicompty.files.hdf5_values import check_bomb, read_small
+from napari_scicompty.files.hdf5_values import attribute, check_bomb, read_small
 from napari_scicompty.files.reading import reading
 from napari_scicompty.formats._plain import READ, plain, runs
 from napari_scicompty.formats._raw import check_frames
@@ -31,8 +31,8 @@ SUFFIXES = (".cxi", ".h5", ".hdf5", ".hdf", ".nxs", ".mat")
 
 def unit_of(dataset: h5py.Dataset) -> str:
     """Tell the unit by its usual name where that is known, as written where not."""
-    unit = dataset.attrs.get("units", dataset.attrs.get("unit", ""))
-    text = (unit.decode() if isinstance(unit, bytes) else str(unit)).strip()
+    unit = attribute(dataset, "units", attribute(dataset, "unit", ""))
+    text = str(unit).strip()
     known = units.named(text)
     return text if known is None else known.name
 

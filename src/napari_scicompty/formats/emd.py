@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.hdf5_reading import opened
-from napari_scicompty.files.hdf5_values import read_small
+from napari_scicompty.files.hdf5_values import attribute, read_small
 from napari_scicompty.formats._pieces import load_joined
 from napari_scicompty.formats._raw import MissingChoice, Raw, as_stack, grid_of
 from napari_scicompty.formats._scan_axes import Axis, Calibration, calibration
@@ -126,9 +126,7 @@ def _axis(group: h5py.Group, number: int) -> Axis:
     if not isinstance(dataset, h5py.Dataset) or (dataset.size or 0) < 2:
         return Axis(0.0, "")
     values = np.ravel(read_small(dataset, "uif")).astype(float)
-    unit = dataset.attrs.get("units", "")
-    text = unit.decode() if isinstance(unit, bytes) else str(unit)
-    return Axis(float(values[1] - values[0]), text)
+    return Axis(float(values[1] - values[0]), str(attribute(dataset, "units", "")))
 
 
 def _value(dataset: Any) -> Any:

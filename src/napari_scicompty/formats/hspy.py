@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import h5py
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.hdf5_reading import opened
+from napari_scicompty.files.hdf5_values import attribute
 from napari_scicompty.formats._pieces import load_joined
 from napari_scicompty.formats._raw import Raw, as_stack, grid_of
 from napari_scicompty.formats._scan_axes import Axis, Calibration, calibration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from napari_scicompty.files.hdf5_reading import Tree
@@ -111,19 +112,15 @@ def calibrated(group: Any, axes: int) -> Calibration:
         Step, pixel and wavelength, as far as the file tells them.
     """
     told = [_axis(group, number) for number in range(max(0, axes - 4), axes)]
-    beam = group.get(_BEAM) if _BEAM in group else None
-    energy = {} if beam is None else dict(beam.attrs)
-    kilovolt = energy.get("beam_energy")
-    voltage = float(kilovolt) * 1e3 if isinstance(kilovolt, int | float) else None
+    kilovolt = attribute(group[_BEAM], "beam_energy") if _BEAM in group else None
+    voltage = float(kilovolt) * 1e3 if isinstance(kilovolt, Real) else None
     return calibration(told[:-2] or [Axis(0.0, "")], told[-2:], voltage)
 
 
 def _axis(group: Any, number: int) -> Axis:
     name = f"axis-{number}"
-    attributes: Mapping[str, Any] = group[name].attrs if name in group else {}
-    unit = attributes.get("units", "")
-    text = unit.decode() if isinstance(unit, bytes) else str(unit)
-    try:
-        return Axis(float(attributes.get("scale", 0.0)), text)
-    except (TypeError, ValueError):
-        return Axis(0.0, text)
+    if name not in group:
+        return Axis(0.0, "")
+    scale = attribute(group[name], "scale")
+    unit = str(attribute(group[name], "units", ""))
+    return Axis(float(scale) if isinstance(scale, Real) else 0.0, unit)

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from napari_scicompty.files.hdf5_reading import opened
-from napari_scicompty.files.hdf5_values import read_small
+from napari_scicompty.files.hdf5_values import attribute, read_small
 from napari_scicompty.formats._pieces import load_joined
 from napari_scicompty.formats._raw import Raw, as_stack
 from napari_scicompty.formats.masks import good_pixels
@@ -63,7 +63,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         n, h, w = patterns.shape
         good, note = good_pixels(read_small(file[_BAD]), _BAD, "bad")
         numbers = read_small(file[_NUMBERS], "ui").ravel().astype(np.int64)
-        sides = [float(dataset.attrs.get(name, 0.0)) for name in _PIXEL]
+        sides = [float(attribute(dataset, name, 0.0)) for name in _PIXEL]
         has_pixel = all(0 < side < 1 for side in sides)
         return Raw(
             patterns,
