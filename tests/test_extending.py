@@ -56,9 +56,8 @@ def test_an_installed_package_adds_an_algorithm_a_refiner_and_a_format(
 ) -> None:
     small = small_scan()
     scan = small.scan
-    np.savez(
-        tmp_path / "scan.npz", patterns=scan.patterns, positions_m=scan.positions_m
-    )
+    with (tmp_path / "scan.lab").open("wb") as file:
+        np.savez(file, patterns=scan.patterns, positions_m=scan.positions_m)
     told = python(
         """
 import numpy as np
@@ -66,7 +65,7 @@ import napari_scicompty as sc
 from napari_scicompty.algorithms import ALGORITHMS
 from napari_scicompty.refine import REFINERS
 scan = sc.open_scan(
-    "scan.npz", wavelength_m=1e-10, distance_m=1.0, detector_pixel_m=50e-6
+    "scan.lab", wavelength_m=1e-10, distance_m=1.0, detector_pixel_m=50e-6
 )
 kind, watched = ALGORITHMS["heavyball"], REFINERS["drift"]
 start = sc.DiscProbe(5e-7)
@@ -76,7 +75,7 @@ result = sc.run(
 assert result.error < 0.5, result.error
 assert {r.quantity for r in result.history.refined} == {"drift"}
 recipe = sc.Recipe(
-    input={"path": "scan.npz", "wavelength_m": 1e-10, "distance_m": 1.0,
+    input={"path": "scan.lab", "wavelength_m": 1e-10, "distance_m": 1.0,
            "detector_pixel_m": 50e-6},
     start=start,
     stages=[{"algorithm": kind(period=10), "refine": (watched(every=2),), "epochs": 3}],
@@ -112,10 +111,9 @@ def test_the_command_line_knows_what_is_installed(
     installed: Path, tmp_path: Path
 ) -> None:
     scan = small_scan().scan
-    np.savez(
-        tmp_path / "scan.npz", patterns=scan.patterns, positions_m=scan.positions_m
-    )
-    args = ["reconstruct", "scan.npz", "--wavelength-m", "1e-10", "--distance-m", "1"]
+    with (tmp_path / "scan.lab").open("wb") as file:
+        np.savez(file, patterns=scan.patterns, positions_m=scan.positions_m)
+    args = ["reconstruct", "scan.lab", "--wavelength-m", "1e-10", "--distance-m", "1"]
     args += ["--detector-pixel-m", "50e-6", "--algorithm", "heavyball", "--epochs", "2"]
     args += ["--start", "disc", "--radius-m", "5e-7", "--save", "r.h5"]
     code = "from napari_scicompty.cli import main; main()"

@@ -273,7 +273,7 @@ def test_names_of_datasets_are_for_hdf5_only(tmp_path, truth):
     with pytest.raises(sc.InputError, match="positions_key names a dataset of an HDF5"):
         sc.open_scan(tmp_path / "a.npy", tmp_path / "p.txt", GEOMETRY, **POSITIONS)
     (tmp_path / "old.mat").write_bytes(b"MATLAB 5.0 MAT-file" + bytes(200))
-    with pytest.raises(sc.InputError, match=r"with -v7\.3"):
+    with pytest.raises(sc.InputError, match="has no diffraction patterns"):
         sc.open_scan(tmp_path / "old.mat")
 
 

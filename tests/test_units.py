@@ -75,7 +75,7 @@ def test_the_sizes_are_those_of_the_tables_to_the_last_bit() -> None:
 
 def test_positions_and_files_may_be_in_what_they_could() -> None:
     assert tuple(OF_POSITIONS) == units.OF_POSITIONS
-    assert set(units.OF_FILES) == {*OF_FILES, "MeV"}
+    assert set(units.OF_FILES) == {*OF_FILES, "MeV", "GeV", "cm"}
 
 
 @pytest.mark.parametrize(

@@ -40,17 +40,22 @@ class Unit:
 
 _TABLE = (
     Unit("m", "length", "m", "meter", ("meter", "meters", "metre", "metres")),
-    Unit("mm", "length", "mm", "millimeter", ("millimeter", "millimetre")),
+    Unit("cm", "length", "cm", "centimeter", ("centimeter", "centimetre")),
+    Unit("mm", "length", "mm", "millimeter",
+         ("millimeter", "millimeters", "millimetre", "millimetres")),
     Unit("um", "length", "µm", "micrometer",
-         ("micron", "microns", "micrometer", "micrometre")),
-    Unit("nm", "length", "nm", "nanometer", ("nanometer", "nanometre")),
+         ("micron", "microns", "micrometer", "micrometers", "micrometre",
+          "micrometres")),
+    Unit("nm", "length", "nm", "nanometer",
+         ("nanometer", "nanometers", "nanometre", "nanometres")),
     # No field here holds a current: A is an angstrom.
-    Unit("angstrom", "length", "Å", "angstrom", ("A", "ang", "angstroms")),
-    Unit("pm", "length", "pm", "picometer", ("picometer", "picometre")),
+    Unit("angstrom", "length", "Å", "angstrom", ("A", "ang", "angstroms", "Ångström")),
+    Unit("pm", "length", "pm", "picometer", ("picometer", "picometers", "picometre")),
     Unit("J", "energy", "J", "joule", ("joule",)),
     Unit("eV", "energy", "eV", "electron_volt"),
     Unit("keV", "energy", "keV", "kiloelectron_volt"),
     Unit("MeV", "energy", "MeV", "megaelectron_volt", any_case=False),  # not meV
+    Unit("GeV", "energy", "GeV", "gigaelectron_volt"),
     Unit("V", "voltage", "V", "volt"),
     Unit("kV", "voltage", "kV", "kilovolt"),
     Unit("rad", "angle", "rad", "radian"),

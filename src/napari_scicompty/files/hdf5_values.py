@@ -60,6 +60,33 @@ def read_small(
     return _texts(data, most_bytes, where)
 
 
+def attribute(item: Any, name: str, default: Any = None) -> Any:
+    """Read an attribute that is a text or a number; others may end the process.
+
+    Parameters
+    ----------
+    item : h5py.Group or h5py.Dataset
+        What has it; also a group of zarr.
+    name : str
+        Of the attribute.
+    default : any
+        Where it is not there, or of another kind.
+
+    Returns
+    -------
+    str, number or array
+        Bytes as text.
+    """
+    if name not in item.attrs:
+        return default
+    if isinstance(item, h5py.Group | h5py.Dataset):
+        dtype = item.attrs.get_id(name).dtype
+        if dtype.kind not in "uifbS" and h5py.check_string_dtype(dtype) is None:
+            return default
+    value = item.attrs[name]
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
 def check_bomb(data: h5py.Dataset) -> None:
     """Refuse a dataset that declares far more than its file can hold.
 

@@ -53,6 +53,8 @@ class Format(NamedTuple):
     """
     by_key: bool = False
     """Whether the user names datasets."""
+    folder: bool = False
+    """Whether it reads folders."""
 
     @property
     def reader(self) -> Any:
@@ -68,13 +70,41 @@ FORMATS: Registry[Format] = Registry(
     "napari_scicompty.formats",
     {
         "tiff": Format(
-            "TIFF stack, or folder of TIFFs", (".tif", ".tiff", ".btf"), _own("tiff")
+            "TIFF stack, or folder of TIFFs",
+            (".tif", ".tiff", ".btf"),
+            _own("tiff"),
+            folder=True,
         ),
+        "zarr": Format(
+            "zarr, HyperSpy .zspy", (".zarr", ".zspy"), _own("zarr_store"), folder=True
+        ),
+        "matlab": Format("MATLAB before v7.3", (".mat",), _own("matlab"), by_key=True),
         "cxi": Format("CXI", HDF5_SUFFIXES, _own("cxi")),
+        "dectris": Format("Dectris master, NXmx", HDF5_SUFFIXES, _own("dectris")),
+        "ptyd": Format("PtyPy", (".ptyd", *HDF5_SUFFIXES), _own("ptyd")),
+        "ptylab": Format("PtyLab", HDF5_SUFFIXES, _own("ptylab")),
+        "hxn": Format("NSLS-II HXN", HDF5_SUFFIXES, _own("hxn")),
+        "fold_slice": Format("fold_slice", HDF5_SUFFIXES, _own("fold_slice")),
+        "ptychodus": Format("Ptychodus", HDF5_SUFFIXES, _own("ptychodus")),
+        "emd": Format("EMD, py4DSTEM", (".emd", *HDF5_SUFFIXES), _own("emd")),
+        "hspy": Format("HyperSpy", (".hspy", *HDF5_SUFFIXES), _own("hspy")),
         "hdf5": Format(
             "Any other HDF5, MATLAB v7.3", HDF5_SUFFIXES, _own("hdf5"), by_key=True
         ),
         "npy": Format("NumPy array", (".npy",), _own("npy")),
+        "npz": Format("NumPy archive, Ptychodus", (".npz",), _own("npz"), by_key=True),
+        "empad": Format("EMPAD", (".raw",), _own("empad")),
+        "mib": Format("Merlin, Medipix", (".mib",), _own("mib")),
+        "folder": Format(
+            "Folder of NPY, HDF5 or CBF", (), _own("folder"), by_key=True, folder=True
+        ),
+        "cbf": Format("CBF, EDF", (".cbf", ".edf"), _own("cbf")),
+        "microscopes": Format(
+            "Other microscopes",
+            (".blo", ".dm3", ".dm4", ".mrc", ".ser", ".tvips"),
+            _own("microscopes"),
+        ),
+        "picture": Format("Picture", (".png", ".bmp", ".pgm"), _own("picture")),
     },
     lambda kind: isinstance(kind, Format),
 )
@@ -92,6 +122,7 @@ __all__ = [
     "Positions",
     "Raw",
     "geometry_choices",
+    "has_known_layout",
     "list_datasets",
     "open_positions",
     "open_scan",
@@ -205,8 +236,10 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     if not is_folder:
         check_file(path, "scan")
-    suffix = ".tif" if is_folder else path.suffix.lower()
-    fitting = [f for f in FORMATS.values() if suffix in f.suffixes]
+    suffix = "" if is_folder else path.suffix.lower()
+    fitting = [
+        f for f in FORMATS.values() if (f.folder if is_folder else suffix in f.suffixes)
+    ]
     if not fitting and h5py.is_hdf5(path):  # laboratories have suffixes of their own
         fitting = [f for f in FORMATS.values() if HDF5_SUFFIXES[0] in f.suffixes]
     if not fitting:
@@ -233,6 +266,28 @@ def read_patterns(path: Path, choices: OpenChoices | None = None) -> Raw:
     if not chosen.damaged and not path.is_dir():
         refuse_damaged(path)
     return raw
+
+
+def has_known_layout(path: Path) -> bool:
+    """Whether an HDF5 file is one of a program that is known: nothing need be named.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    bool
+        False for any other HDF5 file, whose datasets the user names.
+
+    Raises
+    ------
+    InputError
+        A file that is missing, damaged or no HDF5.
+    """
+    readers = (f.reader for f in FORMATS.values() if HDF5_SUFFIXES[0] in f.suffixes)
+    return any(r.recognises(path) for r in readers if hasattr(r, "recognises"))
 
 
 FORMATS.load_plugins()

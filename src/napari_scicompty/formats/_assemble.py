@@ -21,16 +21,24 @@ from napari_scicompty.data.scan import Scan, Source
 from napari_scicompty.files.hdf5_links import linked_files
 from napari_scicompty.files.reading import expanded, reading
 from napari_scicompty.formats import positions as positions_files
+from napari_scicompty.formats._angular import INVERSE, MRAD, merged, with_pixel
 from napari_scicompty.formats._beam import electrons
 from napari_scicompty.formats._matched import matched
 from napari_scicompty.formats._raw import MissingChoice, RawFrames, fingerprint
 from napari_scicompty.formats.choices import (
     BEAM_CHOICES,
+    COLUMN_CHOICES,
+    FILE_CHOICES,
     POSITION_KEYS,
     OpenChoices,
     geometry_choices,
 )
-from napari_scicompty.formats.masks import good_pixels
+from napari_scicompty.formats.masks import good_pixels, read_mask
+from napari_scicompty.formats.raster import (
+    RASTER_CHOICES,
+    raster_hint,
+    raster_positions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,12 +75,17 @@ def assemble(
     given = RawFrames(
         raw.patterns, whole, raw.mask, (*raw.report, *notes), tuple(findings)
     )
+    if choices.saturation is None and raw.saturation is not None:
+        choices = choices.replace(saturation=math.nextafter(raw.saturation, math.inf))
     frames = _prepared(given, choices, read)
     height, width = (int(length) for length in frames.patterns.shape[1:])
     pixel = frames.geometry.pixel_size_m((height, width))
     placed, position_notes = _placed(found, choices, pixel)
     if positions is not None and raw.positions is not None:
         position_notes.append(f"positions of {path.name} not used")
+    unused = [n for n in RASTER_CHOICES if getattr(choices, n) is not None]
+    if unused and (positions is not None or raw.positions is not None):
+        position_notes.append(f"{', '.join(unused)} not used: there are positions")
     with reading(path, "scan"):
         source = Source(
             str(path.absolute()),
@@ -120,7 +133,7 @@ def _files(
     raw: Raw, path: Path, positions: Path | None, choices: OpenChoices
 ) -> tuple[str, ...]:
     """Name every file that was read."""
-    named = (*raw.files, path, positions, choices.mask, choices.dark)
+    named = (*raw.files, path, positions, *(getattr(choices, n) for n in FILE_CHOICES))
     files = [Path(name).absolute() for name in named if name is not None]
     beside = [linked for file in files for linked in linked_files(file)]
     return tuple(dict.fromkeys((*map(str, files), *beside)))
@@ -132,10 +145,11 @@ def _opened(
     """Path, positions and choices that open the same scan again."""
     values = choices.model_dump(mode="json", exclude_defaults=True)
     if geometry is not None:  # given as a whole, which a choice may have changed
-        values.pop("energy_ev", None)
+        for name in (*BEAM_CHOICES, MRAD, INVERSE):
+            values.pop(name, None)
         values |= geometry.described
     files = {"path": path, "positions": positions}
-    files |= {name: values.get(name) for name in ("mask", "dark")}
+    files |= {name: values.get(name) for name in FILE_CHOICES}
     named = {k: str(Path(v).absolute()) for k, v in files.items() if v is not None}
     return values | named
 
@@ -154,19 +168,25 @@ def _read(
     read: Callable[[Path, OpenChoices], Raw],
 ) -> tuple[Raw, Positions]:
     """Read patterns and positions; datasets are named in the file that holds them."""
+    ours = choices if choices.mask is None else choices.replace(mask_key=None)
     if positions is not None:
         keys = dict.fromkeys(POSITION_KEYS)
-        raw = read(path, choices.replace(**keys))
+        raw = read(path, ours.replace(**keys))
         return raw, positions_files.read(positions, choices)
-    raw = read(path, choices)
-    if raw.positions is None:
+    if named := [n for n in COLUMN_CHOICES if getattr(choices, n) is not None]:
+        raise InputError(f"{named[0]} belongs to a text; also give positions=FILE")
+    raw = read(path, ours)
+    found = raw.positions
+    if found is None:
+        found = raster_positions(raw, choices)
+    if found is None:
         choose = _hint(raw, *POSITION_KEYS)
         raise MissingChoice(
             f"{path}: holds no positions{' that were chosen' if choose else ''}; give "
             f"{f'{choose}, or ' if choose else ''}positions=FILE (text, CSV, NPY or "
-            "HDF5)"
+            f"HDF5), or {raster_hint(raw)}"
         )
-    return raw, raw.positions
+    return raw, found
 
 
 def _hint(raw: Raw, *choices: str) -> str:
@@ -183,17 +203,20 @@ def _complete(
     whole = {} if given is None else {
         f.name: getattr(given, f.name) for f in dataclasses.fields(given)
     }  # fmt: skip
-    values = {**found, **whole, **chosen}
+    values, notes = with_pixel(merged(found, whole, chosen))
     missing = [field for field in _NEEDED if field not in values]
+    if INVERSE in values:  # waits for the wavelength
+        missing.remove("detector_pixel_m")
     if missing:
         choose = _hint(raw, *(key for field in missing for key in _NEEDED[field][1]))
         raise MissingChoice(
             f"{name}: the geometry lacks {', '.join(_NEEDED[f][0] for f in missing)}; "
             f"give {'it' if len(missing) == 1 else 'them'}"
             + (f", or name the dataset that holds it: {choose}" if choose else "")
+            + "".join(f"; {raw.unused[f]}" for f in missing if f in raw.unused)
         )
-    notes = []
-    for field in found:
+    notes += raw.unused.values()
+    for field in [f for f in found if f in values]:
         now, then = values[field], found[field]
         if field in (*whole, *chosen) and not _agree(now, then):
             said = f"{field}: {now} as given, not {then} of the file"
@@ -264,11 +287,9 @@ def _masked(
     """Apply the mask of a file of its own."""
     if choices.mask is None:
         return frames
-    path = Path(choices.mask)
-    raw = read(path, OpenChoices())
-    good, note = good_pixels(
-        np.asarray(raw.patterns), f"{path.name}{raw.name}", choices.mask_means
-    )
+    path = expanded(choices.mask)
+    shape = frames.patterns.shape[1:]
+    good, note = good_pixels(*read_mask(path, shape, choices, read), choices.mask_means)
     frames = frames.replace(report=(*frames.report, note))
     return _naming(
         choices.mask,

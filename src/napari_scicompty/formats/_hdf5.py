@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.core.stacks import LazyStack
 from napari_scicompty.files.hdf5_reading import handle_of_its_own
-from napari_scicompty.files.hdf5_values import check_bomb, read_small
+from napari_scicompty.files.hdf5_values import attribute, check_bomb, read_small
 from napari_scicompty.files.reading import reading
 from napari_scicompty.formats._plain import READ, plain, runs
 from napari_scicompty.formats._raw import check_frames
@@ -31,8 +31,8 @@ SUFFIXES = (".cxi", ".h5", ".hdf5", ".hdf", ".nxs", ".mat")
 
 def unit_of(dataset: h5py.Dataset) -> str:
     """Tell the unit by its usual name where that is known, as written where not."""
-    unit = dataset.attrs.get("units", dataset.attrs.get("unit", ""))
-    text = (unit.decode() if isinstance(unit, bytes) else str(unit)).strip()
+    unit = attribute(dataset, "units", attribute(dataset, "unit", ""))
+    text = str(unit).strip()
     known = units.named(text)
     return text if known is None else known.name
 
@@ -57,24 +57,33 @@ def in_si(
     return read_small(dataset, "uif").astype(np.float64) * factor
 
 
-def load(data: h5py.Dataset, path: Path) -> tuple[Stack, str]:
-    """Read frames of a dataset that was checked, or as needed; and say which."""
+def load(
+    data: h5py.Dataset, path: Path, most_bytes: int | None = None
+) -> tuple[Stack, str]:
+    """Read frames of a dataset that was checked, or as needed; and say which.
+
+    At once where they take at most `most_bytes`, or less than memory has room for.
+    """
     check_frames(data.shape or (), data.dtype, path)
     check_bomb(data)
     offset = None if data.external or data.is_virtual else data.id.get_offset()
     where = Path(data.file.filename)
     if offset is not None:
-        return plain(where, offset, data.dtype, data.shape, _KIND)
-    if data.ndim < 3 or data.nbytes <= room_for_a_stack():
+        return plain(where, offset, data.dtype, data.shape, _KIND, most_bytes)
+    room = room_for_a_stack() if most_bytes is None else most_bytes
+    if data.ndim < 3 or data.nbytes <= room:
         return data[()], READ[False]
-    frames = _Frames(handle_of_its_own(data), where)
+    frames = Frames(handle_of_its_own(data), where)
     return LazyStack(frames.read, data.shape, data.dtype), READ[True]
 
 
-class _Frames:
-    """Frames of a dataset that is compressed or lies in parts; its file stays open."""
+class Frames:
+    """Frames of a dataset that is compressed or lies in parts; its file stays open.
 
-    def __init__(self, data: h5py.Dataset, path: Path) -> None:
+    An array of zarr is read in the same way.
+    """
+
+    def __init__(self, data: Any, path: Path) -> None:
         self._data, self._path = data, path
 
     def read(self, numbers: NDArray[np.int64]) -> NDArray[np.generic]:

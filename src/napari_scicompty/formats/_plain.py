@@ -37,15 +37,17 @@ def plain(
     dtype: np.dtype[np.generic],
     shape: tuple[int, ...],
     kind: str,
+    most_bytes: int | None = None,
 ) -> tuple[Stack, str]:
     """Read frames (..., h, w), now if they are small, else as needed; and say which."""
+    room = room_for_a_stack() if most_bytes is None else most_bytes
     size = math.prod(shape) * dtype.itemsize
     with reading(path, kind):
         if offset + size > path.stat().st_size:
             raise InputError(f"{path}: is truncated; copy or save it again")
         frames = _Frames(path, offset, dtype, shape[-2:], kind)
     stack = LazyStack(frames.read, (math.prod(shape[:-2]), *shape[-2:]), dtype)
-    if size <= min(_SMALL_BYTES, room_for_a_stack()):
+    if size <= min(_SMALL_BYTES, room):
         return stack[:].reshape(shape), READ[False]
     return stack.reshape(*shape), "large, read as needed"
 

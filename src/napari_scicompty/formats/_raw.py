@@ -63,8 +63,18 @@ class Raw:
     """By choice that names a dataset: what to choose."""
     excluded: tuple[int, ...] = ()
     """Patterns that the file says take no part."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """By field of `Geometry`: what the file says of it, and why it is not used."""
+    numbers: NDArray[np.int64] | None = None
+    """Number of each pattern as positions name it, (n,); counted from 0 if left out."""
+    saturation: float | None = None
+    """Largest count that the file says to be valid."""
     name: str = ""
     """Of the dataset that holds the patterns, where it has one."""
+    grid: tuple[int, int] | None = None
+    """Rows and columns of the raster in which the patterns lie, row by row."""
+    step_m: tuple[float, float] | None = None
+    """Step (y, x) of that raster, where the file gives it."""
     energy_ev: float | None = None
     """Energy of photons that the wavelength was worked out from, if it was."""
 
@@ -116,6 +126,11 @@ def as_stack(array: Stack, path: Path) -> tuple[Stack, tuple[str, ...]]:
             f"patterns: {array.shape} unrolled to {stack.shape}, last axis fastest",
         )
     return stack, notes
+
+
+def grid_of(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Rows and columns of an array (rows, columns, h, w) of frames, else None."""
+    return (shape[0], shape[1]) if len(shape) == 4 else None
 
 
 def fingerprint(files: Sequence[Path]) -> str:

@@ -15,6 +15,16 @@ FilePath = Annotated[
 """A path, kept as text so that recipes and results can hold it."""
 
 
+def _as_list(value: object) -> object:
+    """Write numbers as a user would: ``3,5,7``."""
+    if isinstance(value, range | list | tuple) and all(type(j) is int for j in value):
+        return ",".join(map(str, value))
+    return str(value) if type(value) is int else value
+
+
+FrameList = Annotated[str, BeforeValidator(_as_list)]
+"""Numbers of patterns as text, such as ``10:500:2``; a list of them is written out."""
+
 _LengthUnit = Literal["auto", "m", "mm", "um", "nm", "angstrom", "pm"]
 
 
@@ -53,6 +63,20 @@ class OpenChoices(Settings):
     )
     detector_pixel_m: float | tuple[float, float] | None = setting(
         None, "Detector pixel of the file, one number or (y, x).", unit="m", live=False
+    )
+    detector_pixel_mrad: float | tuple[float, float] | None = setting(
+        None,
+        "Angle of a detector pixel, one number or (y, x), instead of its size.",
+        unit="mrad",
+        title="Detector pixel as an angle",
+        live=False,
+    )
+    detector_pixel_inv_angstrom: float | tuple[float, float] | None = setting(
+        None,
+        "Detector pixel as spatial frequency in 1/angstrom, one number or (y, x), "
+        "instead of its size.",
+        title="Detector pixel (1/Å)",
+        live=False,
     )
     focus_sample_m: float | None = setting(
         None,
@@ -102,11 +126,48 @@ class OpenChoices(Settings):
         gt=0.1,
         lt=10,
     )
+    x_column: str | None = setting(
+        None,
+        "Text: column of x of the positions, by its name or its number from 0.",
+        live=False,
+    )
+    y_column: str | None = setting(
+        None,
+        "Text: column of y of the positions, by its name or its number from 0.",
+        live=False,
+    )
+
+    scan_rows: int | None = setting(
+        None,
+        "Rows of a raster scan whose positions are in no file.",
+        live=False,
+        ge=1,
+    )
+    scan_columns: int | None = setting(
+        None, "Columns of a raster scan; x runs along a row.", live=False, ge=1
+    )
+    scan_step_m: float | tuple[float, float] | None = setting(
+        None,
+        "Step of a raster scan whose positions are in no file, one number or (y, x).",
+        unit="m",
+        live=False,
+    )
 
     frames: Literal["each", "first", "last"] = setting(
         "each",
         "Which belong together where there are not as many patterns as positions: the "
         "first or the last ones; each: refuse.",
+        live=False,
+    )
+    use_frames: FrameList | None = setting(
+        None,
+        "Patterns of the file that are used, by number from 0: a range first:end:step, "
+        "or numbers with commas between; all others are left in the file.",
+        live=False,
+    )
+    use_frames_file: FilePath | None = setting(
+        None,
+        "Text or NPY with the numbers of the patterns that are used, from 0.",
         live=False,
     )
     leave_out: Numbers = setting(
@@ -146,7 +207,10 @@ class OpenChoices(Settings):
         None, "Dark frame or stack of dark frames, shaped like the file.", live=False
     )
     mask: FilePath | None = setting(
-        None, "Mask image shaped like the file, see mask_means.", live=False
+        None,
+        "Mask shaped like the file, see mask_means: PNG, TIFF, NPY or HDF5, in which "
+        "mask_key names it.",
+        live=False,
     )
     mask_means: Literal["auto", "good", "bad"] = setting(
         "auto",
@@ -195,6 +259,8 @@ GEOMETRY_CHOICES = (
     "voltage_v",
     "distance_m",
     "detector_pixel_m",
+    "detector_pixel_mrad",
+    "detector_pixel_inv_angstrom",
     "focus_sample_m",
     "propagation",
 )
@@ -211,6 +277,10 @@ HDF5_CHOICES = tuple(
     )
 )
 """The fields of `OpenChoices` that name datasets of a plain HDF5 file."""
+COLUMN_CHOICES = ("x_column", "y_column")
+"""The fields of `OpenChoices` that name columns of a text of positions."""
+FILE_CHOICES = ("mask", "dark", "use_frames_file")
+"""The fields of `OpenChoices` that name further files."""
 POSITION_KEYS = ("positions_key", "x_key", "y_key", "frame_index_key")
 """Those of them that belong to the file of the positions."""
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import constants
 
 from napari_scicompty.core.errors import InputError
-from napari_scicompty.core.geometry import Geometry, check_fields
+from napari_scicompty.core.geometry import check_fields
 from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
-from napari_scicompty.formats._hdf5 import filled_in, in_si, load
-from napari_scicompty.formats._raw import Positions, Raw, as_stack
+from napari_scicompty.formats._cxi_beam import beam_of
+from napari_scicompty.formats._hdf5 import filled_in, in_si, load, unit_of
+from napari_scicompty.formats._raw import Positions, Raw, as_stack, grid_of
 from napari_scicompty.formats.masks import SIGNAL
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ TRANSLATION = (
     "entry_1/sample_1/geometry_1/translation",
     DETECTOR + "translation",
 )
-_BEAM = (
-    "entry_1/instrument_1/beam_1/incident_beam_energy",
-    "entry_1/instrument_1/beam_1/energy",
+AXES = (
+    "entry_1/data_1/",
+    "entry_1/sample_1/transformations/",
+    "entry_1/sample_1/geometry_1/",
 )
-SOURCE = "entry_1/instrument_1/source_1/"
+"""Where x and y lie that are not in one array."""
 OWN = "napari_scicompty"
 """Group of what CXI has no place for; see `formats.saving`."""
 BAD = 0x1
 """Mask bit of a pixel that is not valid."""
 DEFAULT_BASIS = np.array([[0.0, -1, 0], [-1, 0, 0]])
 """Directions (x, y, z) of the slow and the fast axis of the frames."""
-_WAVELENGTHS_M = (1e-13, 1e-4)
 
 
 def recognises(path: Path) -> bool:
@@ -95,8 +95,12 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         patterns, notes = as_stack(array, path)
         absent, present = filled_in(file.missing(data), array.shape)
         basis, basis_note = _basis(file, path)
-        positions = _positions(file, path, len(patterns), basis)
+        grid = grid_of(array.shape)
+        positions = _positions(file, path, len(patterns), basis, grid)
         geometry, geometry_notes = _geometry(file, path, basis)
+        beam = beam_of(file, path)
+        if beam.wavelength_m is not None:
+            geometry["wavelength_m"] = beam.wavelength_m
         n, h, w = patterns.shape
         own_geometry, excluded, own_report = _own(file)
         mask = _mask(file)
@@ -104,6 +108,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             *own_report,
             *notes,
             f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+            *beam.notes,
             *geometry_notes,
             basis_note,
             *_unused(file),
@@ -122,7 +127,9 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             geometry | own_geometry,
             report,
             excluded=(*excluded, *absent),
-            energy_ev=_energy_ev(file, geometry | own_geometry),
+            grid=grid,
+            unused={"wavelength_m": beam.unused} if beam.unused else {},
+            energy_ev=None if "wavelength_m" in own_geometry else beam.energy_ev,
         )
 
 
@@ -145,11 +152,8 @@ def _geometry(
     file: Tree, path: Path, basis: NDArray[np.float64]
 ) -> tuple[dict[str, object], list[str]]:
     values: dict[str, object] = {}
-    wavelength, note = _wavelength(file, path)
-    if wavelength is not None:
-        values["wavelength_m"] = wavelength
     distance = _number(file, DETECTOR + "distance", path)
-    notes = [note] if note else []
+    notes = []
     if distance is None and DETECTOR + "corner_position" in file:
         corner = in_si(file[DETECTOR + "corner_position"], path).ravel()
         distance = abs(float(np.cross(*basis) @ corner[:3]))
@@ -172,37 +176,6 @@ def _geometry(
         return values, notes
     values["detector_pixel_m"] = (float(pixel[0]), float(pixel[1]))
     return values, notes
-
-
-def _wavelength(file: Tree, path: Path) -> tuple[float | None, str]:
-    """Wavelength and where it came from.
-
-    The beam goes before the source: NXcxi_ptycho keeps the energy of the storage ring
-    in the source.
-    """
-    hc = constants.h * constants.c
-    beam = _first(file, _BEAM)
-    if beam is not None:
-        energy = _number(file, beam.name, path)
-        wavelength, origin = hc / energy if energy else 0.0, beam.name
-    elif (found := _number(file, SOURCE + "wavelength", path)) is not None:
-        wavelength, origin = found, f"/{SOURCE}wavelength"
-    elif energy_j := _number(file, SOURCE + "energy", path):
-        wavelength, origin = hc / energy_j, f"/{SOURCE}energy (joule)"
-    else:
-        return None, ""
-    if not _WAVELENGTHS_M[0] < wavelength < _WAVELENGTHS_M[1]:
-        return None, f"{origin} gives a wavelength of {wavelength:.3g} m: not used"
-    ev = Geometry(wavelength, 1, 1).energy_ev
-    return wavelength, f"wavelength {wavelength:.5g} m ({ev:.6g} eV) from {origin}"
-
-
-def _energy_ev(file: Tree, geometry: dict[str, Any]) -> float | None:
-    """Photon energy, where the file gives that and not the wavelength."""
-    is_told = _first(file, _BEAM) is not None or SOURCE + "wavelength" not in file
-    if "wavelength_m" not in geometry or not is_told:
-        return None
-    return Geometry(geometry["wavelength_m"], 1, 1).energy_ev
 
 
 def _stored_basis(file: Tree, path: Path) -> NDArray[np.float64]:
@@ -234,11 +207,15 @@ def _direction(vector: NDArray[np.float64]) -> str:
 
 
 def _positions(
-    file: Tree, path: Path, count: int, basis: NDArray[np.float64]
+    file: Tree,
+    path: Path,
+    count: int,
+    basis: NDArray[np.float64],
+    grid: tuple[int, int] | None,
 ) -> Positions | None:
     dataset = _first(file, TRANSLATION)
     if dataset is None:
-        return None
+        return _from_axes(file, path, count, basis, grid)
     motion = in_si(dataset, path)
     report = ["translation negated: the file holds the motion of the sample"]
     if motion.ndim == 2 and motion.shape[0] in (2, 3) and motion.shape != (count, 3):
@@ -248,11 +225,48 @@ def _positions(
         raise InputError(
             f"{path}: {dataset.name} has shape {motion.shape}; translations need (n, 3)"
         )
+    return _projected(motion, basis, report, path)
+
+
+def _projected(
+    motion: NDArray[np.float64],
+    basis: NDArray[np.float64],
+    report: list[str],
+    path: Path,
+) -> Positions:
+    """Positions of the probe, along rows and columns, from the sample's motion."""
     width = motion.shape[1]
     rows_columns = -motion @ basis[:, :width].T
     row, column = (_direction(-vector) for vector in basis)
     report.append(f"row along {row}, column along {column} of the translation")
     return Positions(rows_columns, "yx", "m", path.name, tuple(report))
+
+
+def _from_axes(
+    file: Tree,
+    path: Path,
+    count: int,
+    basis: NDArray[np.float64],
+    grid: tuple[int, int] | None,
+) -> Positions | None:
+    """Read x and y apart: one a pattern, or one a row and a column of a raster."""
+    place = next((p for p in AXES if f"{p}x" in file and f"{p}y" in file), None)
+    if place is None:
+        return None
+    x, y = (in_si(file[f"{place}{axis}"], path).ravel() for axis in "xy")
+    report = [f"/{place}x and y negated: the file holds the motion of the sample"]
+    if grid is not None and (len(y), len(x)) == grid != (count, count):
+        y, x = (part.ravel() for part in np.meshgrid(y, x, indexing="ij"))
+        report.append("x of each column and y of each row of the raster")
+    if len(x) != len(y):
+        raise InputError(
+            f"{path}: /{place}x holds {len(x)} values and y {len(y)}; each pattern "
+            "needs one of both: give positions=FILE"
+        )
+    units = [unit_of(file[f"{place}{axis}"]) for axis in "xy"]
+    if not all(units):
+        report.append(f"/{place}x and y have no unit, metres assumed (position_unit)")
+    return _projected(np.stack([x, y], 1), basis, report, path)
 
 
 def _mask(file: Tree) -> NDArray[np.bool_] | None:

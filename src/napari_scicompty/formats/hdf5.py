@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -15,7 +14,15 @@ from napari_scicompty.core.units import size
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._beam import electrons
-from napari_scicompty.formats._hdf5 import filled_in, in_si, load, unit_of
+from napari_scicompty.formats._hdf5 import in_si, unit_of
+from napari_scicompty.formats._pieces import (
+    files_of,
+    is_series,
+    joined_note,
+    load_joined,
+    natural,
+    pieces_of,
+)
 from napari_scicompty.formats._quantities import (
     QUANTITIES,
     check_kind,
@@ -30,12 +37,15 @@ from napari_scicompty.formats._raw import (
     Positions,
     Raw,
     as_stack,
+    grid_of,
 )
 from napari_scicompty.formats.choices import chosen_keys
 from napari_scicompty.formats.datasets import cut, fitting, list_datasets
 from napari_scicompty.formats.masks import good_pixels
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from napari_scicompty.core.findings import Finding
@@ -76,10 +86,10 @@ def read(path: Path, choices: OpenChoices) -> Raw:
     """
     rows = list_datasets(path)
     with opened(path, _KIND, choices.allow_external) as file:
-        name, how_named = _patterns_name(path, choices, rows)
-        data = _dataset(file, path, "data_key", name)
-        array, how = load(data, path)
-        absent, present = filled_in(file.missing(data), array.shape)
+        names, how_named = _patterns_names(file, path, choices, rows)
+        parts = [_dataset(file, path, "data_key", name) for name in names]
+        data = parts[0]
+        array, how, absent, present = load_joined(file, parts, path)
         array, turned = _as_written(data, array)
         patterns, unrolled = as_stack(array, path)
         n, h, w = patterns.shape
@@ -90,6 +100,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             mask = present if mask is None else mask & present
         report = (
             f"{path.name}: read as plain HDF5; patterns from {data.name}, {how_named}",
+            *joined_note(parts),
             *turned,
             *unrolled,
             f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
@@ -99,7 +110,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         positions = positions_by_key(file, path, choices)
         data_name = data.name
         report = (*report, *cut(rows, path), *file.notes)
-        files = (Path(data.file.filename),)  # maybe another one, that is linked to
+        files = files_of(parts)  # maybe others, that are linked to
     return Raw(
         patterns,
         files,
@@ -110,6 +121,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         hints(rows),
         absent,
         name=data_name,
+        grid=grid_of(array.shape),
         energy_ev=energy_of(geometry, choices),
     )
 
@@ -174,11 +186,11 @@ def energy_of_electrons(row: DatasetRow) -> Finding | None:
 
 
 # -- patterns and mask --------------------------------------------------------------
-def _patterns_name(
-    path: Path, choices: OpenChoices, rows: list[DatasetRow]
-) -> tuple[str, str]:
+def _patterns_names(
+    file: Tree, path: Path, choices: OpenChoices, rows: list[DatasetRow]
+) -> tuple[list[str], str]:
     if choices.data_key is not None:
-        return choices.data_key, "as chosen"
+        return pieces_of(file, choices.data_key) or [choices.data_key], "as chosen"
     others = {name.strip("/") for name in chosen_keys(choices).values()}
     names = [name for name in fitting(rows, "data_key") if name not in others]
     if not names:
@@ -187,12 +199,14 @@ def _patterns_name(
             f"{path}: has no diffraction patterns, no dataset of three or four axes of "
             f"numbers; it holds {held}{', ...' if len(rows) > 4 else ''}"
         )
+    if len(names) > 1 and is_series(names):
+        return natural(names), "the only datasets that can be patterns"
     if len(names) > 1:
         raise MissingChoice(
             f"{path}: choose which dataset holds the patterns: "
             f"data_key={' or '.join(repr(name) for name in names[:4])} fits"
         )
-    return names[0], "the only dataset that can be patterns"
+    return names, "the only dataset that can be patterns"
 
 
 def _dataset(file: Tree, path: Path, choice: str, name: str) -> h5py.Dataset:

@@ -9,7 +9,7 @@ import numpy as np
 from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.files.reading import mapped_npy, read_npy
 from napari_scicompty.formats._plain import READ, plain
-from napari_scicompty.formats._raw import Raw, as_stack, check_frames
+from napari_scicompty.formats._raw import Raw, as_stack, check_frames, grid_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,4 +50,5 @@ def read(path: Path, choices: OpenChoices) -> Raw:
     patterns, notes = as_stack(array, path)
     n, h, w = patterns.shape
     note = f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}"
-    return Raw(patterns, (path,), report=(*notes, note))
+    grid = grid_of(array.shape)
+    return Raw(patterns, (path,), report=(*notes, note), grid=grid)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import re
-from array import array
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.hdf5_reading import opened
-from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.files.hdf5_writing import refuse_damaged
 from napari_scicompty.files.reading import check_file, read_npy, reading
 from napari_scicompty.files.writing import never, replacing
-from napari_scicompty.formats import datasets, hdf5
+from napari_scicompty.formats import datasets, hdf5, text_positions
 from napari_scicompty.formats._hdf5 import SUFFIXES as HDF5_SUFFIXES
 from napari_scicompty.formats._raw import Positions
-from napari_scicompty.formats.choices import POSITION_KEYS
+from napari_scicompty.formats._text_columns import layout
+from napari_scicompty.formats.choices import COLUMN_CHOICES, POSITION_KEYS
+from napari_scicompty.formats.known_positions import MOTORS, known_positions
 
 if TYPE_CHECKING:
     import os
@@ -31,21 +30,15 @@ if TYPE_CHECKING:
     from napari_scicompty.formats.choices import OpenChoices
 
 _KIND = "positions file"
-_MOTORS = ("sample_motors/sample_x_pos", "sample_motors/sample_y_pos")
 _EXACT = "%.17g"
 """Digits that give the same number back."""
-_MOST_BYTES = 2**26
-"""Of a text: some two million positions."""
-_LONGEST_LINE = 4096
-_BETWEEN = re.compile(r"\s*[,;]\s*|\s+")
 
 
 def read(path: Path, choices: OpenChoices) -> Positions:
     """Read one position a pattern.
 
-    Text and CSV: two numbers a line, separated by spaces, tabs, commas or semicolons;
-    lines that start with ``#`` and one line of column names are skipped (names that
-    begin with y and x tell that y comes first). NPY: an array (n, 2). SciComPty HDF5:
+    Text and CSV: see `text_positions`. NPY: an array (n, 2), or columns of a wider one
+    that were chosen. SciComPty HDF5:
     the datasets ``/sample_motors/sample_x_pos`` and ``sample_y_pos``. Any other HDF5:
     the datasets that were named.
 
@@ -71,12 +64,18 @@ def read(path: Path, choices: OpenChoices) -> Positions:
         check_file(path, _KIND)
         suffix = path.suffix.lower()
         if suffix in HDF5_SUFFIXES:
+            if named := [n for n in COLUMN_CHOICES if getattr(choices, n) is not None]:
+                raise InputError(
+                    f"{path}: {named[0]} names a column of a text; in HDF5 name "
+                    "datasets, x_key and y_key"
+                )
             return _from_hdf5(path, choices)
         if named := [name for name in POSITION_KEYS if getattr(choices, name)]:
             raise InputError(
                 f"{path}: {named[0]} names a dataset of an HDF5 file; leave it out"
             )
-        return _from_npy(path) if suffix == ".npy" else _from_text(path)
+        read = _from_npy if suffix == ".npy" else text_positions.read
+        return read(path, choices)
 
 
 def save_positions(
@@ -113,19 +112,16 @@ def save_positions(
             np.savetxt(part, columns, _EXACT, header="x_m y_m")
 
 
-def _from_npy(path: Path) -> Positions:
+def _from_npy(path: Path, choices: OpenChoices) -> Positions:
     held = read_npy(path, _KIND)
-    if (
-        held.ndim != 2
-        or held.shape[1] != 2
-        or not held.size
-        or held.dtype.kind not in "uif"
-    ):
+    if held.ndim != 2 or not held.size or held.dtype.kind not in "uif":
         raise InputError(
             f"{path}: holds an array of shape {held.shape} and dtype {held.dtype}; "
             "positions need (n, 2) numbers"
         )
-    return Positions(_finite(held.astype(np.float64), path), name=path.name)
+    x, y, _, _, report = layout([], held.shape[1], choices, path.name)
+    columns = _finite(held[:, [x, y]].astype(np.float64), path)
+    return Positions(columns, name=path.name, report=report)
 
 
 def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
@@ -134,77 +130,15 @@ def _from_hdf5(path: Path, choices: OpenChoices) -> Positions:
     if (named := hdf5.read_positions(path, choices)) is not None:
         return named
     with opened(path, _KIND, choices.allow_external) as file:
-        missing = [name for name in _MOTORS if name not in file]
-        if missing:
+        found = known_positions(file, path)
+        if found is None:
             fits = hdf5.hints(datasets.list_datasets(path)).get("positions_key", "")
             raise InputError(
-                f"{path}: has no dataset /{missing[0]}, as SciComPty's positions have; "
-                f"choose positions_key, or x_key and y_key{fits and ': '}{fits}"
+                f"{path}: has no dataset /{MOTORS[0]}, as SciComPty's positions have, "
+                "nor those of another program; choose positions_key, or x_key and "
+                f"y_key{fits and ': '}{fits}"
             )
-        x, y = (
-            read_small(file[name], "uif").astype(np.float64).ravel() for name in _MOTORS
-        )
-    if len(x) != len(y) or not len(x):
-        raise InputError(f"{path}: holds {len(x)} x and {len(y)} y; mend the file")
-    return Positions(_finite(np.stack([x, y], 1), path), unit="um", name=path.name)
-
-
-def _from_text(path: Path) -> Positions:
-    check_file(path, _KIND, _MOST_BYTES)
-    rows = array("d")
-    names: list[str] = []
-    with path.open(encoding="utf-8-sig") as file:
-        number = 0
-        while line := file.readline(_LONGEST_LINE + 1):
-            number += 1
-            if len(line) > _LONGEST_LINE:
-                raise InputError(
-                    f"{path}, line {number}: is longer than {_LONGEST_LINE} characters;"
-                    " give two numbers a line"
-                )
-            words = _BETWEEN.split(line.split("#")[0].strip().strip(",;"))
-            if words == [""]:
-                continue
-            if not rows and not names and not any(_is_number(word) for word in words):
-                names = words
-                continue
-            rows.extend(_row(words, path, number))
-    if not rows:
-        raise InputError(f"{path}: holds no positions; give two numbers a line")
-    first_y = len(names) == 2 and [name[0].lower() for name in names] == ["y", "x"]
-    return Positions(
-        np.array(rows).reshape(-1, 2),
-        order="yx" if first_y else "xy",
-        name=path.name,
-        report=(f"{path.name}: column names {', '.join(names)} skipped",)
-        if names
-        else (),
-    )
-
-
-def _row(words: list[str], path: Path, number: int) -> tuple[float, float]:
-    try:
-        x, y = map(float, words)
-    except ValueError as error:
-        raise InputError(
-            f"{path}, line {number}: {' '.join(words)[:60]!r} is not two numbers; give "
-            "two a line, separated by a space or a comma"
-        ) from error
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise InputError(
-            f"{path}, line {number}: the position {' '.join(words)[:60]!r} is not "
-            "finite; "
-            "mend the line, or drop it together with its pattern"
-        )
-    return x, y
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
+    return dataclasses.replace(found, columns=_finite(found.columns, path))
 
 
 def _finite(columns: np.ndarray, path: Path) -> np.ndarray:

@@ -28,6 +28,7 @@ from napari_scicompty.files.hdf5_writing import new_hdf5, refuse_damaged
 from napari_scicompty.files.reading import expanded
 from napari_scicompty.files.writing import never
 from napari_scicompty.formats import cxi
+from napari_scicompty.formats._cxi_beam import SOURCE
 
 if TYPE_CHECKING:
     import os
@@ -162,7 +163,7 @@ def _save_detector(file: h5py.File, scan: Scan) -> None:
 
 
 def _save_beam(file: h5py.File, geometry: Geometry) -> None:
-    source = file.create_group(cxi.SOURCE)
+    source = file.create_group(SOURCE)
     source["wavelength"] = geometry.wavelength_m
     source["wavelength"].attrs["units"] = "m"
     source["energy"] = geometry.energy_ev * constants.e

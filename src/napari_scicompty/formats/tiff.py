@@ -16,7 +16,7 @@ from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.core.stacks import LazyStack
 from napari_scicompty.files.reading import check_file, reading
 from napari_scicompty.formats._plain import READ, plain
-from napari_scicompty.formats._raw import Raw, as_stack
+from napari_scicompty.formats._raw import Raw, as_stack, grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -88,7 +88,8 @@ def _read_file(path: Path) -> Raw:
             array, how = _from_pages([path], [_layout_of(series)])
             array = array.reshape(*series.shape)
     patterns, notes = as_stack(array, path)
-    return Raw(patterns, (path,), report=(*notes, _summary(path, patterns, how)))
+    report = (*notes, _summary(path, patterns, how))
+    return Raw(patterns, (path,), report=report, grid=grid_of(array.shape))
 
 
 def _read_folder(folder: Path) -> Raw:

@@ -1,4 +1,4 @@
-"""Drag and drop: CXI, our results, any other HDF5, folders of TIFFs.
+"""Drag and drop: CXI, our results, any other HDF5, NPZ, MIB, folders of TIFFs.
 
 Plain TIFF files stay napari's.
 """
@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 
 
 LayerData = tuple[Any, ...]
+OTHERS = (".npz", ".mib")
+"""Files of patterns that are no HDF5, and that napari has no reader for."""
 NO_LAYER: list[LayerData] = [(None,)]
 """Tells napari that a file was taken care of."""
 
 
 def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
-    """Return a reader for CXI, our results, HDF5 and folders of TIFFs, else None."""
+    """Return a reader for scans, our results and folders of TIFFs, else None."""
     if not isinstance(path, str):
         return None
     if Path(path).is_dir():
         return read_plain if holds_frames(Path(path)) else None
+    if path.lower().endswith(OTHERS):
+        return read_plain
     if is_result(path):
         return read_result
     file = File.at(path)
-    if path.lower().endswith(".cxi") or file.is_cxi:
+    if path.lower().endswith(".cxi") or file.is_known:
         return read_scan
     return read_plain if file.may_be_scan else None
 
@@ -63,7 +67,7 @@ def read_plain(path: str) -> list[LayerData]:
         raise InputError(f"{path}: stop what is under way before opening another file")
     dock.data.choose(path)
     missing = dock.data.datasets.next_step
-    if Path(path).is_dir():
+    if Path(path).is_dir() or path.lower().endswith(OTHERS):
         missing = "give positions and geometry, then Open"
     dock.controller.say("info", f"{Path(path).name}: {missing}")
     return NO_LAYER

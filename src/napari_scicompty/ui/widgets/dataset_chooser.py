@@ -13,10 +13,10 @@ from napari_scicompty.formats import (
     HDF5_CHOICES,
     DatasetRow,
     OpenChoices,
+    has_known_layout,
     list_datasets,
 )
 from napari_scicompty.formats.choices import POSITION_KEYS
-from napari_scicompty.formats.cxi import recognises
 from napari_scicompty.results import is_result
 from napari_scicompty.ui.widgets.dataset_box import DatasetBox, DatasetEdit
 from napari_scicompty.ui.widgets.form_rows import label_of, row_of
@@ -46,8 +46,9 @@ class File(NamedTuple):
 
     datasets: tuple[DatasetRow, ...] = ()
     is_plain: bool = False
-    """Whether it is HDF5, but neither CXI nor one of our results."""
-    is_cxi: bool = False
+    """Whether it is HDF5, but of no program that is known, and not our result."""
+    is_known: bool = False
+    """Whether it is CXI, or of another program that is known."""
     exists: bool = False
 
     @classmethod
@@ -60,9 +61,9 @@ class File(NamedTuple):
         if not path or not where.exists():
             return cls()
         try:
-            is_cxi, datasets = recognises(where), tuple(list_datasets(where))
-            is_plain = not (is_cxi or is_result(where))
-            return cls(datasets, is_plain, is_cxi, exists=True)
+            is_known, datasets = has_known_layout(where), tuple(list_datasets(where))
+            is_plain = not (is_known or is_result(where))
+            return cls(datasets, is_plain, is_known, exists=True)
         except InputError:
             return cls(exists=True)
 

@@ -1,4 +1,4 @@
-"""A NumPy archive with ``patterns`` (n, h, w) and ``positions_m`` (n, 2) as (y, x)."""
+"""An archive of a laboratory: NPZ with ``patterns`` and ``positions_m`` as (y, x)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.formats import OpenChoices
 
-FORMAT = Format("NumPy archive", (".npz",), __name__)
+FORMAT = Format("Archive of the laboratory", (".lab",), __name__)
 
 
 def read(path: Path, choices: OpenChoices) -> Raw:
