@@ -183,6 +183,8 @@ class Trials:
         A probe that is known.
     controls : Controls, optional
         To stop from another thread.
+    patterns : int
+        At most this many, next to each other, are used.
     """
 
     def __init__(
@@ -191,6 +193,7 @@ class Trials:
         settings: RunSettings | None = None,
         start: KnownProbe | None = None,
         controls: Controls | None = None,
+        patterns: int = PATTERNS,
     ) -> None:
         settings = settings or RunSettings(modes=1)
         self._settings, self._start, self._controls = settings, start, controls
@@ -198,7 +201,7 @@ class Trials:
         if self.motion is not None and not self.motion.is_clear:
             self.motion = None
         log.info("motion of the patterns: %s", self.motion or "not clear")
-        self._part = compact_part(scan, PATTERNS)
+        self._part = compact_part(scan, patterns)
         self._tried: list[_Tried] = []
 
     @property
@@ -257,6 +260,12 @@ class Trials:
         if finer is None or finer.candidate.error > best.candidate.error:
             return best
         return finer
+
+    def all_judged(self) -> list[OrientationCandidate]:
+        """Try all and return them, most likely first."""
+        for _ in self.first():
+            pass
+        return self.judged()
 
     def judged(self) -> list[OrientationCandidate]:
         """Return what was tried, most likely first, with confidence."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from napari_scicompty.core.findings import Finding, leaving_out, numbered
 from napari_scicompty.core.robust import spread
@@ -26,6 +27,8 @@ _MOVED, _WIDER, _SPREADS = 1.0, 1.05, 10.0
 many times as wide, where that is also so many spreads of the others."""
 _COUNTS = 50
 """Frames with fewer counts may be equal by chance."""
+_NEIGHBOURS = 6
+"""Patterns beside a copy that tell whether it belongs there."""
 _LOOKED_AT = 20
 """Pairs of frames that are compared pixel by pixel."""
 _CORNER, _MIDDLE = 0.5, 0.1
@@ -232,8 +235,9 @@ def doubled(scan: Scan) -> Finding | None:
     same = [p for p in pairs[:_LOOKED_AT] if _are_equal(scan, *p)]
     if not same:
         return None
-    copies = sorted({later for _, later in same})
-    told = ", ".join(f"{later} is pattern {first}" for first, later in sorted(same)[:5])
+    ordered = [_original_and_copy(scan, *pair) for pair in sorted(same)]
+    copies = sorted({copy for _, copy in ordered})
+    told = ", ".join(f"{copy} is pattern {first}" for first, copy in ordered[:5])
     more = ", ..." if len(pairs) > _LOOKED_AT or len(same) > 5 else ""
     return Finding(
         "frames-doubled",
@@ -322,6 +326,36 @@ def _at_top(scan: Scan) -> NDArray[np.int64]:
     if scan.times_at_top is None:
         return np.zeros(scan.frame_shape, np.int64)
     return scan.times_at_top
+
+
+def _original_and_copy(scan: Scan, one: int, other: int) -> tuple[int, int]:
+    """Say which of two equal patterns lies where it belongs: like its neighbours.
+
+    Of two in turn it is the first, for a detector repeats what it had.
+    """
+    if other == one + 1:
+        return one, other
+    tree = cKDTree(scan.positions_m[scan.included])
+    pattern = _deviation(scan, [one])[0]
+    spectrum = np.conj(np.fft.rfft2(pattern))
+    alike = []
+    for j in (one, other):
+        count = min(_NEIGHBOURS + 2, len(scan.included))
+        near = scan.included[tree.query(scan.positions_m[j], k=count)[1]]
+        beside = [k for k in near.tolist() if k not in (one, other)]
+        others = np.fft.rfft2(_deviation(scan, beside[:_NEIGHBOURS]))
+        moved = np.fft.irfft2(spectrum * others, pattern.shape)  # shadows move
+        alike.append(float(moved.max((1, 2)).mean()))
+    return (one, other) if alike[0] >= alike[1] else (other, one)
+
+
+def _deviation(scan: Scan, numbers: list[int]) -> NDArray[np.float64]:
+    """Amplitudes less those of the mean pattern, (k, h, w), each of length 1."""
+    counts = np.asarray(scan.patterns[np.array(numbers)], float)
+    away = np.sqrt(np.maximum(counts, 0)) - np.sqrt(scan.mean_pattern)
+    away = np.where(scan.good, away, 0)
+    lengths = np.linalg.norm(away, axis=(1, 2), keepdims=True)
+    return np.asarray(away / np.maximum(lengths, 1e-30))
 
 
 def _are_equal(scan: Scan, first: int, second: int) -> bool:
