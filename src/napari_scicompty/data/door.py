@@ -76,7 +76,8 @@ class Sums:
             clipped = np.maximum(usable, 0)
             seen.sums[part] = clipped.sum(1, dtype=np.float64)
             seen.marks[part] = np.einsum("ij,j->i", clipped, weights)
-            moments[part] = clipped @ places
+            with np.errstate(over="ignore"):  # such counts are refused by their sums
+                moments[part] = clipped @ places
             largest = float(clipped.max(initial=0))
             seen.largest = max(seen.largest, largest)
             if largest >= top:

@@ -24,6 +24,8 @@ _FALLEN = ((5, 0, 1.0), (10, 0, 0.9), (10, 1, 0.7))
 """After this epoch the error must be below that of this one, times so much."""
 _FAST = ((5, 0, 0.58), (5, 2, 0.72), (10, 5, 0.72))
 """The same where an algorithm falls fast; from right and wrong orientations."""
+_ENOUGH = 49
+"""Patterns from which an epoch is enough for that."""
 _SMALL_FAST, _NOISE_FAST = 0.015, 3.5
 """An error below this, or so many times the counting noise, says nothing there."""
 _RISEN, _CLEARLY = 1.2, 5.0
@@ -225,7 +227,11 @@ def not_fallen(
         and now >= share * errors[before]
         and now > _NOISE * noise
     ]
-    if falls_fast and now > max(_SMALL_FAST, _NOISE_FAST * noise):
+    if (
+        falls_fast
+        and len(scan) >= _ENOUGH
+        and now > max(_SMALL_FAST, _NOISE_FAST * noise)
+    ):
         above += [
             (before, errors[before])
             for after, before, share in _FAST

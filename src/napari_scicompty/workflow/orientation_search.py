@@ -262,7 +262,13 @@ class Trials:
         return finer
 
     def all_judged(self) -> list[OrientationCandidate]:
-        """Try all and return them, most likely first."""
+        """Try all.
+
+        Returns
+        -------
+        list of OrientationCandidate
+            Most likely first.
+        """
         for _ in self.first():
             pass
         return self.judged()
