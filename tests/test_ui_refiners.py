@@ -85,7 +85,7 @@ def test_a_new_quantity_has_its_section_and_is_kept_in_recipes(
     open_window: OpenWindow, folder: Path
 ) -> None:
     window = open_window()
-    assert list(window.dock.sections)[4:7] == ["Positions", "Distance", "Drift"]
+    assert list(window.dock.sections)[5:8] == ["Positions", "Distance", "Drift"]
     assert window.widget(f"{R}.drift.refine").text() == "Refine drift"
     assert "as it was given" in window.text(f"{R}.drift.text")
     refine = (sc.LeastSquaresShift(rate_px=0.7), FallingDrift(rate=0.25, lag=3))

@@ -347,7 +347,9 @@ class Run(Recovery):
             for finding in self.found
             if not finding.patterns or self._included[list(finding.patterns)].any()
         ]
-        return judged(still, self.history, self.scan, len(self.estimate.probe))
+        # Not the estimate's: to look at it changes which space it is kept in.
+        modes = len(self._start.probe)
+        return judged(still, self.history, self.scan, modes)
 
     def snapshot(self, *, exact: bool = False) -> Snapshot:
         """Return a copy of the present state; with `exact`, its error by a full pass.
