@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
-from scipy import constants
 from small_scans import small_scan
 
 import napari_scicompty as sc
 from napari_scicompty.results.foreign import FOREIGN, foreign_format
+from napari_scicompty.workflow.start import begin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,11 +229,73 @@ def test_another_pixel_is_resampled(tmp_path: Path) -> None:
     start = found.start_for(cropped)
     assert start.probe.shape == (2, 24, 24)
     assert start.pixel_size_m == pytest.approx(np.multiply(PIXEL, 32 / 24))
-    assert start_error(cropped, start) < 0.2 * start_error(cropped, SMALL_FLAT(cropped))
+    assert start_error(cropped, start) < 0.2 * start_error(cropped, flat_start(cropped))
     assert any("resampled" in note for note in start.history.notes)
 
 
-def SMALL_FLAT(scan: sc.Scan) -> sc.Snapshot:
-    from napari_scicompty.workflow.start import begin
-
+def flat_start(scan: sc.Scan) -> sc.Snapshot:
+    """Return a disc on a flat object."""
     return begin(scan, sc.DiscProbe(0.3 * 24 * scan.pixel_size_m[0]), modes=2)
+
+
+# -- the probe alone ------------------------------------------------------------------
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """|<a, b>| over both norms."""
+    product = abs(np.vdot(first, second))
+    return float(product / np.linalg.norm(first) / np.linalg.norm(second))
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_probe_file_may_be_a_result_of_another_package(
+    name: str, tmp_path: Path
+) -> None:
+    first = begin(SCAN, sc.ProbeFile(path=saved(name, tmp_path)))
+    assert overlap(first.probe, SMALL.probe) > 1 - 1e-5
+
+
+def test_a_probe_of_other_pixels_is_resampled(tmp_path: Path) -> None:
+    cropped = sc.Scan(SCAN.patterns[:, 4:28, 4:28], SCAN.positions_m, SCAN.geometry)
+    probe = begin(cropped, sc.ProbeFile(path=saved("ptypy", tmp_path))).probe
+    spectrum = np.fft.fftshift(np.fft.fft2(SMALL.probe), axes=(1, 2))[:, 4:28, 4:28]
+    # The zero pixel of both lies in the middle: a shift of 16 and of 12 pixels.
+    y, x = (np.arange(24) - 12)[:, None], (np.arange(24) - 12)[None]
+    centred = spectrum * np.exp(2j * np.pi * 16 / 32 * (y + x))
+    smaller = np.fft.ifft2(
+        np.fft.ifftshift(centred * np.exp(-2j * np.pi * 12 / 24 * (y + x)), axes=(1, 2))
+    )
+    assert overlap(probe, smaller) > 0.99
+
+
+def test_a_probe_without_its_pixel_must_have_the_frame_of_the_scan(
+    tmp_path: Path,
+) -> None:
+    path = saved("ptypy", tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file["content/obj/SMFG00/_psize"]
+    found = sc.open_foreign_result(path)
+    assert found.pixel_size_m is None
+    notes = found.start_for(SCAN).history.notes
+    assert any("centred" in note for note in notes)
+    cropped = sc.Scan(SCAN.patterns[:, 4:28, 4:28], SCAN.positions_m, SCAN.geometry)
+    for use in (found.start_for, found.probe_for):
+        with pytest.raises(sc.InputError, match="does not tell its object pixel"):
+            use(cropped)
+
+
+# -- what is no result of another package ---------------------------------------------
+@pytest.mark.parametrize("kind", ["missing", "text", "ours", "not finite", "empty"])
+def test_what_cannot_be_used_is_refused_with_a_sentence(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "result.h5"
+    if kind == "text":
+        path.write_text("no result")
+    elif kind == "ours":
+        sc.save_result(path, SMALL.start())
+    elif kind in ("not finite", "empty"):
+        path = saved("ptychodus", tmp_path)
+        with h5py.File(path, "r+") as file:
+            file["object"][...] = np.nan if kind == "not finite" else 0
+    with pytest.raises(sc.InputError, match=path.name) as caught:
+        sc.open_foreign_result(path)
+    assert "\n" not in str(caught.value)

@@ -132,6 +132,28 @@ class ForeignResult:
             snapshot.canvas, snapshot.positions_m, used, snapshot.geometry
         )
 
+    def probe_for(self, scan: Scan) -> NDArray[np.complex64]:
+        """Bring the probe alone to the pixels of a scan.
+
+        Parameters
+        ----------
+        scan : Scan
+            What the run is to fit.
+
+        Returns
+        -------
+        array (modes, h, w) complex64
+            Its power is that of the file.
+
+        Raises
+        ------
+        InputError
+            A file without the object pixel whose frames have other sides.
+        """
+        fitting = self.turned_to(scan.positions_m)
+        step = fitting._step(scan.pixel_size_m, scan.frame_shape)
+        return probe_on(fitting.probe, scan.frame_shape, step)
+
     def turned_to(self, positions_m: NDArray[np.float64]) -> Self:
         """Turn and mirror it so that its positions fit others, as well as they can.
 
@@ -202,17 +224,8 @@ class ForeignResult:
         geometry: Geometry,
     ) -> Snapshot:
         """Resample object and probe onto a canvas."""
-        view, pixel = canvas.view, canvas.pixel_size_m
-        own = self.pixel_size_m
-        if own is None and self.probe.shape[-2:] != view:
-            raise InputError(
-                f"{self.path}: does not tell its object pixel, and its probe has "
-                f"{self.probe.shape[-2]} x {self.probe.shape[-1]} pixels, the views "
-                f"{view[0]} x {view[1]}; crop or rebin the scan as it was"
-            )
-        ratio = (1.0, 1.0)
-        if own is not None and not same_pixel(own, pixel):
-            ratio = pixel[0] / own[0], pixel[1] / own[1]
+        view, pixel, own = canvas.view, canvas.pixel_size_m, self.pixel_size_m
+        ratio = self._step(pixel, view)
         there, here, how = self._anchors(canvas, positions_m, used)
         first = there - here * ratio
         vacuum = _rim(self.object)
@@ -243,6 +256,19 @@ class ForeignResult:
             nominal_positions_m=positions_m,
             history=History(notes=tuple(notes)),
         )
+
+    def _step(self, pixel: Pair, view: tuple[int, int]) -> Pair:
+        """Return a pixel in pixels of its own; exactly 1 where both are the same."""
+        own = self.pixel_size_m
+        if own is None and self.probe.shape[-2:] != view:
+            raise InputError(
+                f"{self.path}: does not tell its object pixel, and its probe has "
+                f"{self.probe.shape[-2]} x {self.probe.shape[-1]} pixels, the views "
+                f"{view[0]} x {view[1]}; crop or rebin the scan as it was"
+            )
+        if own is None or same_pixel(own, pixel):
+            return 1.0, 1.0
+        return pixel[0] / own[0], pixel[1] / own[1]
 
     def _anchors(
         self,
