@@ -33,7 +33,10 @@ _POSITIONS = ("probe_position_y_m", "probe_position_x_m")
 _INDEXES = "probe_position_indexes"
 _PIXEL = ("pixel_height_m", "pixel_width_m")
 _CENTRE = ("center_y_m", "center_x_m")
-_DISTANCE, _ENERGY = "detector_object_distance_m", "probe_energy_eV"
+_DISTANCE, _FOCUS = "detector_object_distance_m", "focus_object_distance_m"
+_ENERGIES = ("photon_energy_eV", "probe_energy_eV")
+"""Name of the energy, now and before version 1.7."""
+_ATTENUATIONS = ("mass_attenuation_m2_per_kg", "mass_attenuation_m2_kg")
 
 
 def recognises(file: Tree) -> bool:
@@ -69,6 +72,7 @@ def read(file: Tree) -> ForeignResult:
     object, _ = first_of(layers, 2, "object")
     probe, more = first_of(values_of(file, _PROBE), 3, "orthogonal probes of the scan")
     item = file[_OBJECT]
+    energies = (attribute_of(file.file, name) for name in _ENERGIES)
     pixel = pixel_from(*(attribute_of(item, name) for name in _PIXEL))
     positions = np.stack([values_of(file, name) for name in _POSITIONS], 1)
     origin = None
@@ -85,7 +89,7 @@ def read(file: Tree) -> ForeignResult:
         pixel,
         positions,
         origin,
-        wavelength_of(attribute_of(file.file, _ENERGY)),
+        wavelength_of(next(filter(None, energies), None)),
         attribute_of(file.file, _DISTANCE),
         (*notes, *more),
     )
@@ -122,11 +126,13 @@ def save_product(
                 "name": "napari-scicompty",
                 "comments": f"epoch {snapshot.epoch}",
                 _DISTANCE: snapshot.distance_m,
-                _ENERGY: geometry.energy_ev,
+                _FOCUS: -(geometry.focus_sample_m or 0.0),
+                "far_field": geometry.propagation == "far-field",
                 "probe_photon_count": float((np.abs(snapshot.probe) ** 2).sum()),
                 "exposure_time_s": 0.0,
-                "mass_attenuation_m2_kg": 0.0,
             }
+            | dict.fromkeys(_ENERGIES, geometry.energy_ev)
+            | dict.fromkeys(_ATTENUATIONS, 0.0)
         )
         file[_INDEXES] = np.arange(len(middles))
         for axis, name in enumerate(_POSITIONS):
