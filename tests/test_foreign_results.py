@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
-from small_scans import small_scan
 
 import napari_scicompty as sc
 from napari_scicompty.results.foreign import FOREIGN, foreign_format
 from napari_scicompty.workflow.start import begin
+from small_scans import small_scan
 
 if TYPE_CHECKING:
     from pathlib import Path
