@@ -55,6 +55,7 @@ __all__ = [
     "ForeignFormat",
     "ForeignResult",
     "foreign_format",
+    "is_foreign_result",
     "open_foreign_result",
 ]
 
@@ -80,6 +81,20 @@ def foreign_format(path: StrPath) -> str | None:
     with opened(expanded(path), _KIND) as file:
         known = (n for n, form in FOREIGN.items() if form.reader.recognises(file))
         return next(known, None)
+
+
+def is_foreign_result(path: StrPath) -> bool:
+    """Whether a file is a result of another package that is known.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    """
+    try:
+        return foreign_format(path) is not None
+    except InputError:  # anything may be wrong with a file that is not ours
+        return False
 
 
 def open_foreign_result(path: StrPath) -> ForeignResult:
