@@ -68,6 +68,7 @@ def write_ptyrad(file: h5py.File, small: Any = SMALL) -> None:
     file["optimizable_tensors/probe_pos_shifts"] = small.corners - whole
     file["model_attributes/crop_pos"] = whole
     file["model_attributes/dx"] = PIXEL[0] * 1e10
+    file["model_attributes/lambd"] = WAVELENGTH * 1e10
 
 
 def write_pynx(file: h5py.File, small: Any = SMALL) -> None:
@@ -170,12 +171,14 @@ def test_positions_are_those_of_the_views(name: str, tmp_path: Path) -> None:
     assert np.abs(corners - SMALL.corners).max() < 1e-4
 
 
-@pytest.mark.parametrize("name", ["ptypy", "ptychodus", "ptylab", "pynx", "cdtools"])
+@pytest.mark.parametrize("name", FOREIGN)
 def test_wavelength_and_distance_are_read(name: str, tmp_path: Path) -> None:
     found = sc.open_foreign_result(saved(name, tmp_path))
     assert found.wavelength_m == pytest.approx(WAVELENGTH, rel=1e-6)
-    if name not in ("ptypy", "cdtools"):
+    if name in ("ptychodus", "pynx", "ptylab"):
         assert found.distance_m == pytest.approx(SCAN.geometry.distance_m)
+    else:
+        assert found.distance_m is None
 
 
 def test_another_geometry_is_told(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from napari_scicompty.results.foreign._values import (
     columns_of,
     first_of,
     has_all,
+    number_of,
     pixel_of,
     through,
     values_of,
@@ -23,6 +24,7 @@ _TENSORS, _MODEL = "optimizable_tensors/", "model_attributes/"
 _AMPLITUDE, _PHASE = _TENSORS + "obja", _TENSORS + "objp"
 _PROBE, _SHIFTS = _TENSORS + "probe", _TENSORS + "probe_pos_shifts"
 _CORNERS, _PIXEL = _MODEL + "crop_pos", _MODEL + "dx"
+_WAVELENGTH = _MODEL + "lambd"
 _ANGSTROM = 1e-10
 
 
@@ -64,6 +66,7 @@ def read(file: Tree) -> ForeignResult:
     if corners is not None and pixel is not None:
         moved = corners if shifts is None else corners + shifts
         positions, origin = moved * pixel, (0.0, 0.0)
+    wavelength = number_of(file, _WAVELENGTH)
     return ForeignResult(
         "PtyRAD",
         file.path,
@@ -72,5 +75,6 @@ def read(file: Tree) -> ForeignResult:
         pixel,
         positions,
         origin,
+        None if wavelength is None else wavelength * _ANGSTROM,
         report=(*notes, *more),
     )
