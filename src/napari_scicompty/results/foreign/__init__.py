@@ -120,7 +120,7 @@ def open_foreign_result(path: StrPath) -> ForeignResult:
     --------
     Go on from a result of PtyPy::
 
-        before = sc.open_foreign_result("scan_42.ptyr")
+        before = sc.open_foreign_result("other.ptyr")
         last = sc.run(scan, sc.RPIE(), epochs=50, start=before.start_for(scan))
     """
     where = expanded(path)
