@@ -15,6 +15,7 @@ import pytest
 
 import napari_scicompty as sc
 from napari_scicompty.results.foreign import FOREIGN, foreign_format
+from napari_scicompty.results.foreign.ptychodus import save_product
 from napari_scicompty.workflow.start import begin
 from small_scans import small_scan
 
@@ -302,3 +303,57 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(
     with pytest.raises(sc.InputError, match=path.name) as caught:
         sc.open_foreign_result(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_near_field_result_is_a_start_too(tmp_path: Path) -> None:
+    near = small_scan(view=(32, 32), grid=(4, 5), near=True)
+    state = near.start(
+        object=near.object.astype(np.complex64), probe=near.probe.astype(np.complex64)
+    )
+    save_product(tmp_path / "near.h5", state)
+    start = sc.open_foreign_result(tmp_path / "near.h5").start_for(near.scan)
+    assert start_error(near.scan, start) < 0.1 * start_error(near.scan, near.start())
+
+
+def test_a_run_goes_on_from_it_and_its_result_tells_so(tmp_path: Path) -> None:
+    start = sc.open_foreign_result(saved("ptypy", tmp_path)).start_for(SCAN)
+    last = sc.run(SCAN, sc.RPIE(), epochs=2, start=start, device="cpu")
+    sc.save_result(tmp_path / "r.h5", last)
+    notes = sc.open_result(tmp_path / "r.h5").history.notes
+    assert notes[0] == "start from ptypy.bin of PtyPy"
+    assert last.epoch == 2 and last.error < 1e-3
+
+
+ODD = {
+    "text": "none",
+    "number": 1.5,
+    "row": np.arange(3.0),
+    "whole numbers": np.ones((2, 2), np.int16),
+    "five axes": np.ones((1, 1, 2, 3, 4)),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_odd_parts_give_a_result_or_a_sentence(
+    name: str, odd: str, tmp_path: Path
+) -> None:
+    """Whatever one part of a file is: nothing but an InputError is raised."""
+    path = saved(name, tmp_path)
+    parts: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda part, item: parts.append(part) if hasattr(item, "shape") else None
+        )
+    refused = 0
+    for part in parts:
+        path = saved(name, tmp_path)
+        with h5py.File(path, "r+") as file:
+            del file[part]
+            file[part] = ODD[odd]
+        try:
+            sc.open_foreign_result(path).start_for(SCAN)
+        except sc.InputError as error:
+            assert path.name in str(error) and "\n" not in str(error)
+            refused += 1
+    assert refused, "an object that is no image is refused at least"

@@ -154,8 +154,21 @@ def _check(found: ForeignResult) -> None:
                 f"{found.path}: its {name} is empty or not finite everywhere; take an "
                 "earlier result"
             )
+    whole, view = found.object.shape, found.probe.shape[-2:]
+    if whole[0] < view[0] or whole[1] < view[1]:
+        raise InputError(
+            f"{found.path}: its object of {whole[0]} x {whole[1]} pixels is smaller "
+            f"than its probe of {view[0]} x {view[1]}; save the result anew"
+        )
     positions = found.positions_m
-    if positions is not None and not (len(positions) and np.isfinite(positions).all()):
+    if positions is None:
+        return
+    if positions.ndim != 2 or positions.shape[1] != 2 or not len(positions):
+        raise InputError(
+            f"{found.path}: its positions have shape {positions.shape}; (n, 2) is "
+            "needed: save the result anew"
+        )
+    if not np.isfinite(positions).all():
         raise InputError(
             f"{found.path}: its positions are not finite; take another result"
         )
