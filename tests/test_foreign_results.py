@@ -6,6 +6,7 @@ the probe that a small scan was made of: a start from them has no error.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -223,6 +224,26 @@ def test_a_result_in_another_frame_is_turned(
     assert start_error(SCAN, start) < 1e-4
     turned = [n for n in start.history.notes if n.startswith("turned")]
     assert bool(turned) == (swap or flip != (1, 1))
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_the_twin_is_known_by_the_patterns(both: bool, tmp_path: Path) -> None:
+    """Conjugate fields, and with them the signs of both positions or the patterns."""
+    found = sc.open_foreign_result(saved("ptychodus", tmp_path))
+    turn = slice(None, None, -1 if both else 1)
+    corners = np.array([H - N, W - N]) - SMALL.corners if both else SMALL.corners
+    twin = dataclasses.replace(
+        found,
+        object=found.object.conj()[turn, turn],
+        probe=found.probe.conj()[:, turn, turn],
+        positions_m=corners * PIXEL,
+        origin_m=(0.0, 0.0),
+    )
+    start = twin.start_for(SCAN)
+    assert start_error(SCAN, start) < 1e-4
+    assert start.history.notes[-1].startswith("conjugated")
+    straight = found.start_for(SCAN)
+    assert not any(note.startswith("conjugated") for note in straight.history.notes)
 
 
 def test_another_pixel_is_resampled(tmp_path: Path) -> None:

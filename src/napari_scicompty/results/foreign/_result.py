@@ -15,6 +15,7 @@ from napari_scicompty.data.canvas import Canvas, canvas_map, same_pixel
 from napari_scicompty.data.snapshot import History, Snapshot
 from napari_scicompty.optics.grids import middle, zero_pixel
 from napari_scicompty.results.foreign._placing import at_other_pixels, probe_on
+from napari_scicompty.results.foreign._twin import better_of_both
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,6 +71,7 @@ class ForeignResult:
         fits the scan's best, and object and probe with them. The mean position then
         lies where that of the scan does; without positions in the file the middle of
         its object lies in the middle of the canvas. The probe gets the measured power.
+        In far field both are conjugated where that fits the patterns clearly better.
 
         Parameters
         ----------
@@ -102,11 +104,12 @@ class ForeignResult:
             )
         factor = math.sqrt(float(scan.pattern_sum[scan.included].sum()) / power)
         note = f"its probe times {factor:.4g} has the measured power"
-        return placed.replace(
+        start = placed.replace(
             probe=placed.probe * np.float32(factor),
             source=scan.source,
             history=placed.history.add(notes=[note]),
         )
+        return better_of_both(start, scan)
 
     def beside(self, snapshot: Snapshot) -> Snapshot:
         """Bring it to the pixels and the frame of a result, to be judged with it.
