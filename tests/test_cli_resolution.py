@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import napari_scicompty as sc
 from napari_scicompty.cli import app
+from napari_scicompty.results.foreign.ptychodus import save_product
 from napari_scicompty.workflow.half_sets import split_half_frc
 
 EXPERIMENT = sc.VirtualExperiment(
@@ -97,6 +98,22 @@ def test_compares_a_refined_distance_with_the_true_one() -> None:
     assert numbers["distance"]["found_m"] == pytest.approx(found)
 
 
+def test_results_of_other_packages_are_judged_as_ours_are() -> None:
+    ours = sc.open_result("r.h5")
+    save_product("product.h5", ours)
+    for pair in (("product.h5", "r.h5"), ("r.h5", "product.h5")):
+        said = _call("frc", *pair, f"--save={pair[0]}.csv")
+        assert _crossings(said)[1].endswith("half period below the pixel (125 nm)")
+        curve = np.genfromtxt(f"{pair[0]}.csv", delimiter=",", names=True)
+        assert curve["correlation"].min() > 0.999
+    said = _call("compare", "product.h5", "scan.cxi", "--save=judged.json")
+    assert "start from product.h5 of Ptychodus" in said
+    numbers = json.loads(Path("judged.json").read_text(encoding="utf-8"))
+    judged = sc.metrics.compare(ours, sc.open_truth("scan.cxi")).to_dict()
+    for name in ("one_minus_C", "ssim_phase", "ssim_magnitude"):
+        assert numbers[name] == pytest.approx(judged[name], rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -106,7 +123,9 @@ def test_compares_a_refined_distance_with_the_true_one() -> None:
         (["resolution"], "no input"),
         (["compare", "r.h5", "r.h5"], "holds no truth"),
         (["frc", "r.h5", "scan.cxi"], "scan.cxi"),
+        (["frc", "product.h5", "product.h5"], "both of other packages"),
     ],
 )
 def test_refusals(arguments: list[str], says: str) -> None:
+    save_product("product.h5", sc.open_result("r.h5"))
     assert says in _call(*arguments, code=2)

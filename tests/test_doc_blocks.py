@@ -31,6 +31,7 @@ from typer.testing import CliRunner
 
 import napari_scicompty as sc
 from napari_scicompty.cli import app
+from napari_scicompty.results.foreign.ptypy import save_ptyr
 
 ROOT = Path(__file__).parents[1]
 PAGES = {p.name: p for p in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
@@ -119,6 +120,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "star.toml").write_text(star)
     *_, last = (recipe := sc.Recipe.load(folder / "star.toml")).run()
     sc.save_result(folder / "result.h5", last, recipe=recipe)
+    save_ptyr(folder / "other.ptyr", last)
     recipe = sc.Recipe.from_toml(
         '[input]\npath = "near.cxi"\n[[stage]]\nalgorithm = "rpie"\nepochs = 2', folder
     )

@@ -26,7 +26,7 @@ ROOMS = {  # room: the rooms that it may import, those that are imported for typ
     "algorithms": "core optics model",
     "refine": "core optics model",
     "engine": "core optics data model algorithms refine",
-    "results": "core files data",
+    "results": "core files optics data",
     "analysis": "core optics data",
     "workflow": "core files optics data prepare formats algorithms refine engine "
     "results analysis",

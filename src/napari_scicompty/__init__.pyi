@@ -14,6 +14,7 @@ from .formats import open_scan, save_scan
 from .recipe import Recipe
 from .refine import CrossCorrelationShift, DefocusCoupledDistance, LeastSquaresShift
 from .results import open_result, save_result
+from .results.foreign import ForeignResult, open_foreign_result
 from .simulation import Preset, Truth, VirtualExperiment, simulate
 from .simulation.truth_file import open_truth
 from .workflow.checking import check
@@ -47,6 +48,7 @@ __all__ = [
     "DivergedError",
     "EngineError",
     "Finding",
+    "ForeignResult",
     "Geometry",
     "InputError",
     "LeastSquaresShift",
@@ -66,6 +68,7 @@ __all__ = [
     "find_orientation",
     "find_start",
     "metrics",
+    "open_foreign_result",
     "open_result",
     "open_scan",
     "open_truth",

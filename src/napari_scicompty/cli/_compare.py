@@ -14,7 +14,9 @@ from napari_scicompty.cli._resolution import tell_crossings
 from napari_scicompty.cli._show import length, refined_distance
 from napari_scicompty.cli._terminal import say
 from napari_scicompty.files.writing import MARK, write_bytes
+from napari_scicompty.formats import open_scan
 from napari_scicompty.results import open_result
+from napari_scicompty.results.foreign import is_foreign_result, open_foreign_result
 from napari_scicompty.simulation.truth_file import open_truth
 
 if TYPE_CHECKING:
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 
 def compare_with_truth(
-    result: Annotated[Path, typer.Argument(help="A saved result.")],
+    result: Annotated[
+        Path, typer.Argument(help="A saved result, of another package too.")
+    ],
     truth: Annotated[
         Path, typer.Argument(help="The simulated scan, saved with its truth.")
     ],
@@ -41,7 +45,13 @@ def compare_with_truth(
     """Judge a result against what the virtual experiment was made of."""
     door = door_of(result, truth, overwrite=overwrite)
     check_outputs((save, (".json",)), **door)
-    snapshot, known = open_result(result), open_truth(truth)
+    known = open_truth(truth)
+    if is_foreign_result(result):
+        snapshot = open_foreign_result(result).start_for(open_scan(truth))
+        for note in snapshot.history.notes:
+            say(note)
+    else:
+        snapshot = open_result(result)
     judged = compare(snapshot, known)
     rings = judged.ring_correlation()
     for name, text in (*_lines(judged, rings), *_distance(snapshot, known)):

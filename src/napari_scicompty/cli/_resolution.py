@@ -31,6 +31,7 @@ from napari_scicompty.figures.ring_correlation import (
     save_ring_table,
 )
 from napari_scicompty.results import open_result
+from napari_scicompty.results.foreign import is_foreign_result, open_foreign_result
 from napari_scicompty.workflow.half_sets import run_halves
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.analysis.ring_correlation import FourierRingCorrelation
     from napari_scicompty.cli._outputs import Guard
+    from napari_scicompty.data.snapshot import Snapshot
     from napari_scicompty.workflow.half_sets import HalvesProgress, Resolution
 
 TABLE = (".csv",)
@@ -114,13 +116,31 @@ def frc(
     """Correlate the objects of two results ring by ring.
 
     The thresholds are those of two halves of the data: the results must not share any
-    pattern, or they agree in their noise too.
+    pattern, or they agree in their noise too. One of the two may be a result of another
+    package, which is brought to the pixels of the other one.
     """
     door = door_of(first, second, overwrite=overwrite)
     check_outputs((figure, SUFFIXES), (save, TABLE), **door)
-    found = agreement(open_result(first), open_result(second))
+    found = agreement(*_both(first, second))
     _tell(found)
     _keep(found, figure, save, door)
+
+
+def _both(first: Path, second: Path) -> tuple[Snapshot, Snapshot]:
+    """Open two results; one of another package takes the pixels of the other one."""
+    foreign = [is_foreign_result(path) for path in (first, second)]
+    if all(foreign):
+        raise InputError(
+            f"{first} and {second} are both of other packages; give one result of "
+            "napari-scicompty, whose pixels the other one takes"
+        )
+    if foreign[0]:
+        ours = open_result(second)
+        return open_foreign_result(first).beside(ours), ours
+    ours = open_result(first)
+    if foreign[1]:
+        return ours, open_foreign_result(second).beside(ours)
+    return ours, open_result(second)
 
 
 def tell_crossings(found: FourierRingCorrelation) -> Iterator[tuple[str, str]]:

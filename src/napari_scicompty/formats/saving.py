@@ -1,6 +1,7 @@
 """Scans become CXI files that read back as they were, with the truth beside them.
 
-Beside what CXI has a place for, the group ``/napari_scicompty`` holds::
+NXcxi_ptycho (.nxs) is the same tree with more in it, .ptyd is that of PtyPy. Beside
+what CXI has a place for, the group ``/napari_scicompty`` holds::
 
     geometry     attributes: every field of the geometry
     excluded     patterns that take no part
@@ -29,6 +30,8 @@ from napari_scicompty.files.reading import expanded
 from napari_scicompty.files.writing import never
 from napari_scicompty.formats import cxi
 from napari_scicompty.formats._cxi_beam import SOURCE
+from napari_scicompty.formats.nexus import add_to_cxi
+from napari_scicompty.formats.saving_ptyd import check_fits, save_ptyd
 
 if TYPE_CHECKING:
     import os
@@ -49,18 +52,26 @@ class Dataclass(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
-SUFFIXES = (".cxi", ".h5", ".hdf5")
-"""How the name of a saved scan may end."""
+KINDS = {"cxi": (".cxi", ".h5", ".hdf5"), "nexus": (".nxs",), "ptyd": (".ptyd",)}
+"""Formats of a saved scan: how a name ends that means them."""
+SUFFIXES = (*KINDS["cxi"], *KINDS["nexus"])
+"""How the name of a scan may end that is saved with its truth."""
 _TRUTH = f"{cxi.OWN}/truth"
 _CHUNK_BYTES = 2**20
 
 
 def save_scan(
-    path: StrPath, scan: Scan, truth: Dataclass | None = None, **door: Unpack[Door]
+    path: StrPath,
+    scan: Scan,
+    truth: Dataclass | None = None,
+    kind: str | None = None,
+    **door: Unpack[Door],
 ) -> None:
-    """Save a scan as one CXI file (gzip), all of it or nothing.
+    """Save a scan as one HDF5 file (gzip), all of it or nothing.
 
-    `open_scan` reads it back exactly; other programs that know CXI read it, too.
+    `open_scan` reads CXI and NXcxi_ptycho back exactly; other programs that know them
+    read them, too. A .ptyd of PtyPy holds the patterns that take part, the mask as
+    weights, positions, energy, distance and pixel of a far-field scan, and no more.
 
     Parameters
     ----------
@@ -70,25 +81,34 @@ def save_scan(
         Patterns, positions, mask and geometry as they are, after all preparation.
     truth
         What a virtual experiment was made of; `open_truth` reads it back.
+    kind : {"cxi", "nexus", "ptyd"}, optional
+        The format; by the end of the name when left out: .nxs, .ptyd, else CXI.
     **door
         ``overwrite=True`` replaces a file that this program did not write.
 
     Raises
     ------
     InputError
-        A name with another suffix, a file that the scan was opened from or that this
+        A name with another suffix, another kind, a near-field scan or a truth for
+        .ptyd, a file that the scan was opened from or that this
         program did not write, a folder that is missing or cannot be written, or a full
         disk.
     """
-    if Path(path).suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: end the name of a scan with {' or '.join(SUFFIXES)}")
+    kind = _kind_of(path, kind)
+    if kind == "ptyd":
+        check_fits(path, scan, truth)
     door = {"ours": never, **door}  # a scan may be all that there is
     door["inputs"] = (*door.get("inputs", ()), *scan.source.files)
     with new_hdf5(path, **door) as file:
-        file["cxi_version"] = 150
+        if kind == "ptyd":
+            save_ptyd(file, scan)
+            return
+        file["cxi_version"] = 160 if kind == "nexus" else 150
         _save_detector(file, scan)
         _save_beam(file, scan.geometry)
         _save_positions(file, scan)
+        if kind == "nexus":
+            add_to_cxi(file)
         own = file.create_group(cxi.OWN)
         _save_values(own.create_group("geometry"), _fields(scan.geometry))
         own["excluded"] = np.array(scan.excluded, np.int64)
@@ -98,6 +118,19 @@ def save_scan(
         own.attrs.update(source_path=scan.source.path, source_sha256=scan.source.sha256)
         if truth is not None:
             _save_values(file.create_group(_TRUTH), _fields(truth))
+
+
+def _kind_of(path: StrPath, kind: str | None) -> str:
+    """Choose the format of a scan by what was asked for, or by the end of its name."""
+    suffix = Path(path).suffix.lower()
+    if kind is None:
+        kind = next((k for k, ends in KINDS.items() if suffix in ends), None)
+        if kind is None:
+            ends = [end for known in KINDS.values() for end in known]
+            raise InputError(f"{path}: end the name of a scan with {' or '.join(ends)}")
+    if kind not in KINDS:
+        raise InputError(f"kind is {kind!r}; choose among {', '.join(KINDS)}")
+    return kind
 
 
 def stored_truth(path: StrPath) -> dict[str, Any]:

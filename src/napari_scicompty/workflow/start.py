@@ -22,6 +22,7 @@ from napari_scicompty.optics import modes as probe_modes
 from napari_scicompty.optics import probes
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import propagator_for, scan_order
+from napari_scicompty.results.foreign import foreign_format, open_foreign_result
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _BRIGHTEST = 1e15
-_KIND = "probe file (NPY, or HDF5 with a dataset 'probe')"
+_KIND = "probe file (NPY, a result, or HDF5 with a dataset 'probe')"
 
 
 class DiscProbe(Settings):
@@ -193,7 +194,11 @@ class BackPropagatedProbe(Settings):
 
 
 class ProbeFile(Settings):
-    """Probe modes from a file: NPY, or HDF5 with a dataset ``probe`` (our results)."""
+    """Probe modes from a file: NPY, a result of ours, or one of another package.
+
+    Any other HDF5 file has them as the dataset ``probe``. Those of another package are
+    brought to the object pixel of the scan where their file tells its own.
+    """
 
     path: Path = setting(
         ..., "NPY or HDF5 file with the probe, (h, w) or (modes, h, w)"
@@ -211,7 +216,7 @@ class ProbeFile(Settings):
         Returns
         -------
         array (h, w) or (modes, h, w) complex64
-            As the file has it.
+            As the file has it, or resampled.
 
         Raises
         ------
@@ -219,7 +224,7 @@ class ProbeFile(Settings):
             A file that cannot be read, or a probe of other pixels, too many modes
             or values that are not finite.
         """
-        probe, pixel = _read_probe(expanded(self.path), scan.frame_shape)
+        probe, pixel = _read_probe(expanded(self.path), scan)
         if probe.ndim not in (2, 3) or probe.shape[-2:] != scan.frame_shape:
             raise InputError(
                 f"{self.path}: the probe has shape {probe.shape}, the patterns "
@@ -372,16 +377,19 @@ def _described(start: Start) -> dict[str, object]:
 
 
 def _read_probe(
-    path: Path, shape: tuple[int, int]
+    path: Path, scan: Scan
 ) -> tuple[NDArray[np.generic], NDArray[np.generic] | None]:
-    """Read at most `MOST_MODES` modes of `shape`; and the object pixel (y, x).
+    """Read at most `MOST_MODES` modes as large as a frame; and the object pixel (y, x).
 
-    Only our results know that pixel.
+    Only our results know that pixel; those of other packages are resampled.
     """
-    most_bytes = MOST_MODES * math.prod(shape) * np.dtype(complex).itemsize
+    frame = math.prod(scan.frame_shape)
+    most_bytes = MOST_MODES * frame * np.dtype(complex).itemsize
     if path.suffix.lower() == ".npy":
         return read_npy(path, _KIND, most_bytes), None
     refuse_damaged(path, ["/", "/probe"])
+    if foreign_format(path) is not None:
+        return open_foreign_result(path).probe_for(scan), None
     with opened(path, _KIND) as file:
         if (probe := file.get("probe")) is None:
             raise InputError(f"{path}: no dataset 'probe' in this HDF5 file")
