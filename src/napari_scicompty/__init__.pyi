@@ -17,6 +17,7 @@ from .results import open_result, save_result
 from .simulation import Preset, Truth, VirtualExperiment, simulate
 from .simulation.truth_file import open_truth
 from .workflow.checking import check
+from .workflow.convergent import ConvergentProbe
 from .workflow.half_sets import Resolution, split_half_frc
 from .workflow.orientation import OrientationCandidate
 from .workflow.orientation_search import find_orientation
@@ -41,6 +42,7 @@ __all__ = [
     "AutoStart",
     "BackPropagatedProbe",
     "Controls",
+    "ConvergentProbe",
     "CrossCorrelationShift",
     "DefocusCoupledDistance",
     "DiscProbe",
