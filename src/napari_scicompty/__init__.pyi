@@ -2,6 +2,7 @@
 
 from .algorithms import EPIE, MPIE, RPIE, Auto, AutoDiff
 from .analysis import metrics
+from .analysis.bright_field import BrightField, bright_field
 from .core.errors import EngineError, InputError
 from .core.findings import Finding
 from .core.geometry import Geometry
@@ -41,6 +42,7 @@ __all__ = [
     "AutoDiff",
     "AutoStart",
     "BackPropagatedProbe",
+    "BrightField",
     "Controls",
     "ConvergentProbe",
     "CrossCorrelationShift",
@@ -64,6 +66,7 @@ __all__ = [
     "VirtualExperiment",
     "ZonePlateProbe",
     "__version__",
+    "bright_field",
     "check",
     "find_orientation",
     "find_start",

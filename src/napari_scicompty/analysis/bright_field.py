@@ -1,11 +1,10 @@
 """Tilt-corrected bright field: an image of a defocused scan without a reconstruction.
 
-A pixel of the lit disc sees the sample at an angle. Out of focus its image over the scan
-is displaced by the slope of the wavefront there, which is the inverse of how patterns
-move with the scan (see `pattern_motion`). Shifted back, the images of all lit pixels add
-up to one of phase contrast, sharper than the steps of the scan. Other names are parallax
-imaging and tcBF: Y. Yu, K. A. Spoth, M. Colletta et al., Nature Methods 22 (2025) 2138;
-G. Varnavides et al., arXiv:2309.05250 (2023).
+A pixel of the lit disc sees the sample at an angle. Out of focus its image over the
+scan is displaced by the slope of the wavefront there, which is the inverse of how
+patterns move with the scan (see `pattern_motion`). Shifted back, the images of all lit
+pixels add up to one of phase contrast, sharper than the steps of the scan. It is also
+called parallax imaging; see G. Varnavides et al., arXiv:2309.05250 (2023).
 """
 
 from __future__ import annotations
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
 
     Real = NDArray[np.float64]
 
+_INNER = 0.65
+"""Share of the light's radius that tells defocus and rotation: nearer to its rim one of
+the two side bands is cut off, and what is left is displaced by more."""
 _MOST = 1e6
 """Values that are looked at while defocus and rotation are refined."""
 _LEAST = 0.5
@@ -75,118 +77,159 @@ def bright_field(scan: Scan) -> BrightField | None:
         None in near field, and where the motion of the patterns with the scan is not
         clear: near focus, or with too few patterns.
     """
-    if scan.geometry.propagation == "near-field":
+    motion = refined_motion(scan)
+    if motion is None:
         return None
-    motion = pattern_motion(scan)
-    if motion is None or not motion.is_clear:
-        return None
-    images = _Images.of(scan, motion)
-    size, angle = images.sharpest(motion)
-    turn = round(angle / math.pi)
-    rotation = math.degrees(angle - turn * math.pi)
-    along = motion.along * (-1) ** turn
-    found = replace(motion, pixels_per_m=size, rotation_deg=rotation, along=along)
-    count, total = images.summed(found.shadow_map)
+    lit = lit_pixels(scan)
+    grid = _Grid.of(scan, motion, lit)
+    light = scan.mean_pattern[lit]
+    count, total = grid.empty(), grid.empty()
+    for part, frames in scan.chunks():
+        taken = np.isin(np.arange(part.start, part.stop), scan.included)
+        values = (frames[taken][:, lit] / light).astype(np.float32)
+        positions = scan.positions_m[part][taken]
+        grid.add(values, positions, grid.pixels, motion.shadow_map, count, total)
     measured = count >= max(_LEAST * np.median(count[count > 0]), 1)
     image = np.where(measured, total / np.maximum(count, 1), 1)
     cut, corner = _around(measured)
     return BrightField(
         image[cut].astype(np.float32),
-        images.pixel_m,
-        images.low_m + images.pixel_m * corner,
-        found.defocus_m(scan),
-        rotation,
+        grid.pixel_m,
+        grid.low_m + grid.pixel_m * corner,
+        motion.defocus_m(scan),
+        motion.rotation_deg,
         motion.mirrored,
         float(image[measured].std()),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Images:
-    """Images over the scan, one of each lit pixel, and the grid of their sum."""
+def refined_motion(scan: Scan) -> PatternMotion | None:
+    """Find how patterns move with the scan, and how far the focus is, more exactly.
 
-    values: NDArray[np.float32]
-    """(n, k) over positions and lit pixels, the mean of each pixel 1."""
-    positions_m: Real
-    """(n, 2)."""
+    Right is the motion by which the values that fall on the same place agree best.
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured; all its patterns are read.
+
+    Returns
+    -------
+    PatternMotion or None
+        None in near field, and where the motion is not clear.
+    """
+    if scan.geometry.propagation == "near-field":
+        return None
+    motion = pattern_motion(scan)
+    if motion is None or not motion.is_clear:
+        return None
+    lit = lit_pixels(scan)
+    grid = _Grid.of(scan, motion, lit)
+    chosen = _about_the_middle(grid.pixels, len(scan.included))
+    index = np.flatnonzero(lit)[chosen]
+    values = np.concatenate(
+        [frames.reshape(len(frames), -1)[:, index] for _, frames in scan.chunks()]
+    )[scan.included]
+    values /= scan.mean_pattern.ravel()[index]
+    positions, pixels = scan.positions_m[scan.included], grid.pixels[chosen]
+    power = float(np.square(values, dtype=float).sum())
+
+    def moved(at: Real) -> PatternMotion:
+        size, turn = math.exp(at[0]), math.degrees(at[1])
+        return replace(motion, pixels_per_m=size, rotation_deg=turn)
+
+    def disagreement(at: Real) -> float:
+        """Variance of the values that fall on the same pixel of the grid."""
+        count, total = grid.empty(), grid.empty()
+        grid.add(values, positions, pixels, moved(at).shadow_map, count, total)
+        filled = count > 0
+        between = float((np.square(total[filled]) / count[filled]).sum())
+        left = values.size - int(np.count_nonzero(filled))
+        return (power - between) / max(left, 1)
+
+    first = np.array([math.log(motion.pixels_per_m), math.radians(motion.rotation_deg)])
+    corners = first + _FIRST_STEP * np.array([[0, 0], [1, 0], [0, 1]])
+    options = {"initial_simplex": corners, "xatol": 1e-3, "fatol": 1e-6}
+    best = optimize.minimize(disagreement, first, method="Nelder-Mead", options=options)
+    found = moved(best.x)
+    turns = round(found.rotation_deg / 180)
+    rotation, along = found.rotation_deg - 180 * turns, found.along * (-1) ** turns
+    return replace(found, rotation_deg=rotation, along=along)
+
+
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Pixels of the image, and what lies on them."""
+
     pixels: Real
-    """(k, 2): places of the lit pixels from the middle of the light."""
-    pixel_m: float
+    """(k, 2): places of the lit pixels of the detector, from the middle of the light.
+    """
     low_m: Real
     """(2,): position of the middle of pixel (0, 0)."""
+    pixel_m: float
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, scan: Scan, motion: PatternMotion) -> _Images:
-        """Read the lit pixels; the grid has the pixels of a pattern's shadow."""
-        lit = lit_pixels(scan)
+    def of(cls, scan: Scan, motion: PatternMotion, lit: NDArray[np.bool_]) -> _Grid:
+        """Make a grid with the pixels of a pattern's shadow, around all shadows."""
         pixels = np.argwhere(lit).astype(float)
-        values = np.concatenate(
-            [np.asarray(patterns, np.float32)[:, lit] for _, patterns in scan.chunks()]
-        )[scan.included]
-        values /= np.maximum(values.mean(0), 1e-30)
-        positions = scan.positions_m[scan.included]
         pixels -= pixels.mean(0)
+        positions = scan.positions_m[scan.included]
         reach = _ROOM * np.abs(pixels).max() / motion.pixels_per_m
         low, high = positions.min(0) - reach, positions.max(0) + reach
         pixel = 1 / motion.pixels_per_m
         # Not finer than values can fill, nor beyond what can be shown.
-        filled = math.sqrt(float(np.prod(high - low)) / max(values.size, 1))
+        filled = math.sqrt(float(np.prod(high - low)) / (len(positions) * len(pixels)))
         pixel = max(pixel, 2 * filled, float((high - low).max()) / _MOST_PIXELS)
         rows, columns = (int(n) + 1 for n in np.rint((high - low) / pixel))
-        return cls(values, positions, pixels, pixel, low, (rows, columns))
+        return cls(pixels, low, pixel, (rows, columns))
 
-    def summed(self, shadow: Real) -> tuple[NDArray[np.int64], Real]:
-        """Count and add the values on each pixel of the grid, two arrays (H, W).
+    def empty(self) -> Real:
+        """Return an image (H, W) of zeros."""
+        return np.zeros(self.shape)
+
+    def add(
+        self,
+        values: NDArray[np.float32],
+        positions_m: Real,
+        pixels: Real,
+        shadow: Real,
+        count: Real,
+        total: Real,
+    ) -> None:
+        """Count and add values on the pixels on which they fall, in place.
 
         Parameters
         ----------
+        values : array (n, k)
+            Over positions and pixels of the detector.
+        positions_m : array (n, 2)
+            Of the scan.
+        pixels : array (k, 2)
+            Of the detector, from the middle of the light.
         shadow : array (2, 2)
             Detector pixels by which the pattern moves, per metre of the scan; its
             inverse shifts the images back.
+        count, total : array (H, W)
+            Added to.
         """
-        moved = (self.pixels @ np.linalg.inv(shadow).T / self.pixel_m).astype(np.float32)
-        place = ((self.positions_m - self.low_m) / self.pixel_m).astype(np.float32)
+        moved = (pixels @ np.linalg.inv(shadow).T / self.pixel_m).astype(np.float32)
+        place = ((positions_m - self.low_m) / self.pixel_m).astype(np.float32)
         y, x = (
             np.clip(np.rint(place[:, i, None] - moved[:, i]), 0, n - 1).astype(np.int32)
             for i, n in enumerate(self.shape)
         )
         flat, cells = (y * self.shape[1] + x).ravel(), math.prod(self.shape)
-        count = np.bincount(flat, minlength=cells)
-        total = np.bincount(flat, self.values.ravel(), minlength=cells)
-        return count.reshape(self.shape), total.reshape(self.shape)
+        count += np.bincount(flat, minlength=cells).reshape(self.shape)
+        total += np.bincount(flat, values.ravel(), cells).reshape(self.shape)
 
-    def disagreement(self, shadow: Real) -> float:
-        """Variance of the values that fall on the same pixel of the grid."""
-        count, total = self.summed(shadow)
-        filled = count > 0
-        between = float((np.square(total[filled]) / count[filled]).sum())
-        within = float(np.square(self.values, dtype=float).sum()) - between
-        return within / max(self.values.size - np.count_nonzero(filled), 1)
 
-    def sharpest(self, motion: PatternMotion) -> tuple[float, float]:
-        """Refine size (pixels per metre) and angle (radians) of the motion."""
-        fewer = self._fewer()
-
-        def apart(at: Real) -> float:
-            size, turn = math.exp(at[0]), math.degrees(at[1])
-            changed = replace(motion, pixels_per_m=size, rotation_deg=turn)
-            return fewer.disagreement(changed.shadow_map)
-
-        turned = math.radians(motion.rotation_deg)
-        first = np.array([math.log(motion.pixels_per_m), turned])
-        corners = first + _FIRST_STEP * np.array([[0, 0], [1, 0], [0, 1]])
-        options = {"initial_simplex": corners, "xatol": 1e-3, "fatol": 1e-6}
-        best = optimize.minimize(apart, first, method="Nelder-Mead", options=options)
-        return math.exp(best.x[0]), float(best.x[1])
-
-    def _fewer(self) -> _Images:
-        """Keep evenly spread lit pixels, few enough to be summed many times."""
-        every = max(1, math.ceil(self.values.size / _MOST))
-        chosen = np.random.default_rng(0).permutation(len(self.pixels))[::every]
-        return replace(
-            self, values=self.values[:, chosen], pixels=self.pixels[chosen]
-        )
+def _about_the_middle(pixels: Real, positions: int) -> NDArray[np.int64]:
+    """Choose lit pixels (k, 2) about the middle, few enough to be added often."""
+    radius = math.sqrt(len(pixels) / math.pi)
+    inside = np.flatnonzero(np.linalg.norm(pixels, axis=1) < _INNER * radius)
+    every = max(1, math.ceil(len(inside) * positions / _MOST))
+    return np.random.default_rng(0).permutation(inside)[::every]
 
 
 def _around(

@@ -35,7 +35,7 @@ class ConvergentProbe(Settings):
     )
     defocus_m: float = setting(
         0.0,
-        "C10, focus to sample; positive: the focus lies upstream (diverging, overfocus)",
+        "C10, focus to sample; positive: focus upstream (diverging, overfocus)",
         unit="m",
     )
     astigmatism_m: float = setting(
