@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _INNER = 0.65
 """Share of the light's radius that tells defocus and rotation: nearer to its rim one of
 the two side bands is cut off, and what is left is displaced by more."""
+_FEWEST = 16
+"""Patterns, of which fewer do not tell a defocus."""
 _MOST = 1e6
 """Values that are looked at while defocus and rotation are refined."""
 _LEAST = 0.5
@@ -49,9 +51,8 @@ class BrightField:
     """(H, W), about 1 where there is nothing, and 1 where nothing was measured."""
     pixel_size_m: float
     """Of the image, in both directions."""
-    origin_m: NDArray[np.float64]
-    """(2,): position (y, x) of the probe whose axis is at the middle of pixel (0, 0).
-    """
+    origin_m: tuple[float, float]
+    """Position (y, x) of the probe whose middle is at the middle of pixel (0, 0)."""
     defocus_m: float
     """Focus to sample, without a sign: with the positions negated, the other sign makes
     the same image, turned by 180 degrees."""
@@ -74,8 +75,8 @@ def bright_field(scan: Scan) -> BrightField | None:
     Returns
     -------
     BrightField or None
-        None in near field, and where the motion of the patterns with the scan is not
-        clear: near focus, or with too few patterns.
+        None in near field, with fewer than 16 patterns, and where the motion of the
+        patterns with the scan is not clear, as near focus.
     """
     motion = refined_motion(scan)
     if motion is None:
@@ -92,10 +93,11 @@ def bright_field(scan: Scan) -> BrightField | None:
     measured = count >= max(_LEAST * np.median(count[count > 0]), 1)
     image = np.where(measured, total / np.maximum(count, 1), 1)
     cut, corner = _around(measured)
+    origin = grid.low_m + grid.pixel_m * corner
     return BrightField(
         image[cut].astype(np.float32),
         grid.pixel_m,
-        grid.low_m + grid.pixel_m * corner,
+        (float(origin[0]), float(origin[1])),
         motion.defocus_m(scan),
         motion.rotation_deg,
         motion.mirrored,
@@ -116,9 +118,11 @@ def refined_motion(scan: Scan) -> PatternMotion | None:
     Returns
     -------
     PatternMotion or None
-        None in near field, and where the motion is not clear.
+        None in near field, with fewer than 16 patterns, and where the motion is not
+        clear.
     """
-    if scan.geometry.propagation == "near-field":
+    near = scan.geometry.propagation == "near-field"
+    if near or len(scan.included) < _FEWEST:
         return None
     motion = pattern_motion(scan)
     if motion is None or not motion.is_clear:
