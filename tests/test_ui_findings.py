@@ -75,7 +75,14 @@ def test_a_voltage_is_typed_in_place_of_an_energy(
     assert scan is not None, window.message
     assert scan.geometry.wavelength_m == pytest.approx(1.9687e-12, rel=1e-4)
     assert not scan.findings
-    assert re.search(r"electrons of 300 kV", window.text(f"{R}.geometry.derived"))
+    derived = window.text(f"{R}.geometry.derived")
+    assert "wavelength 1.9687 pm (electrons of 300 kV)\n" in derived
+    assert re.search(r"detector pixel [\d.e-]+ mrad, [\d.e-]+ 1/Å", derived)
+    # Slow electrons that were asked for, and photons of the same wavelength.
+    window.type(f"{R}.geometry.voltage_v", "15 kV")
+    assert "(electrons of 15 kV)" in window.text(f"{R}.geometry.derived")
+    window.type(f"{R}.geometry.energy_ev", "123 keV")
+    assert "photons of 123 keV or" in window.text(f"{R}.geometry.derived")
 
 
 def test_notes_of_a_run_are_as_loud_as_they_are(
