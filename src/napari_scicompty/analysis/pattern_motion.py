@@ -168,6 +168,11 @@ def lit_pixels(scan: Scan) -> NDArray[np.bool_]:
     ----------
     scan : Scan
         What was measured.
+
+    Returns
+    -------
+    array (h, w) bool
+        True where the mean pattern has more than a tenth of its brightest pixels.
     """
     light = scan.mean_pattern
     bright = _LIT * np.quantile(light[scan.good], 0.99)

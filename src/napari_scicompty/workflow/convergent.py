@@ -35,13 +35,15 @@ class ConvergentProbe(Settings):
     )
     defocus_m: float = setting(
         0.0,
-        "C10, focus to sample; positive: focus upstream (diverging, overfocus)",
+        "Focus to sample; positive: the focus lies upstream (diverging)",
         unit="m",
+        title="Defocus (C10)",
     )
     astigmatism_m: float = setting(
         0.0,
         "C12: the defocus is larger by this along its angle, and smaller across",
         unit="m",
+        title="Astigmatism (C12)",
     )
     astigmatism_deg: float = setting(
         0.0,
@@ -50,7 +52,7 @@ class ConvergentProbe(Settings):
         title="Angle of the astigmatism",
     )
     spherical_m: float = setting(
-        0.0, "C30, spherical aberration", unit="m", title="Spherical aberration"
+        0.0, "C30, spherical aberration", unit="m", title="Spherical aberration (C30)"
     )
 
     def first_mode(self, scan: Scan) -> NDArray[np.complex64]:
