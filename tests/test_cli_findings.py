@@ -81,7 +81,12 @@ def test_a_voltage_is_taken_and_an_energy_of_electrons_questioned() -> None:
     rest = ["--positions=p.txt", "--position-unit=px", *GEOMETRY[1:]]
     np.savetxt("p.txt", SCAN.positions_m[:, ::-1] / SCAN.pixel_size_m)
     said = call("info", "d.npy", "--voltage-v=300e3", *rest)
-    assert any(line.startswith("wavelength:") and "1.9687 pm" in line for line in said)
+    (wave,) = (line for line in said if line.startswith("wavelength:"))
+    assert wave.endswith(" 1.9687 pm (electrons of 300 kV)")
+    (pixel,) = (line for line in said if line.startswith("detector pixel:"))
+    assert "mrad, " in pixel and pixel.endswith("1/Å)")
+    slow = call("info", "d.npy", "--voltage-v=5e3", *rest)
+    assert any("(electrons of 5 kV)" in line for line in slow)
     assert not [line for line in said if line.startswith("warning:")]
     said = call("info", "d.npy", "--energy-ev=300e3", *rest)
     (asked,) = (line for line in said if line.startswith("warning:"))

@@ -96,6 +96,16 @@ def test_a_recipe_travels_with_its_folder(folder: Path, tmp_path: Path) -> None:
         sc.Recipe(
             input=EXPERIMENT, start=ZonePlateProbe(diameter_m=1e-4, outer_zone_m=5e-8)
         ),
+        sc.Recipe(
+            input=FileInput(path="a.h5", voltage_v=3e5, detector_pixel_mrad=0.03),
+            start=sc.ConvergentProbe(
+                semiangle_rad=1.03e-3,
+                defocus_m=-1.2e-5,
+                astigmatism_m=1e-8,
+                astigmatism_deg=30.0,
+                spherical_m=1e-3,
+            ),
+        ),
     ],
 )
 def test_toml_there_and_back(recipe: sc.Recipe) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from napari_scicompty.core.beam import beam_words, pixel_angle
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.data.scan import Scan
@@ -43,6 +44,37 @@ def test_wavelengths_of_the_textbook(geometry: Geometry, wavelength_m: float) ->
 def test_energy_comes_back() -> None:
     assert Geometry.from_energy(6200, 1, 1e-6).energy_ev == pytest.approx(6200)
     assert Geometry.from_voltage(2e5, 1, 1e-6).voltage_v == pytest.approx(2e5)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "given", "says"),
+    [
+        (Geometry.from_energy(8800, 1, 1e-6), False, " (photons of 8.8 keV)"),
+        (Geometry.from_voltage(300e3, 1, 1e-6), False, " (electrons of 300 kV)"),
+        (Geometry.from_voltage(300e3, 1, 1e-6), True, " (electrons of 300 kV)"),
+        (Geometry.from_voltage(5e3, 1, 1e-6), True, " (electrons of 5 kV)"),
+        (Geometry.from_voltage(5e3, 1, 1e-6), False, " (photons of 71.659 keV)"),
+        (
+            Geometry.from_voltage(20e3, 1, 1e-6),
+            False,
+            " (photons of 144.36 keV or electrons of 20 kV)",
+        ),
+        (Geometry.from_voltage(20e3, 1, 1e-6), True, " (electrons of 20 kV)"),
+        (Geometry.from_energy(2e6, 1, 1e-6), False, ""),
+    ],
+)
+def test_photons_and_electrons_are_named_where_they_may_be(
+    geometry: Geometry, given: bool, says: str
+) -> None:
+    assert beam_words(geometry, given) == says
+
+
+def test_a_detector_pixel_is_told_in_units_of_electron_microscopes() -> None:
+    geometry = Geometry.from_voltage(300e3, 2.0, (6e-5, 1e-4))
+    wavelength_a = geometry.wavelength_m * 1e10
+    assert pixel_angle(geometry) == (
+        f"0.03 x 0.05 mrad, {3e-5 / wavelength_a:.5g} x {5e-5 / wavelength_a:.5g} 1/Å"
+    )
 
 
 def test_far_field_pixel_is_of_each_axis() -> None:
@@ -154,7 +186,7 @@ def test_bad_scan_is_refused_with_a_sentence(
     [
         (
             Geometry.from_energy(12, 1.0, 50e-6),
-            r"1.033e-07 \(12 eV\) times distance_m=1 over 16 x 12 pixels of "
+            r"1.033e-07 \(photons of 12 eV\) times distance_m=1 over 16 x 12 pixels of "
             "detector_pixel_m=5e-05",
         ),
         (

@@ -9,7 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
+from electron_scans import electron_scan
 from napari_scicompty.algorithms import RPIE
+from napari_scicompty.analysis.bright_field import refined_motion
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.data.scan import Scan
@@ -22,6 +24,7 @@ from napari_scicompty.workflow.search import (
     Candidate,
     explain,
     find_start,
+    largest_k,
     ranked,
     search,
 )
@@ -285,6 +288,28 @@ def test_the_search_finds_the_defocus_and_its_sign(defocus_m: float) -> None:
     assert f"{best.error:.4f}" in told
 
 
+def test_the_defocus_that_the_motion_of_the_patterns_tells_is_tried_first() -> None:
+    scan = electron_scan(-1.2e-6, rows=8).scan
+    motion = refined_motion(scan)
+    assert motion is not None
+    tried: list[Candidate] = []
+    found = find_start(scan, device="cpu", progress=lambda *told: tried.append(told[2]))
+    told = motion.defocus_m(scan)
+    assert [c.defocus_m for c in tried[:2]] == [told, -told]
+    assert told == pytest.approx(1.2e-6, rel=0.05)
+    assert found[0].defocus_m == pytest.approx(-1.2e-6, rel=0.3)
+    # In focus nothing moves clearly: the ladder alone is tried.
+    blind = electron_scan(0.0, rows=8).scan
+    assert refined_motion(blind) is None
+    first = next(search(blind, AutoStart(epochs=1), RunSettings(device="cpu")))[2]
+    assert first.defocus_m == pytest.approx(-largest_k_m(blind))
+
+
+def largest_k_m(scan: Scan) -> float:
+    """Defocus at the end of the ladder."""
+    return -largest_k(scan) * scan.pixel_size_m[0] ** 2 / scan.geometry.wavelength_m
+
+
 def test_the_quick_search_finds_what_the_long_one_finds() -> None:
     experiment = VirtualExperiment(
         path={"rows": 8, "columns": 8, "step_px": 6}, detector={"frame": 96}
@@ -317,6 +342,9 @@ def test_a_disc_is_taken_only_when_it_is_clearly_better() -> None:
         found = ranked([Candidate(disc, error), Candidate(pupil, 0.02)])
         assert found[0].start == first
     assert "disc of 1 µm radius" in explain(found)
+    assert str(Candidate(pupil, 0.02)) == "defocus +1 mm: error 0.0200"
+    electrons = Candidate(PupilProbe(defocus_m=-1.2e-5), 0.1)
+    assert str(electrons) == "defocus -12 µm: error 0.1000"
 
 
 def test_auto_takes_the_best_candidate_and_says_so() -> None:

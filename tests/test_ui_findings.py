@@ -75,7 +75,32 @@ def test_a_voltage_is_typed_in_place_of_an_energy(
     assert scan is not None, window.message
     assert scan.geometry.wavelength_m == pytest.approx(1.9687e-12, rel=1e-4)
     assert not scan.findings
-    assert re.search(r"electrons of 300 kV", window.text(f"{R}.geometry.derived"))
+    derived = window.text(f"{R}.geometry.derived")
+    assert "wavelength 1.9687 pm (electrons of 300 kV)\n" in derived
+    assert re.search(r"detector pixel [\d.e-]+ mrad, [\d.e-]+ 1/Å", derived)
+    # Slow electrons that were asked for, and photons of the same wavelength.
+    window.type(f"{R}.geometry.voltage_v", "15 kV")
+    assert "(electrons of 15 kV)" in window.text(f"{R}.geometry.derived")
+    window.type(f"{R}.geometry.energy_ev", "123 keV")
+    assert "photons of 123 keV or" in window.text(f"{R}.geometry.derived")
+
+
+def test_the_start_of_electrons_takes_the_units_of_their_microscopes(
+    open_window: Callable[[], Window],
+) -> None:
+    window = open_window()
+    window.choose(f"{R}.start.kind", "Convergent")
+    window.type(f"{R}.start.semiangle_rad", "1.03 mrad")
+    window.type(f"{R}.start.defocus_m", "-12 µm")
+    window.type(f"{R}.start.astigmatism_deg", "30")
+    window.type(f"{R}.start.spherical_m", "1.2 mm")
+    start = window.dock.start.value
+    assert isinstance(start, sc.ConvergentProbe)
+    assert start.semiangle_rad == pytest.approx(1.03e-3)
+    assert start.defocus_m == pytest.approx(-12e-6)
+    assert start.astigmatism_deg == 30
+    assert start.spherical_m == pytest.approx(1.2e-3)
+    assert start.astigmatism_m == 0
 
 
 def test_notes_of_a_run_are_as_loud_as_they_are(

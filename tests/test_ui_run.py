@@ -65,7 +65,7 @@ def test_open_run_pause_change_resume_stop_save_reopen_continue(
     window.open(folder)
     assert "25 patterns of 32 x 32" in window.text(f"{R}.data.report")
     derived = window.text(f"{R}.geometry.derived")
-    assert "wavelength 0.15 nm (photons of 8.2656 keV, electrons of" in derived
+    assert "wavelength 150 pm (photons of 8.2656 keV)\n" in derived
     assert "object pixel 125 nm" in derived
     assert len(window.dock.data.path_view.points.data) == 25
 

@@ -488,6 +488,14 @@ def test_a_click_on_the_ladder_takes_a_start(
     with qtbot.waitSignal(view.candidate_chosen) as chosen:
         click_at(qtbot, view.plot, -1, math.log10(0.1))
     assert chosen.args == [0]
+    assert "(mm)" in view.plot.getAxis("bottom").labelString()
+
+
+def test_the_ladder_of_electrons_is_in_micrometres(shown: Callable[..., Any]) -> None:
+    view = shown(StartLadderView())
+    view.set_candidates([-1.2e-5, math.nan, 1e-6], [0.1, 0.3, 0.02], 2)
+    assert view.points.data["x"] == pytest.approx([-12, 1])
+    assert "(µm)" in view.plot.getAxis("bottom").labelString()
 
 
 def _picture(widget: QWidget) -> np.ndarray:

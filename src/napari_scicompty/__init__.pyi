@@ -2,6 +2,7 @@
 
 from .algorithms import EPIE, MPIE, RPIE, Auto, AutoDiff
 from .analysis import metrics
+from .analysis.bright_field import BrightField, bright_field
 from .core.errors import EngineError, InputError
 from .core.findings import Finding
 from .core.geometry import Geometry
@@ -18,6 +19,7 @@ from .results.foreign import ForeignResult, open_foreign_result
 from .simulation import Preset, Truth, VirtualExperiment, simulate
 from .simulation.truth_file import open_truth
 from .workflow.checking import check
+from .workflow.convergent import ConvergentProbe
 from .workflow.half_sets import Resolution, split_half_frc
 from .workflow.orientation import OrientationCandidate
 from .workflow.orientation_search import find_orientation
@@ -41,7 +43,9 @@ __all__ = [
     "AutoDiff",
     "AutoStart",
     "BackPropagatedProbe",
+    "BrightField",
     "Controls",
+    "ConvergentProbe",
     "CrossCorrelationShift",
     "DefocusCoupledDistance",
     "DiscProbe",
@@ -64,6 +68,7 @@ __all__ = [
     "VirtualExperiment",
     "ZonePlateProbe",
     "__version__",
+    "bright_field",
     "check",
     "find_orientation",
     "find_start",

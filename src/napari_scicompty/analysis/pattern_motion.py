@@ -80,6 +80,11 @@ class PatternMotion:
         """How positions (y, x) must be mirrored and turned, shape (2, 2)."""
         return _map(math.radians(self.rotation_deg), mirrored=self.mirrored)
 
+    @property
+    def shadow_map(self) -> NDArray[np.float64]:
+        """Detector pixels (y, x) by which the pattern moves, per metre of the scan."""
+        return self.along * self.pixels_per_m * self.matrix
+
     def per_pixel(self, scan: Scan) -> float:
         """Detector pixels by which the pattern moves, per object pixel of the scan.
 
@@ -156,11 +161,27 @@ def pattern_motion(scan: Scan, seed: int = 0) -> PatternMotion | None:
     return PatternMotion(rotation, mirrored, size, along, lit, strength, best[1][0])
 
 
-def _lit_on_detector(scan: Scan) -> float:
-    """Diameter of the light on the detector, in its pixels."""
+def lit_pixels(scan: Scan) -> NDArray[np.bool_]:
+    """Tell which good pixels of the detector are lit, (h, w).
+
+    Parameters
+    ----------
+    scan : Scan
+        What was measured.
+
+    Returns
+    -------
+    array (h, w) bool
+        True where the mean pattern has more than a tenth of its brightest pixels.
+    """
     light = scan.mean_pattern
     bright = _LIT * np.quantile(light[scan.good], 0.99)
-    return 2 * math.sqrt(np.count_nonzero(scan.good & (light > bright)) / math.pi)
+    return np.asarray(scan.good & (light > bright))
+
+
+def _lit_on_detector(scan: Scan) -> float:
+    """Diameter of the light on the detector, in its pixels."""
+    return 2 * math.sqrt(np.count_nonzero(lit_pixels(scan)) / math.pi)
 
 
 def _around_middle(scan: Scan) -> NDArray[np.int64]:

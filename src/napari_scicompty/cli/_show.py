@@ -10,6 +10,7 @@ import h5py
 from napari_scicompty.algorithms import RPIE
 from napari_scicompty.analysis.focus import probe_focus, refined_focus
 from napari_scicompty.analysis.preflight import preflight
+from napari_scicompty.core.beam import beam_words, is_electrons, pixel_angle
 from napari_scicompty.core.device import free_bytes, pick_device
 from napari_scicompty.core.findings import level_of
 from napari_scicompty.core.units import shown_length
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from napari_scicompty.core.findings import Finding
     from napari_scicompty.core.geometry import Geometry
-    from napari_scicompty.data.scan import Scan
+    from napari_scicompty.data.scan import Scan, Source
     from napari_scicompty.data.snapshot import History, Snapshot
 
 Line = tuple[str, str]
@@ -39,7 +40,7 @@ def describe_scan(scan: Scan) -> Iterator[Line]:
     yield "taking part", str(len(scan.included))
     yield "largest count", f"{scan.largest_count:g}"
     yield "good pixels", f"{scan.good.mean():.2%}"
-    yield from describe_geometry(scan.geometry)
+    yield from describe_geometry(scan.geometry, scan.source)
     yield "Fresnel number", f"{view.fresnel_number:.3g}: {view.sampling}"
     yield "object pixel", _by(scan.pixel_size_m)
     yield "field of view", _by(view.field_of_view_m)
@@ -94,7 +95,7 @@ def describe_result(snapshot: Snapshot, made: dict[str, str]) -> Iterator[Line]:
     power = ", ".join(f"{share:.1%}" for share in snapshot.mode_power)
     yield "probe", f"{modes} mode(s) of {h} x {w} pixels, power {power}"
     yield "positions", str(len(snapshot.positions_m))
-    yield from describe_geometry(snapshot.geometry)
+    yield from describe_geometry(snapshot.geometry, snapshot.source)
     yield from refined_geometry(snapshot)
     yield "object pixel", _by(snapshot.pixel_size_m)
     for part, values in snapshot.settings.items():
@@ -123,15 +124,16 @@ def refined_distance(snapshot: Snapshot) -> Iterator[Line]:
         yield "refined distance", f"{change} ({found / told - 1:+.2%})"
 
 
-def describe_geometry(geometry: Geometry) -> Iterator[Line]:
+def describe_geometry(geometry: Geometry, source: Source) -> Iterator[Line]:
     """Say how it was measured."""
-    energy = (
-        f"{geometry.energy_ev:.5g} eV as photons, {geometry.voltage_v:.5g} V as "
-        "electrons"
-    )
-    yield "wavelength", f"{length(geometry.wavelength_m)} ({energy})"
+    volts = source.opened.get("voltage_v") is not None
+    beam = beam_words(geometry, volts)
+    yield "wavelength", f"{length(geometry.wavelength_m)}{beam}"
     yield "sample to detector", length(geometry.distance_m)
-    yield "detector pixel", _by(geometry.detector_pixel_m)
+    pixel = _by(geometry.detector_pixel_m)
+    if is_electrons(geometry, volts):
+        pixel += f" ({pixel_angle(geometry)})"
+    yield "detector pixel", pixel
     if geometry.focus_sample_m is not None:
         yield "focus to sample", length(geometry.focus_sample_m)
     yield "propagation", PROPAGATORS[kind_of(geometry)].title

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, get_args
 import numpy as np
 from scipy import constants
 
+from napari_scicompty.core.beam import beam_words
 from napari_scicompty.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -371,8 +372,8 @@ def pixel_sentence(geometry: Geometry, shape: tuple[int, int]) -> str:
     if geometry.propagation == "far-field":
         frame = " x ".join(str(n) for n in dict.fromkeys(shape))
         return (
-            f"{size}, from wavelength_m={geometry.wavelength_m:.4g} "
-            f"({geometry.energy_ev:.5g} eV) times {distance} over {frame} pixels of "
+            f"{size}, from wavelength_m={geometry.wavelength_m:.4g}"
+            f"{beam_words(geometry)} times {distance} over {frame} pixels of "
             f"detector_pixel_m={detector}"
         )
     if focus is None:

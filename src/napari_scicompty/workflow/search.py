@@ -3,7 +3,8 @@
 A ladder over both signs of defocus of the mean pattern's pupil, then discs of several
 sizes, each for a few bold epochs with the modes of the run. The error is sharp along
 the ladder and has several dips, so the rungs are close, and none climbs a hill; only
-around the best of all the step is halved twice.
+around the best of all the step is halved twice. Where the patterns clearly move with
+the scan, the defocus that this tells is tried first, with both signs.
 
 All of them run for three epochs only; the best of each sign of defocus and the best
 discs go on. Patterns next to each other are enough, and of them the middle, on larger
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_scicompty.analysis.bright_field import refined_motion
 from napari_scicompty.engine.run_settings import RunSettings
 from napari_scicompty.optics import grids
 from napari_scicompty.optics.propagators import propagator_for
@@ -156,7 +158,16 @@ def _first_tries(scan: Scan, step_px2: float) -> list[Tried]:
     rungs = math.ceil(reach / step_px2)
     ladder = np.linspace(-reach, reach, 2 * rungs + 1)
     discs = [DiscProbe(radius_m=share * _side_m(scan)) for share in DISCS]
-    return [*(_pupil(scan, float(k)) for k in ladder), *discs]
+    return [*_by_motion(scan), *(_pupil(scan, float(k)) for k in ladder), *discs]
+
+
+def _by_motion(scan: Scan) -> list[PupilProbe]:
+    """Return both signs of the defocus that the motion of the patterns tells."""
+    motion = refined_motion(scan)
+    if motion is None:
+        return []
+    defocus = motion.defocus_m(scan)
+    return [PupilProbe(defocus_m=sign * defocus) for sign in (1, -1)]
 
 
 def _beside(scan: Scan, best: Tried, auto: AutoStart, share: float) -> list[Tried]:

@@ -23,11 +23,12 @@ from napari_scicompty.optics import probes
 from napari_scicompty.optics.patches import intensity
 from napari_scicompty.optics.propagators import propagator_for, scan_order
 from napari_scicompty.results.foreign import foreign_format, open_foreign_result
+from napari_scicompty.workflow.convergent import ConvergentProbe
+from napari_scicompty.workflow.only_for import only_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_scicompty.core.geometry import Geometry
     from napari_scicompty.data.scan import Scan
 
 
@@ -110,7 +111,7 @@ class ZonePlateProbe(Settings):
             A near field, or no light on the detector.
         """
         geometry = scan.geometry
-        _only(self, "far-field", geometry)
+        only_for("far-field", self, geometry)
         focal = self.diameter_m * self.outer_zone_m / geometry.wavelength_m
         aperture = (self.stop_m / (2 * focal), self.diameter_m / (2 * focal))
         defocus = self.focus_sample_m
@@ -156,7 +157,7 @@ class PupilProbe(Settings):
         InputError
             A near field.
         """
-        _only(self, "far-field", scan.geometry)
+        only_for("far-field", self, scan.geometry)
         pupil = np.sqrt(scan.mean_pattern)
         return probes.defocused_pupil(
             pupil, scan.pixel_size_m, scan.geometry.wavelength_m, self.defocus_m
@@ -184,7 +185,7 @@ class BackPropagatedProbe(Settings):
         InputError
             A far field.
         """
-        _only(self, "near-field", scan.geometry)
+        only_for("near-field", self, scan.geometry)
         amplitude = np.sqrt(scan.mean_pattern).astype(np.complex64)
         propagator = propagator_for(scan.geometry, scan.frame_shape)
         field: NDArray[np.complex64] = propagator.backward(
@@ -272,7 +273,14 @@ class AutoStart(Settings):
     )
 
 
-KnownProbe = DiscProbe | ZonePlateProbe | PupilProbe | BackPropagatedProbe | ProbeFile
+KnownProbe = (
+    DiscProbe
+    | ZonePlateProbe
+    | ConvergentProbe
+    | PupilProbe
+    | BackPropagatedProbe
+    | ProbeFile
+)
 Start = KnownProbe | AutoStart
 
 STARTS: dict[str, type[Start]] = {
@@ -280,6 +288,7 @@ STARTS: dict[str, type[Start]] = {
     "pupil": PupilProbe,
     "disc": DiscProbe,
     "zone-plate": ZonePlateProbe,
+    "convergent": ConvergentProbe,
     "back-propagated": BackPropagatedProbe,
     "file": ProbeFile,
 }
@@ -343,17 +352,6 @@ def _with_measured_power(
         )
     target = float(scan.pattern_sum[scan.included].mean())
     return (probe * math.sqrt(target / power)).astype(np.complex64)
-
-
-def _only(start: Settings, propagation: str, geometry: Geometry) -> None:
-    """Refuse a start that means nothing in the other geometry."""
-    if geometry.propagation != propagation:
-        raise InputError(
-            field="start",
-            problem=f"{type(start).__name__} is for {propagation} scans, and this one "
-            f"is {geometry.propagation}",
-            remedy="take the automatic start, a disc or a probe file",
-        )
 
 
 def from_description(description: dict[str, Any] | None) -> Start | None:

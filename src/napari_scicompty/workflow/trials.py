@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_scicompty.algorithms.pie import RPIE
 from napari_scicompty.core.errors import EngineError
+from napari_scicompty.core.units import shown_length
 from napari_scicompty.engine.run import Run
 from napari_scicompty.workflow.coarse_level import coarse_scan, coarse_shape, coarser
 from napari_scicompty.workflow.start import (
@@ -69,7 +70,9 @@ class Candidate:
 
     def __str__(self) -> str:
         if isinstance(self.start, PupilProbe):
-            what = f"defocus {self.start.defocus_m * 1e3 + 0.0:+.4g} mm"  # no -0
+            what = (
+                f"defocus {shown_length(self.start.defocus_m + 0.0, '+.4g')}"  # no -0
+            )
         elif isinstance(self.start, DiscProbe):
             what = f"disc of {self.start.radius_m * 1e6:.4g} µm radius"
         else:

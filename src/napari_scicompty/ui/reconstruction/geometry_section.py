@@ -8,7 +8,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from napari_scicompty.analysis.preflight import preflight, probe_overlap
+from napari_scicompty.core.beam import beam_words, is_electrons, pixel_angle
 from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.units import shown_length
 from napari_scicompty.formats import GEOMETRY_CHOICES, OVERRIDES, OpenChoices
 from napari_scicompty.formats.choices import BEAM_CHOICES
 from napari_scicompty.ui.reconstruction.focus_line import FocusLine
@@ -150,19 +152,26 @@ class GeometrySection(QWidget):
         if probe is not None and probe.shape[-2:] == scan.frame_shape:
             lit = f"the lit probe by {100 * probe_overlap(scan, probe):.0f} %"
         pixel, view = values.pixel_size_m, values.field_of_view_m
+        volts = self._voltage_given(scan)
         self.derived.setText(
             f"{values.propagation}\n"
             f"Fresnel number {values.fresnel_number:.3g}: {values.sampling}\n"
             f"{_scaled(geometry)}"
-            f"wavelength {geometry.wavelength_m * 1e9:.5g} nm "
-            f"(photons of {geometry.energy_ev / 1e3:.5g} keV, electrons of "
-            f"{geometry.voltage_v / 1e3:.5g} kV)\n"
+            f"wavelength {shown_length(geometry.wavelength_m)}"
+            f"{beam_words(geometry, volts)}\n"
+            f"{_angular(geometry, volts)}"
             f"object pixel {_pair(pixel, 1e9)} nm, object {values.canvas_shape[0]} x "
             f"{values.canvas_shape[1]} pixels\n"
             f"field of view {_pair(view, 1e6)} µm\n"
             f"step {values.step_px:.3g} pixels: the views overlap by "
             f"{100 * values.window_overlap:.0f} %, {lit}"
         )
+
+    def _voltage_given(self, scan: Scan) -> bool:
+        """Whether the beam is told by a voltage, here or when the scan was opened."""
+        told = (self.values, scan.source.opened)
+        beams = [{n for n in BEAM_CHOICES if v.get(n) is not None} for v in told]
+        return "voltage_v" in (beams[0] or beams[1])
 
     def _with_beam(self, geometry: Geometry) -> Geometry:
         """Take wavelength, energy or voltage, whichever was given."""
@@ -189,6 +198,13 @@ def _scaled(geometry: Geometry) -> str:
         f"magnification {geometry.magnification:.4g}, effective distance "
         f"{geometry.effective_distance_m * 1e3:.4g} mm\n"
     )
+
+
+def _angular(geometry: Geometry, voltage_given: bool) -> str:
+    """Say what a detector pixel is in the units of electron microscopes."""
+    if not is_electrons(geometry, voltage_given):
+        return ""
+    return f"detector pixel {pixel_angle(geometry)}\n"
 
 
 def _pair(values: tuple[float, float], factor: float) -> str:

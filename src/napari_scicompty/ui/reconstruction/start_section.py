@@ -25,6 +25,7 @@ TITLES = {
     "pupil": "Mean pattern with a defocus",
     "disc": "Disc or spherical wave",
     "zone-plate": "Zone plate with central stop",
+    "convergent": "Convergent beam (electrons)",
     "back-propagated": "Mean pattern propagated back (near field)",
     "file": "From a file",
 }

@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, Qt, Signal
 from qtpy.QtGui import QPalette
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_scicompty.core.units import fitting, size
 from napari_scicompty.ui.widgets.labels import plain_label, plain_tip
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ class StartLadderView(QWidget):
         super().__init__()
         self.plot = empty_plot(log=True)
         self.plot.getAxis("left").setStyle(maxTickLevel=1, maxTextLevel=0)
-        self.plot.setLabel("bottom", "Focus to sample (mm)")
+        self.plot.setLabel("bottom", "Focus to sample")
         self.plot.setLabel("left", "Error")
         self.line = self.plot.plot([], [], pen=pg.mkPen(GREY, width=1))
         self.points = pg.ScatterPlotItem(size=9, pen=None, hoverable=True)
@@ -318,7 +319,10 @@ class StartLadderView(QWidget):
         self, defocus_m: Sequence[float], errors: Sequence[float], chosen: int
     ) -> None:
         """Show the candidates; discs and those that diverged are left out."""
-        x = np.asarray(defocus_m) * 1e3
+        x = np.asarray(defocus_m, float)
+        unit = fitting(float(np.abs(x[np.isfinite(x)]).max(initial=0)))
+        self.plot.setLabel("bottom", f"Focus to sample ({unit.symbol})")
+        x /= size(unit.name)
         error = np.asarray(errors, float)
         good = np.flatnonzero(np.isfinite(error) & (error > 0) & np.isfinite(x))
         order = good[np.argsort(x[good])]
