@@ -108,7 +108,7 @@ def test_a_wrong_orientation_is_told_while_it_runs_and_its_button_looks_for_it(
         lambda: "reconstruction.verdict" in seen(window), timeout=15_000
     )
     verdict = window.text("reconstruction.verdict")
-    assert verdict.startswith("look: the error hardly falls")
+    assert verdict.startswith("look: wrong geometry is likely")
     window.click("reconstruction.verdict.act")
     window.qtbot.waitUntil(
         lambda: bool(

@@ -88,7 +88,7 @@ class Auto(RPIE):
         if state.restarts >= RESTARTS:
             return (
                 "the error no longer falls, at steps of "
-                f"{state.step_size:.0%} of the first: what is left is noise"
+                f"{state.step_size:.0%} of the first"
             )
         moved = state.share_moved(estimate) * self.parts
         if moved < STILL:

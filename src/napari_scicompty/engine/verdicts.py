@@ -246,11 +246,10 @@ def not_fallen(
     return Finding(
         "error-stays",
         "start",
-        f"the error hardly falls: {then:.3g} at epoch {before}, {now:.3g} at epoch "
-        f"{epoch}",
+        f"wrong geometry is likely: the error hardly falls, {then:.3g} at epoch "
+        f"{before}, {now:.3g} at epoch {epoch}",
         "check the orientation of the patterns, the order and sign of the positions, "
         "the distance and the start of the probe",
-        why="wrong geometry is likely",
     )
 
 

@@ -68,14 +68,14 @@ class OpenChoices(Settings):
         None,
         "Angle of a detector pixel, one number or (y, x), instead of its size.",
         unit="mrad",
-        title="Detector pixel as an angle",
+        title="Pixel, angle",
         live=False,
     )
     detector_pixel_inv_angstrom: float | tuple[float, float] | None = setting(
         None,
         "Detector pixel as spatial frequency in 1/angstrom, one number or (y, x), "
         "instead of its size.",
-        title="Detector pixel (1/Å)",
+        title="Pixel (1/Å)",
         live=False,
     )
     focus_sample_m: float | None = setting(

@@ -113,16 +113,17 @@ def orientation(views: Views) -> Finding | None:
     told = OpenChoices(**{name: scan.source.opened[name] for name in names})
     wanted = like.choices(told)
     change = tuple((k, v) for k, v in wanted.items() if getattr(told, k) != v)
-    mirrored = "are mirrored and " if motion.mirrored else ""
+    angle = abs(motion.rotation_deg)
+    how = ["mirrored"] if motion.mirrored else []
+    how += [f"turned by {angle:.0f} degrees"] if angle > _ANGLE else []
     return Finding(
         "orientation",
         change[0][0] if change else "transpose",
-        f"the patterns {mirrored}move along a line that is turned by "
-        f"{motion.rotation_deg:.0f} degrees against the positions",
+        f"patterns and positions are {' and '.join(how)} against each other",
         f"take the orientation {like.words}, or find it by trying all",
         "error" if motion.strength > _STRONG else "warning",
-        why=f"the shadow of the sample is seen in pairs of neighbours, "
-        f"{motion.strength / 5:.0f} times as clear as by chance",
+        why=f"so the shadow of the sample moves, {motion.strength / 5:.0f} times as "
+        "clearly as by chance",
         change=change,
     )
 

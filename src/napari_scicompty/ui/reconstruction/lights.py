@@ -24,15 +24,24 @@ if TYPE_CHECKING:
 MARKS = {"error": "✖ Wrong", "warning": "▲ Look", "ok": "✔ Fine"}
 """Sign and word of a light: its colour alone is not enough."""
 
+
+def _flipped(words: str, on: bool) -> str:
+    return words if on else f"Do not {words[0].lower()}{words[1:]}"
+
+
 _WORDS: dict[str, Callable[[Any], str]] = {
     "run.excluded": lambda numbers: f"Leave out {numbered(numbers)[1:-1]}",
     "leave_out": lambda numbers: f"Leave out {numbered(numbers)[1:-1]}",
     "position_unit": lambda unit: f"Read as {unit}",
     "amplitudes": lambda _: "Square the patterns",
     "corner": lambda _: "Bring the zero frequency to the middle",
-    "transpose": lambda _: "Swap rows and columns",
+    "transpose": lambda on: _flipped("Swap rows and columns", on),
+    "flip_rows": lambda on: _flipped("Turn patterns upside down", on),
+    "flip_columns": lambda on: _flipped("Mirror patterns left to right", on),
     "flip_x": lambda _: "Change the sign of x",
     "flip_y": lambda _: "Change the sign of y",
+    "swap_xy": lambda _: "Swap x and y",
+    "rotation_deg": lambda degrees: f"Turn the scan to {degrees:.3g}°",
     "center": lambda at: f"Use centre {at[0]}, {at[1]}",
     "saturation": lambda counts: f"Mask from {counts:g} counts",
     "hot_pixel_sigma": lambda _: "Mask hot pixels",
