@@ -1,14 +1,14 @@
 """Ten files of other programs, opened by somebody who knows nothing of conventions.
 
 One simulated scan is written in ten ways, each with its patterns turned or mirrored as
-that laboratory's camera is. Who opens it types only what is not in the file, clicks what
-the lights propose, and then Run:
+that laboratory's camera is. Who opens it types only what is not in the file, clicks
+what the lights propose, and then Run:
 
     python tests/benchmarks/strangers.py FOLDER
 
-A row a file: clicks, seconds from Open to the end of the run, and |C| with the truth (the
-picture may be mirrored or turned, which no pattern can tell). The files have the layouts
-of the programs; which originals were opened stands in the page on formats.
+A row a file: clicks, seconds from Open to the end of the run, and |C| with the truth
+(the picture may be mirrored or turned, which no pattern can tell). The files have the
+layouts of the programs; which originals were opened stands in the page on formats.
 """
 
 from __future__ import annotations
