@@ -45,13 +45,13 @@ def compare_with_truth(
     """Judge a result against what the virtual experiment was made of."""
     door = door_of(result, truth, overwrite=overwrite)
     check_outputs((save, (".json",)), **door)
-    known = open_truth(truth)
     if is_foreign_result(result):
         snapshot = open_foreign_result(result).start_for(open_scan(truth))
         for note in snapshot.history.notes:
             say(note)
     else:
         snapshot = open_result(result)
+    known = open_truth(truth)
     judged = compare(snapshot, known)
     rings = judged.ring_correlation()
     for name, text in (*_lines(judged, rings), *_distance(snapshot, known)):

@@ -245,12 +245,12 @@ class Run(Recovery):
         if self.measured.held_out is not None:
             error = self.measured.held_out.error(self._included)
             self.history = self.history.add(held_out=[(self.epoch, error)])
+        if self.done and (told := self.verdict) is not None and told.level != "ok":
+            self.note(told)
         self._good = self.snapshot()
         if self.measured.held_out is not None:
             self._end_early(error)
         self._end_where_it_is_done()
-        if self.done and (told := self.verdict) is not None and told.level != "ok":
-            self.note(told)
 
     def _begin_epoch(self) -> None:
         self._choose_steps()

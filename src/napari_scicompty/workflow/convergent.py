@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import pi
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +29,7 @@ class ConvergentProbe(Settings):
         "Half the opening angle of the beam",
         unit="rad",
         gt=0,
-        lt=pi / 2,
+        le=1.5,
         title="Convergence semi-angle",
     )
     defocus_m: float = setting(
