@@ -72,14 +72,18 @@ def test_nothing_is_odd_about_the_measured_scans(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
-def test_an_honest_run_of_a_preset_hears_nothing(name: str) -> None:
+def test_a_run_of_a_preset_hears_of_wrong_geometry_alone(name: str) -> None:
+    """Some presets have a distance that is 30 % wrong, and M-rPIE does not refine it."""
     recipe = sc.Recipe.preset(name)
     stage = recipe.stages[0].replace(epochs=20)
     scan = recipe.scan()
     assert scan.findings == ()
     *_, last = recipe.replace(stages=(stage,)).run(scan)
     told = (level_of(note) for note in last.history.notes)
-    assert not [text for level, text in told if level == "warning"]
+    warned = [text for level, text in told if level == "warning"]
+    is_wrong = recipe.input.mistakes.distance_error and not stage.refine
+    assert all("wrong geometry" in text for text in warned)
+    assert bool(warned) == bool(is_wrong)
 
 
 @pytest.mark.slow
@@ -96,7 +100,7 @@ def test_the_star_tells_a_wrong_orientation_and_spoiled_frames(
         detector_pixel_m=75e-6,
     )
     start = sc.PupilProbe(
-        defocus_m=112 * scan.pixel_size_m[0] ** 2 / scan.geometry.wavelength_m
+        defocus_m=160 * scan.pixel_size_m[0] ** 2 / scan.geometry.wavelength_m
     )
     if wrong:
         scan = scan.with_positions(scan.positions_m[:, ::-1])
@@ -104,7 +108,7 @@ def test_the_star_tells_a_wrong_orientation_and_spoiled_frames(
         frames = np.asarray(scan.patterns).copy()
         frames[50], frames[77] = frames[50][:, ::-1], frames[3]
         scan = scan.replace(patterns=frames)
-        assert [f.code for f in scan.findings] == ["frames-doubled"]
+        assert [f.code for f in scan.findings] == ["frames-apart", "frames-doubled"]
     *_, last = sc.reconstruct(scan, sc.RPIE(), epochs=20, start=start, device="cpu")
     notes = " ".join(last.history.notes)
     assert ("hardly falls" in notes) == wrong

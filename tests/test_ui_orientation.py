@@ -108,7 +108,7 @@ def test_a_wrong_orientation_is_told_while_it_runs_and_its_button_looks_for_it(
         lambda: "reconstruction.verdict" in seen(window), timeout=15_000
     )
     verdict = window.text("reconstruction.verdict")
-    assert verdict.startswith("look: wrong geometry is likely")
+    assert verdict.startswith("look: wrong geometry or start is likely")
     window.click("reconstruction.verdict.act")
     window.qtbot.waitUntil(
         lambda: bool(
@@ -128,7 +128,7 @@ def test_a_run_in_a_wrong_orientation_does_not_end_without_a_word(
     window.type("reconstruction.start.radius_m", f"{EXPERIMENT.probe_radius_m:.6g} m")
     window.run_to_the_end("7")
     assert "finished at epoch 7" in window.message
-    assert "wrong geometry is likely" in window.message
+    assert "wrong geometry or start is likely" in window.message
 
 
 def seen(window: Window) -> set[str]:

@@ -60,7 +60,7 @@ def test_there_is_no_verdict_before_the_fifth_epoch():
 def test_a_wrong_orientation_is_told_by_epoch_five(wrong):
     run = run_of(sc.OrientationCandidate(**wrong).apply(SCAN))
     assert run.verdict.code == "error-stays" and run.verdict.level == "warning"
-    assert "wrong geometry is likely" in str(run.verdict)
+    assert "wrong geometry or start is likely" in str(run.verdict)
     assert any("wrong geometry" in note for note in run.history.notes)
 
 

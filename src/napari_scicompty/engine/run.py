@@ -237,7 +237,8 @@ class Run(Recovery):
         now = (self.estimate, self.measured, self._errors.of_epoch, self.epoch)
         self.history = self.history.add(refined=refined + self.refining.end_epoch(*now))
         seen = (self._errors.on_host, self.scan, self._included)
-        fast = self.algorithm.falls_fast
+        refines = any(r.enabled for r in self.refining.refiners.values())
+        fast = self.algorithm.falls_fast and not refines
         for finding in verdicts(self.history, *seen, falls_fast=fast):
             self.found = (*self.found, finding)
             self.note(finding)

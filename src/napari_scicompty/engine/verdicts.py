@@ -77,11 +77,13 @@ def verdicts(
     taking_part : (n,)
         Patterns that count.
     falls_fast : bool
-        Of the algorithm, see `Algorithm.falls_fast`.
+        Of the algorithm, see `Algorithm.falls_fast`; False where positions or the
+        distance are refined, for the error falls as they are found.
     """
     found = [not_fallen(history, scan, falls_fast=falls_fast)]
     if history.epochs[-1] in _LOOKED_AT:
-        found.append(worse_patterns(patterns(), scan.pattern_sum, taking_part))
+        errors = (patterns(), scan.pattern_sum, taking_part)
+        found.append(worse_patterns(*errors, clearly=not falls_fast))
     for finding in found:
         if finding and not any(finding.mend in note for note in history.notes):
             yield finding
@@ -157,6 +159,8 @@ def worse_patterns(
     squared: NDArray[np.floating],
     power: NDArray[np.float64],
     taking_part: NDArray[np.bool_],
+    *,
+    clearly: bool = False,
 ) -> Finding | None:
     """Ask whether a few patterns fit far worse than the others.
 
@@ -168,6 +172,9 @@ def worse_patterns(
         Counts of each pattern.
     taking_part : (n,)
         Patterns that count.
+    clearly : bool
+        Whether only those count that stand out of the spread of all others, as where
+        positions are still being found.
 
     Returns
     -------
@@ -179,7 +186,7 @@ def worse_patterns(
         return None
     # Noise alone makes the share of a dark pattern large, but not its squared error.
     shares = squared[numbers] / np.maximum(power[numbers], 1e-30)
-    off = _stands_out(shares)
+    off = _stands_out(shares, _FAR_OFF[: 1 if clearly else None])
     off &= squared[numbers] > _ABOVE * np.median(squared[numbers])
     if not off.any() or off.mean() > _MANY:
         return None
@@ -246,8 +253,8 @@ def not_fallen(
     return Finding(
         "error-stays",
         "start",
-        f"wrong geometry is likely: the error hardly falls, {then:.3g} at epoch "
-        f"{before}, {now:.3g} at epoch {epoch}",
+        f"wrong geometry or start is likely: the error hardly falls, {then:.3g} at "
+        f"epoch {before}, {now:.3g} at epoch {epoch}",
         "check the orientation of the patterns, the order and sign of the positions, "
         "the distance and the start of the probe",
     )
@@ -276,8 +283,10 @@ def noise_error(scan: Scan) -> float:
     return float(np.minimum(mean, 0.25).sum() / mean.sum())
 
 
-def _stands_out(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+def _stands_out(
+    values: NDArray[np.floating], limits: Sequence[tuple[float, float]]
+) -> NDArray[np.bool_]:
     logs = np.log(values)
     away = logs - np.median(logs)
-    least = [max(math.log(times), n * spread(logs)) for times, n in _FAR_OFF]
+    least = [max(math.log(times), n * spread(logs)) for times, n in limits]
     return np.asarray(away > min(least))
