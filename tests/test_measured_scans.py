@@ -73,7 +73,7 @@ def test_nothing_is_odd_about_the_measured_scans(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_run_of_a_preset_hears_of_wrong_geometry_alone(name: str) -> None:
-    """Some presets have a distance that is 30 % wrong, and M-rPIE does not refine it."""
+    """Some have a distance that is 30 % wrong, which M-rPIE does not refine."""
     recipe = sc.Recipe.preset(name)
     stage = recipe.stages[0].replace(epochs=20)
     scan = recipe.scan()
