@@ -111,7 +111,7 @@ install() {
   "${pip[@]}" torch ||
     stop_with "torch could not be installed; choose a build that fits this machine," \
       "for example: TORCH_INDEX=https://download.pytorch.org/whl/cpu $0"
-  "${pip[@]}" --quiet -e ".[fast,test,dev]" "napari[$QT_API]" ||
+  "${pip[@]}" --quiet -e ".[fast,formats,test,dev]" "napari[$QT_API]" ||
     stop_with "the packages could not be installed; the lines above say which one," \
       "then run $0 again"
 }

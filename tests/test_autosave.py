@@ -103,7 +103,7 @@ def test_nothing_is_removed_however_many_there_are(
     assert len(leftovers()) == 8
 
 
-@pytest.mark.skipif(os.name == "nt", reason="rights of folders")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no rights of folders by mode")
 def test_a_folder_that_takes_nothing_is_said(
     shots: list[Snapshot], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

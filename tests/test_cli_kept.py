@@ -28,7 +28,9 @@ EXPERIMENT = sc.VirtualExperiment(
 )
 RADIUS = f"--radius-m={EXPERIMENT.probe_radius_m}"
 RUN = [sys.executable, "-c", "from napari_scicompty.cli import main; main()"]
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="signals of POSIX")
+LINUX = pytest.mark.skipif(
+    sys.platform != "linux", reason="sends signals as Linux does, and makes terminals"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -110,7 +110,7 @@ def _open_files() -> set[str]:
     return {name for name in held if name.startswith("/tmp") or "part" in name}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+@pytest.mark.skipif(sys.platform != "linux", reason="limits files as Linux does")
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_full_disk_leaves_the_old_file_and_says_so(
     name: str, place: Path, made: Made
@@ -315,7 +315,9 @@ def test_rights_of_the_old_file_stay(place: Path, made: Made) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o664
 
 
-@pytest.mark.skipif(os.name == "nt" or os.getuid() != 0, reason="only root gives away")
+@pytest.mark.skipif(
+    os.name == "nt" or os.getuid() != 0, reason="only root can give a file away"
+)
 def test_the_owner_of_the_old_file_stays(place: Path, made: Made) -> None:
     path = place / "r.h5"
     sc.save_result(path, made.result)

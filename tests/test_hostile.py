@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from window import Window
 
-posix = pytest.mark.skipif(os.name != "posix", reason="pipes and locks of POSIX")
+posix = pytest.mark.skipif(
+    os.name != "posix", reason="Windows has other pipes and locks"
+)
 
 
 def named(kind: str) -> list[str]:

@@ -94,6 +94,25 @@ def test_near_field_moves_by_the_pixel():
     assert motion.pixels_per_m * NEAR.pixel_size_m[0] == pytest.approx(1, abs=0.05)
 
 
+def test_large_patterns_are_binned_and_tell_the_same():
+    small = pattern_motion(turned(SCAN, 17))
+    frames = np.kron(np.asarray(SCAN.patterns), np.ones((4, 4), np.uint16))
+    large = pattern_motion(turned(SCAN.replace(patterns=frames), 17))
+    assert large.is_clear
+    assert large.rotation_deg == pytest.approx(small.rotation_deg, abs=0.5)
+    assert large.pixels_per_m == pytest.approx(4 * small.pixels_per_m, rel=0.02)
+
+
+def test_a_centre_on_a_stretched_scan_is_no_trouble_for_the_check(tmp_path):
+    np.save(tmp_path / "d.npy", np.asarray(SCAN.patterns)[:, ::-1])
+    np.save(tmp_path / "p.npy", SCAN.positions_m[:, ::-1])
+    geometry = SCAN.geometry.replace(focus_sample_m=None)
+    choices = {"center": (32, 32), "aspect": 1.001}
+    scan = sc.open_scan(tmp_path / "d.npy", tmp_path / "p.npy", geometry, **choices)
+    (told,) = [f for f in sc.check(scan, device="cpu") if f.code == "orientation"]
+    assert told.change == ()
+
+
 def test_patterns_that_belong_to_other_positions_do_not_move():
     mixed = np.random.default_rng(0).permutation(len(SCAN))
     assert not pattern_motion(SCAN.with_positions(SCAN.positions_m[mixed])).is_clear

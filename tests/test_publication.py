@@ -219,7 +219,7 @@ def test_uv_knows_where_each_build_of_torch_is() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="the container is for Linux")
+@pytest.mark.skipif(os.name == "nt", reason="the container's script needs bash")
 def test_the_container_is_tried_by_commands_that_exist(tmp_path: Path) -> None:
     """What %test runs is run here, too."""
     text = (ROOT / "packaging" / "apptainer.def").read_text(encoding="utf-8")

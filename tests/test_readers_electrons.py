@@ -259,7 +259,9 @@ def test_zarr_names_the_package_that_is_missing(tmp_path, monkeypatch):
 
 
 def test_zarr_comes_back(tmp_path):
-    zarr = pytest.importorskip("zarr")
+    zarr = pytest.importorskip(
+        "zarr", reason="needs the extra 'formats', which ./check installs"
+    )
     zarr.save(str(tmp_path / "a.zarr"), GRID)
     scan = sc.open_scan(tmp_path / "a.zarr", scan_step_m=STEP, **GEOMETRY)
     assert np.array_equal(scan.patterns, PATTERNS)

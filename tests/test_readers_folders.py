@@ -15,6 +15,7 @@ from napari_scicompty.formats import folder
 N, H, W = 12, 16, 20
 GEOMETRY = sc.Geometry(1e-10, 1.0, 50e-6)
 PATTERNS = np.random.default_rng(1).poisson(20, (N, H, W)).astype(np.uint16)
+EXTRA = "needs the extra 'formats', which ./check installs"
 STEP = {"scan_rows": 3, "scan_step_m": 1e-6}
 
 
@@ -74,7 +75,7 @@ def test_the_package_that_is_missing_is_named(package, name, tmp_path, monkeypat
 
 
 def test_cbf_frames_come_back(tmp_path):
-    fabio = pytest.importorskip("fabio")
+    fabio = pytest.importorskip("fabio", reason=EXTRA)
     for j, frame in enumerate(PATTERNS):
         image = fabio.cbfimage.CbfImage(data=frame.astype(np.int32))
         image.write(str(tmp_path / f"frame_{j:05d}.cbf"))
@@ -86,7 +87,7 @@ def test_cbf_frames_come_back(tmp_path):
 
 
 def test_a_block_file_comes_back(tmp_path):
-    pytest.importorskip("rsciio")
+    pytest.importorskip("rsciio", reason=EXTRA)
     from rsciio.blockfile import file_writer
 
     grid = PATTERNS.astype("u1").reshape(3, 4, H, W)[..., :H]

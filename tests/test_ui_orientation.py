@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from window import Window
 
-O = "reconstruction.orientation"  # noqa: E741 - a prefix of names
+ORIENTATION = "reconstruction.orientation"
 EXPERIMENT = sc.VirtualExperiment(
     probe={"kind": "disc", "radius": 0.22},
     path={"kind": "jittered-raster", "rows": 8, "columns": 8, "step_px": 8},
@@ -51,15 +51,15 @@ def test_an_orientation_is_found_and_taken_with_two_clicks(
     before = opened(window, mirrored)
     said: list[tuple[str, str]] = []
     window.controller.said.connect(lambda *line: said.append(line))
-    window.click(f"{O}.find")
+    window.click(f"{ORIENTATION}.find")
     window.until("ready", 60_000)
     found = window.controller.orienter.job.found
     assert len(found) == 4 and found[0].is_sure and found[0].flip_rows
     assert any(level == "warning" and "flip_rows" in text for level, text in said)
     pictures = [w for w in window.dock.orientation.findChildren(QLabel) if w.pixmap()]
     assert sum(not w.pixmap().isNull() for w in pictures) == 4
-    assert "What the data cannot tell" in window.text(f"{O}.text")
-    window.click(f"{O}.use.0")
+    assert "What the data cannot tell" in window.text(f"{ORIENTATION}.text")
+    window.click(f"{ORIENTATION}.use.0")
     window.until("ready")
     scan = window.controller.scan
     assert scan is not None and scan is not before
@@ -67,7 +67,7 @@ def test_an_orientation_is_found_and_taken_with_two_clicks(
     assert np.array_equal(scan.patterns, np.asarray(before.patterns)[:, ::-1])
     assert window.dock.recipe().input.flip_rows, "the recipe keeps it"
     names = [b.objectName() for b in window.dock.orientation.findChildren(QPushButton)]
-    assert f"{O}.find" in names
+    assert f"{ORIENTATION}.find" in names
 
 
 def test_the_search_is_stopped_and_keeps_what_it_tried(
@@ -75,7 +75,7 @@ def test_the_search_is_stopped_and_keeps_what_it_tried(
 ) -> None:
     window = open_window()
     opened(window, mirrored)
-    window.click(f"{O}.find")
+    window.click(f"{ORIENTATION}.find")
     window.qtbot.waitUntil(
         lambda: bool(window.controller.orienter.job.tried), timeout=60_000
     )

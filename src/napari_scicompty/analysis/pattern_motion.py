@@ -15,12 +15,15 @@ structured than its shadow, nothing moves, and nothing is found.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage, optimize
 from scipy.spatial import cKDTree
+
+from napari_scicompty.core.quarter_turns import matrix_of, rotation
+from napari_scicompty.data.checks.spread import around_middle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 _NEIGHBOURS = 8
 _MOST_PAIRS, _MOST_FRAMES = 1500, 600
 """Pairs and patterns that are looked at; more only cost time."""
+_SIDE = 128
+"""Pixels along the shorter side, from twice of which on patterns are binned."""
 _LARGEST = 3
 """A shadow moves at most by a frame over this between neighbours."""
 _ANGLES = np.arange(0.0, 360.0, 5.0)
@@ -133,7 +138,8 @@ def pattern_motion(scan: Scan, seed: int = 0) -> PatternMotion | None:
         None where there are too few patterns, or all at one place; `is_clear` says
         whether to believe it.
     """
-    chosen = _around_middle(scan)
+    around = around_middle(scan.positions_m[scan.included], _MOST_FRAMES)
+    chosen = scan.included[around]
     if len(chosen) < 4:
         return None
     positions = scan.positions_m[chosen]
@@ -148,6 +154,7 @@ def pattern_motion(scan: Scan, seed: int = 0) -> PatternMotion | None:
     if strength <= 0 or size > _EDGE * found.reach:
         return None
     size, angle = found.polished(size, angle, mirrored=mirrored)
+    size *= found.binned
     # The pattern moves against the scan in near field, and along one line in far field.
     turn = 360 if scan.geometry.propagation == "near-field" else 180
     rotation = (math.degrees(angle) - 180 + turn / 2) % turn - turn / 2
@@ -184,13 +191,6 @@ def _lit_on_detector(scan: Scan) -> float:
     return 2 * math.sqrt(np.count_nonzero(lit_pixels(scan)) / math.pi)
 
 
-def _around_middle(scan: Scan) -> NDArray[np.int64]:
-    """Choose the patterns nearest to the middle of the scan."""
-    positions = scan.positions_m[scan.included]
-    away = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
-    return np.sort(scan.included[np.argsort(away, kind="stable")[:_MOST_FRAMES]])
-
-
 def _pairs(positions: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
     """Pair each position (n, 2) with its neighbours; (k, 2), each pair once."""
     count = min(_NEIGHBOURS + 1, len(positions))
@@ -203,8 +203,21 @@ def _pairs(positions: NDArray[np.float64], seed: int) -> NDArray[np.int64]:
 
 
 def _map(angle: float, *, mirrored: bool) -> NDArray[np.float64]:
-    c, s = math.cos(angle), math.sin(angle)
-    return np.array([[c, -s], [s, c]]) @ np.diag([1.0, -1.0 if mirrored else 1.0])
+    return rotation(math.degrees(angle)) @ matrix_of(False, False, mirrored)
+
+
+def _amplitudes(
+    scan: Scan, chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], int]:
+    """Read patterns (k, h, w): amplitudes less their mean, binned; and by how much."""
+    binned = max(1, min(scan.frame_shape) // _SIDE)
+    h, w = (length // binned for length in scan.frame_shape)
+    frames = np.empty((len(chosen), h, w), np.float32)
+    for place, number in enumerate(chosen):
+        counts = np.where(scan.good, scan.patterns[int(number)], 0)
+        blocks = counts[: h * binned, : w * binned].reshape(h, binned, w, binned)
+        frames[place] = np.sqrt(np.maximum(blocks.sum((1, 3), dtype=np.float64), 0))
+    return frames - frames.mean(0), binned
 
 
 @dataclass
@@ -212,9 +225,11 @@ class _Correlations:
     """Cross-correlations of pairs, less their mean, around no shift."""
 
     maps: NDArray[np.float32]
-    """(k, 2 r + 1, 2 r + 1)."""
+    """(k, 2 r + 1, 2 r + 1), on binned pixels."""
     moved: NDArray[np.float64]
     """(k, 2): how the scan moved, in steps."""
+    binned: int
+    """Detector pixels along a binned one."""
 
     @classmethod
     def of(
@@ -225,10 +240,8 @@ class _Correlations:
         moved: NDArray[np.float64],
     ) -> _Correlations:
         """Correlate the amplitudes of patterns, less their mean."""
-        h, w = scan.frame_shape
-        counts = np.asarray(scan.patterns[chosen], np.float32)
-        frames = np.sqrt(np.maximum(np.where(scan.good, counts, 0), 0))
-        frames -= frames.mean(0)
+        frames, binned = _amplitudes(scan, chosen)
+        h, w = frames.shape[1:]
         norms = np.maximum(np.sqrt(np.square(frames).sum((1, 2))), 1e-30)
         waves = np.fft.rfft2(frames / norms[:, None, None])
         reach = min(h, w) // _LARGEST
@@ -238,7 +251,8 @@ class _Correlations:
             maps[k] = np.fft.fftshift(
                 np.fft.irfft2(np.conj(waves[i]) * waves[j], (h, w))
             )[cut]
-        return cls(maps - maps.mean(0), moved)
+        maps -= maps.mean(0)
+        return cls(maps, moved, binned)
 
     @property
     def reach(self) -> int:
@@ -278,9 +292,8 @@ class _Correlations:
         self, size: float, angle: float, *, mirrored: bool
     ) -> tuple[float, float]:
         """Find the last digits of the size and the angle."""
-        blurred = _Correlations(
-            ndimage.gaussian_filter(self.maps, (0, _SMOOTH, _SMOOTH)), self.moved
-        )
+        maps = ndimage.gaussian_filter(self.maps, (0, _SMOOTH, _SMOOTH))
+        blurred = replace(self, maps=maps)
 
         def against(at: NDArray[np.float64]) -> float:
             values = blurred.along(math.exp(at[0]) * _map(at[1], mirrored=mirrored))

@@ -50,7 +50,7 @@ def open_file(path: Path, **options: Any) -> tuple[h5py.File, bool]:
     # It registers the compression filters of detectors. Files without them open without
     # it; of others HDF5 says which filter is missing.
     with suppress(ImportError):
-        import hdf5plugin  # noqa: F401
+        import hdf5plugin  # noqa: F401 - to import it is what registers them
     try:
         return h5py.File(path, "r", locking="best-effort", **options), False
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import numpy as np
 from napari_scicompty.algorithms import Auto
 from napari_scicompty.analysis.view_checks import VIEW_CHECKS, Views, centre_of_light
 from napari_scicompty.core.device import free_bytes, pick_device
-from napari_scicompty.core.findings import Finding
+from napari_scicompty.core.errors import InputError
+from napari_scicompty.core.findings import Change, Finding
 from napari_scicompty.data.canvas import Canvas
 from napari_scicompty.engine.memory import copies_bytes, working_bytes
 from napari_scicompty.engine.plan import plan, size
@@ -111,8 +113,10 @@ def orientation(views: Views) -> Finding | None:
         return None
     names = OpenChoices.model_fields.keys() & scan.source.opened.keys()
     told = OpenChoices(**{name: scan.source.opened[name] for name in names})
-    wanted = like.choices(told)
-    change = tuple((k, v) for k, v in wanted.items() if getattr(told, k) != v)
+    change: Change = ()
+    with suppress(InputError):  # a centre on a sheared scan is for the person to turn
+        wanted = like.choices(told)
+        change = tuple((k, v) for k, v in wanted.items() if getattr(told, k) != v)
     angle = abs(motion.rotation_deg)
     how = ["mirrored"] if motion.mirrored else []
     how += [f"turned by {angle:.0f} degrees"] if angle > _ANGLE else []

@@ -12,6 +12,7 @@ import numpy as np
 from napari_scicompty.algorithms.pie import RPIE
 from napari_scicompty.core.errors import EngineError
 from napari_scicompty.core.units import shown_length
+from napari_scicompty.data.checks.spread import around_middle
 from napari_scicompty.engine.run import Run
 from napari_scicompty.workflow.coarse_level import coarse_scan, coarse_shape, coarser
 from napari_scicompty.workflow.start import (
@@ -249,9 +250,7 @@ def compact_part(scan: Scan, most: int) -> Scan:
     """
     if len(scan.included) <= most:
         return scan
-    positions = scan.positions_m[scan.included]
-    away = np.linalg.norm(positions - np.median(positions, axis=0), axis=1)
-    chosen = np.sort(scan.included[np.argsort(away)[:most]])
+    chosen = scan.included[around_middle(scan.positions_m[scan.included], most)]
     return scan.replace(
         patterns=np.asarray(scan.patterns[chosen]),
         positions_m=scan.positions_m[chosen],

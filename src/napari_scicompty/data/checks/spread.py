@@ -35,6 +35,25 @@ def distinct(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.unique(np.round(points / SAME), axis=0) * SAME
 
 
+def around_middle(points: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Choose the points that lie next to the middle, with all their neighbours.
+
+    Parameters
+    ----------
+    points : array (n, 2)
+        (y, x) in any unit.
+    most : int
+        How many.
+
+    Returns
+    -------
+    (k,)
+        Their numbers, in order.
+    """
+    away = np.linalg.norm(points - np.median(points, axis=0), axis=1)
+    return np.sort(np.argsort(away, kind="stable")[:most])
+
+
 def step_between(points: NDArray[np.float64]) -> float:
     """Median distance of a point to its nearest neighbour at another place.
 
