@@ -15,6 +15,7 @@ from napari_scicompty.formats._raw import (
     Raw,
     as_stack,
     grid_of,
+    summary,
 )
 from napari_scicompty.formats.choices import chosen_keys
 from napari_scicompty.formats.masks import good_pixels
@@ -94,7 +95,7 @@ def read_named(
     patterns, notes = as_stack(frames, path)
     n, h, w = patterns.shape
     report = [f"{path.name}: patterns from {name!r}", note, *notes]
-    report.append(f"{path.name}: {n} patterns of {h} x {w} pixels, {frames.dtype}")
+    report.append(summary(path, patterns))
     mask = None
     of_mask = keys.get("mask_key") or next((m for m in _MASKS if m in held), None)
     if of_mask is not None:

@@ -133,6 +133,13 @@ def grid_of(shape: tuple[int, ...]) -> tuple[int, int] | None:
     return (shape[0], shape[1]) if len(shape) == 4 else None
 
 
+def summary(path: Path, stack: Stack, how: str = "") -> str:
+    """Say what patterns (n, h, w) a file holds, and how they were read."""
+    n, h, w = stack.shape
+    read = f", {how}" if how else ""
+    return f"{path.name}: {n} patterns of {h} x {w} pixels, {stack.dtype}{read}"
+
+
 def fingerprint(files: Sequence[Path]) -> str:
     """SHA-256 of the content of `files`.
 

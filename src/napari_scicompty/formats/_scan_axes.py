@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_scicompty.core import units
 from napari_scicompty.core.geometry import Geometry
 from napari_scicompty.formats._angular import INVERSE, MRAD
+from napari_scicompty.formats._raw import Raw, grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +76,18 @@ def calibration(
         geometry["wavelength_m"] = wavelength
         report.append(f"wavelength {wavelength:.5g} m, electrons of {voltage_v:.6g} V")
     return Calibration(step, geometry, tuple(report), hint)
+
+
+def with_calibration(raw: Raw, held: Calibration, shape: tuple[int, ...]) -> Raw:
+    """Return a file with what its axes give; `shape` is that of its array."""
+    return replace(
+        raw,
+        geometry=held.geometry,
+        report=(*raw.report, *held.report),
+        unused=held.hint,
+        grid=grid_of(shape),
+        step_m=held.step_m if len(shape) == 4 else None,
+    )
 
 
 def _is_scale(axis: Axis) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.reading import check_file, reading
-from napari_scicompty.formats._raw import Raw, as_stack
+from napari_scicompty.formats._raw import Raw, as_stack, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,5 @@ def read(path: Path, choices: OpenChoices) -> Raw:
     with reading(path, _KIND), fabio.open(str(path)) as image:
         frames = [np.asarray(image.get_frame(j).data) for j in range(image.nframes)]
         patterns, notes = as_stack(np.stack(frames), path)
-    n, h, w = patterns.shape
-    note = f"{path.name}: {n} patterns of {h} x {w} pixels, {patterns.dtype}"
+    note = summary(path, patterns)
     return Raw(patterns, (path,), report=(note, *notes))

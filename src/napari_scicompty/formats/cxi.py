@@ -13,7 +13,7 @@ from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._cxi_beam import beam_of
 from napari_scicompty.formats._hdf5 import filled_in, in_si, load, unit_of
-from napari_scicompty.formats._raw import Positions, Raw, as_stack, grid_of
+from napari_scicompty.formats._raw import Positions, Raw, as_stack, grid_of, summary
 from napari_scicompty.formats.masks import SIGNAL
 
 if TYPE_CHECKING:
@@ -101,13 +101,12 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         beam = beam_of(file, path)
         if beam.wavelength_m is not None:
             geometry["wavelength_m"] = beam.wavelength_m
-        n, h, w = patterns.shape
         own_geometry, excluded, own_report = _own(file)
         mask = _mask(file)
         report = (
             *own_report,
             *notes,
-            f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+            summary(path, patterns, how),
             *beam.notes,
             *geometry_notes,
             basis_note,

@@ -17,7 +17,7 @@ from napari_scicompty.formats._pieces import (
     load_joined,
     pieces_of,
 )
-from napari_scicompty.formats._raw import Raw, as_stack, grid_of
+from napari_scicompty.formats._raw import Raw, as_stack, grid_of, summary
 from napari_scicompty.formats.masks import good_pixels
 
 if TYPE_CHECKING:
@@ -90,14 +90,14 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         parts = [file[name] for name in names]
         array, how, absent, present = load_joined(file, parts, path)
         patterns, notes = as_stack(array, path)
-        n, h, w = patterns.shape
+        h, w = patterns.shape[1:]
         values = _values(file)
         mask, mask_notes = _mask(values, (h, w))
         if present is not None:
             mask = present if mask is None else mask & present
         cutoff = _cutoff(values)
         report = (
-            f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+            summary(path, patterns, how),
             *joined_note(parts),
             *notes,
             *values.report,

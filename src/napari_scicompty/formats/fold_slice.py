@@ -9,7 +9,7 @@ import h5py
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.formats._file_values import FileValues
 from napari_scicompty.formats._pieces import load_joined
-from napari_scicompty.formats._raw import Raw, as_stack
+from napari_scicompty.formats._raw import Raw, as_stack, summary
 from napari_scicompty.formats.known_positions import known_positions
 
 if TYPE_CHECKING:
@@ -59,9 +59,8 @@ def read(path: Path, choices: OpenChoices) -> Raw:
     with opened(path, _KIND, choices.allow_external) as file:
         array, how, absent, present = load_joined(file, [file[_DATA]], path)
         patterns, notes = as_stack(array, path)
-        n, h, w = patterns.shape
         notes = (
-            f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+            summary(path, patterns, how),
             *notes,
             "frames as stored; where MATLAB wrote them rows and columns are swapped: "
             "choose transpose",

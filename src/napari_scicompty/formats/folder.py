@@ -14,7 +14,7 @@ from napari_scicompty.files.reading import reading
 from napari_scicompty.formats import FORMATS, read_patterns
 from napari_scicompty.formats._pieces import natural
 from napari_scicompty.formats._plain import READ
-from napari_scicompty.formats._raw import Raw
+from napari_scicompty.formats._raw import Raw, summary
 from napari_scicompty.formats.tiff import holds_frames
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         if whole
         else _as_needed(files, counts, first.patterns, choices)
     )
-    n, h, w = stack.shape
     return Raw(
         stack,
         tuple(files),
@@ -92,8 +91,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         report=(
             f"frames in the order of {len(files)} files, {files[0].name} to "
             f"{files[-1].name}",
-            f"{path.name}: {n} patterns of {h} x {w} pixels, {stack.dtype}, "
-            f"{READ[not whole]}",
+            summary(path, stack, READ[not whole]),
         ),
         unused=first.unused,
         saturation=first.saturation,

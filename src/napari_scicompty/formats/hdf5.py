@@ -38,6 +38,7 @@ from napari_scicompty.formats._raw import (
     Raw,
     as_stack,
     grid_of,
+    summary,
 )
 from napari_scicompty.formats.choices import chosen_keys
 from napari_scicompty.formats.datasets import cut, fitting, list_datasets
@@ -92,7 +93,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         array, how, absent, present = load_joined(file, parts, path)
         array, turned = _as_written(data, array)
         patterns, unrolled = as_stack(array, path)
-        n, h, w = patterns.shape
+        h, w = patterns.shape[1:]
         geometry, geometry_notes = _geometry(file, path, choices)
         mask, mask_notes = _mask(file, path, choices, (h, w))
         if present is not None:
@@ -103,7 +104,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             *joined_note(parts),
             *turned,
             *unrolled,
-            f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+            summary(path, patterns, how),
             *geometry_notes,
             *mask_notes,
         )

@@ -11,8 +11,13 @@ from napari_scicompty.core.errors import InputError
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import attribute
 from napari_scicompty.formats._pieces import load_joined
-from napari_scicompty.formats._raw import Raw, as_stack, grid_of
-from napari_scicompty.formats._scan_axes import Axis, Calibration, calibration
+from napari_scicompty.formats._raw import Raw, as_stack, summary
+from napari_scicompty.formats._scan_axes import (
+    Axis,
+    Calibration,
+    calibration,
+    with_calibration,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,25 +68,10 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             raise InputError(f"{path}: holds no experiment; save the signal anew")
         array, how, absent, present = load_joined(file, [group["data"]], path)
         patterns, notes = as_stack(array, path)
-        n, h, w = patterns.shape
         held = calibrated(group, array.ndim)
-        return Raw(
-            patterns,
-            (path,),
-            None,
-            present,
-            held.geometry,
-            (
-                f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
-                *notes,
-                *held.report,
-                *file.notes,
-            ),
-            excluded=absent,
-            unused=held.hint,
-            grid=grid_of(array.shape),
-            step_m=held.step_m if array.ndim == 4 else None,
-        )
+        report = (summary(path, patterns, how), *notes, *file.notes)
+        raw = Raw(patterns, (path,), None, present, report=report, excluded=absent)
+        return with_calibration(raw, held, array.shape)
 
 
 def _experiment(file: Tree) -> h5py.Group | None:

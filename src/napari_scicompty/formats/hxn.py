@@ -12,7 +12,7 @@ from napari_scicompty.core.stacks import changed
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.formats._file_values import FileValues
 from napari_scicompty.formats._pieces import load_joined
-from napari_scicompty.formats._raw import Raw, as_stack
+from napari_scicompty.formats._raw import Raw, as_stack, summary
 from napari_scicompty.formats.known_positions import known_positions
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ def read(path: Path, choices: OpenChoices) -> Raw:
                 patterns, lambda frames: np.square(frames), room_for_a_stack()
             )
             notes = (*notes, "amplitudes squared: the file holds square roots")
-        n, h, w = patterns.shape
         values = FileValues(file)
         values.take("wavelength_m", ["lambda_nm"], "nm")
         values.take("distance_m", ["z_m"], "m")
@@ -78,7 +77,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             present,
             values.geometry,
             (
-                f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+                summary(path, patterns, how),
                 *notes,
                 *values.report,
                 *file.notes,

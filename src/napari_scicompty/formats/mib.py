@@ -12,7 +12,7 @@ from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.core.stacks import changed
 from napari_scicompty.files.reading import check_file, reading
 from napari_scicompty.formats._plain import plain
-from napari_scicompty.formats._raw import Raw
+from napari_scicompty.formats._raw import Raw, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
 
         patterns = changed(stored, frames, room_for_a_stack())
     grid, report = _lines(path, count)
-    note = f"{path.name}: {count} patterns of {h} x {w} pixels, {patterns.dtype}, {how}"
+    note = summary(path, patterns, how)
     return Raw(patterns, (path,), report=(note, *report), grid=grid)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from napari_scicompty.core.errors import InputError
 from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.files.reading import check_file, check_size, reading
-from napari_scicompty.formats._raw import Raw, as_stack, grid_of
-from napari_scicompty.formats._scan_axes import Axis, calibration
+from napari_scicompty.formats._raw import Raw, as_stack, summary
+from napari_scicompty.formats._scan_axes import Axis, calibration, with_calibration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,17 +59,10 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         array = np.asarray(signal["data"])
         patterns, notes = as_stack(array, path)
         axes = [_axis(axis) for axis in signal["axes"]][-4:]
-    n, h, w = patterns.shape
     held = calibration(axes[:-2] or [Axis(0.0, "")], axes[-2:], _voltage(signal))
-    note = f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}"
-    return Raw(
-        patterns,
-        (path,),
-        geometry=held.geometry,
-        report=(f"{note}, by rosettasciio ({plugin['name']})", *notes, *held.report),
-        unused=held.hint,
-        grid=grid_of(array.shape),
-        step_m=held.step_m if array.ndim == 4 else None,
+    note = summary(path, patterns, f"by rosettasciio ({plugin['name']})")
+    return with_calibration(
+        Raw(patterns, (path,), report=(note, *notes)), held, array.shape
     )
 
 

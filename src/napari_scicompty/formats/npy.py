@@ -9,7 +9,7 @@ import numpy as np
 from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.files.reading import mapped_npy, read_npy
 from napari_scicompty.formats._plain import READ, plain
-from napari_scicompty.formats._raw import Raw, as_stack, check_frames, grid_of
+from napari_scicompty.formats._raw import Raw, as_stack, check_frames, grid_of, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,6 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         array = np.ascontiguousarray(read_npy(path, _KIND, room_for_a_stack()))
         how = READ[False]
     patterns, notes = as_stack(array, path)
-    n, h, w = patterns.shape
-    note = f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}"
+    note = summary(path, patterns, how)
     grid = grid_of(array.shape)
     return Raw(patterns, (path,), report=(*notes, note), grid=grid)

@@ -10,7 +10,7 @@ import numpy as np
 from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import attribute, read_small
 from napari_scicompty.formats._pieces import load_joined
-from napari_scicompty.formats._raw import Raw, as_stack
+from napari_scicompty.formats._raw import Raw, as_stack, summary
 from napari_scicompty.formats.masks import good_pixels
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         dataset = file[_DATA]
         array, how, absent, _ = load_joined(file, [dataset], path)
         patterns, notes = as_stack(array, path)
-        n, h, w = patterns.shape
+        n = len(patterns)
         good, note = good_pixels(read_small(file[_BAD]), _BAD, "bad")
         numbers = read_small(file[_NUMBERS], "ui").ravel().astype(np.int64)
         sides = [float(attribute(dataset, name, 0.0)) for name in _PIXEL]
@@ -71,7 +71,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             mask=good,
             geometry={"detector_pixel_m": tuple(sides)} if has_pixel else {},
             report=(
-                f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+                summary(path, patterns, how),
                 *notes,
                 note,
                 *file.notes,

@@ -18,7 +18,7 @@ from napari_scicompty.formats._pieces import (
     load_joined,
     natural,
 )
-from napari_scicompty.formats._raw import Positions, Raw, as_stack
+from napari_scicompty.formats._raw import Positions, Raw, as_stack, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         parts = [file[f"{name}/data"] for name in names]
         array, how, absent, _ = load_joined(file, parts, path)
         patterns, notes = as_stack(array, path)
-        n, h, w = patterns.shape
+        h, w = patterns.shape[1:]
         values = FileValues(file)
         values.take_energy(["meta/energy"], "keV")
         values.take("distance_m", ["meta/distance"], "m")
@@ -91,7 +91,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             mask,
             values.geometry,
             (
-                f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+                summary(path, patterns, how),
                 *joined_note(parts),
                 *notes,
                 *values.report,

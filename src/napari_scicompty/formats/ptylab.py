@@ -12,7 +12,7 @@ from napari_scicompty.files.hdf5_reading import opened
 from napari_scicompty.files.hdf5_values import read_small
 from napari_scicompty.formats._file_values import FileValues
 from napari_scicompty.formats._pieces import load_joined
-from napari_scicompty.formats._raw import Positions, Raw, as_stack
+from napari_scicompty.formats._raw import Positions, Raw, as_stack, summary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,6 @@ def read(path: Path, choices: OpenChoices) -> Raw:
     with opened(path, _KIND, choices.allow_external) as file:
         array, how, absent, present = load_joined(file, [file[_DATA]], path)
         patterns, notes = as_stack(array, path)
-        n, h, w = patterns.shape
         values = FileValues(file)
         values.take("wavelength_m", ["wavelength"], "m")
         values.take("distance_m", ["zo"], "m")
@@ -75,7 +74,7 @@ def read(path: Path, choices: OpenChoices) -> Raw:
             present,
             values.geometry,
             (
-                f"{path.name}: {n} patterns of {h} x {w} pixels, {array.dtype}, {how}",
+                summary(path, patterns, how),
                 *notes,
                 *values.report,
                 *_said(values),

@@ -16,7 +16,7 @@ from napari_scicompty.core.host_memory import room_for_a_stack
 from napari_scicompty.core.stacks import LazyStack
 from napari_scicompty.files.reading import check_file, reading
 from napari_scicompty.formats._plain import READ, plain
-from napari_scicompty.formats._raw import Raw, as_stack, grid_of
+from napari_scicompty.formats._raw import Raw, as_stack, grid_of, summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -88,7 +88,7 @@ def _read_file(path: Path) -> Raw:
             array, how = _from_pages([path], [_layout_of(series)])
             array = array.reshape(*series.shape)
     patterns, notes = as_stack(array, path)
-    report = (*notes, _summary(path, patterns, how))
+    report = (*notes, summary(path, patterns, how))
     return Raw(patterns, (path,), report=report, grid=grid_of(array.shape))
 
 
@@ -110,7 +110,7 @@ def _read_folder(folder: Path) -> Raw:
     array, how = _from_pages(files, list(zip(counts, layouts, strict=True)))
     stack, notes = as_stack(array, folder)
     order = f"{len(files)} files in natural order, {files[0].name} to {files[-1].name}"
-    report = (*notes, order, _summary(folder, stack, how))
+    report = (*notes, order, summary(folder, stack, how))
     return Raw(stack, tuple(files), report=report)
 
 
@@ -285,8 +285,3 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 def _named(layout: tuple[tuple[int, int], np.dtype[np.generic]]) -> str:
     return f"{layout[0][0]} x {layout[0][1]} pixels, {layout[1]}"
-
-
-def _summary(path: Path, stack: Stack, how: str) -> str:
-    n, h, w = stack.shape
-    return f"{path.name}: {n} patterns of {h} x {w} pixels, {stack.dtype}, {how}"

@@ -17,7 +17,9 @@ from napari_scicompty.formats._raw import (
     as_stack,
     check_frames,
     grid_of,
+    summary,
 )
+from napari_scicompty.formats._scan_axes import with_calibration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,20 +81,10 @@ def read(path: Path, choices: OpenChoices) -> Raw:
         frames: Stack = lazy if is_large else array[...]
         patterns, notes = as_stack(frames, path)
         held = None if group is None else hspy.calibrated(group, len(shape))
-    n, h, w = patterns.shape
     files = tuple(sorted(p for p in path.rglob("*") if p.is_file()))
-    note = f"{path.name}: {n} patterns of {h} x {w} pixels, {dtype}, {READ[is_large]}"
-    if held is None:
-        return Raw(patterns, files, report=(note, *notes), grid=grid_of(shape))
-    return Raw(
-        patterns,
-        files,
-        geometry=held.geometry,
-        report=(note, *notes, *held.report),
-        unused=held.hint,
-        grid=grid_of(shape),
-        step_m=held.step_m if len(shape) == 4 else None,
-    )
+    note = summary(path, patterns, READ[is_large])
+    raw = Raw(patterns, files, report=(note, *notes), grid=grid_of(shape))
+    return raw if held is None else with_calibration(raw, held, shape)
 
 
 def _array(store: Any, path: Path) -> tuple[Any, Any]:
