@@ -108,7 +108,7 @@ def test_a_wrong_orientation_is_told_while_it_runs_and_its_button_looks_for_it(
         lambda: "reconstruction.verdict" in seen(window), timeout=15_000
     )
     verdict = window.text("reconstruction.verdict")
-    assert verdict.startswith("look: wrong geometry or start is likely")
+    assert verdict.startswith("▲ Look: wrong geometry or start is likely")
     window.click("reconstruction.verdict.act")
     window.qtbot.waitUntil(
         lambda: bool(
@@ -129,6 +129,34 @@ def test_a_run_in_a_wrong_orientation_does_not_end_without_a_word(
     window.run_to_the_end("7")
     assert "finished at epoch 7" in window.message
     assert "wrong geometry or start is likely" in window.message
+
+
+def test_patterns_that_do_not_fit_are_excluded_with_a_click_while_it_runs(
+    open_window: Callable[[], Window], tmp_path: Path
+) -> None:
+    scan, _ = sc.simulate(EXPERIMENT)
+    frames = np.array(scan.patterns)
+    frames[[20, 41]] = frames[[20, 41], ::-1]
+    tifffile.imwrite(tmp_path / "stack.tif", frames.astype(np.uint16))
+    np.savetxt(tmp_path / "positions.txt", scan.positions_m[:, ::-1], "%.17g")
+    window = open_window()
+    window.open(tmp_path, start="disc")
+    window.type("reconstruction.start.radius_m", f"{EXPERIMENT.probe_radius_m:.6g} m")
+    window.type("reconstruction.geometry.focus_sample_m", "5 mm")
+    window.run("100000")
+    window.until_epoch(11)
+    window.qtbot.waitUntil(
+        lambda: "20,41" in window.dock.bar.verdict.text.text(), timeout=15_000
+    )
+    window.click("reconstruction.verdict.act")
+    window.qtbot.waitUntil(
+        lambda: bool(window.controller.snapshot.history.changes), timeout=15_000
+    )
+    window.stop()
+    (change,) = window.controller.snapshot.history.changes
+    assert (change.path, change.value) == ("run.excluded", (20, 41))
+    assert not np.isfinite(window.controller.snapshot.pattern_error[[20, 41]]).any()
+    assert window.dock.recipe().shared.excluded == (20, 41)
 
 
 def seen(window: Window) -> set[str]:

@@ -236,7 +236,7 @@ class Run(Recovery):
         refined = [Refined(self.epoch, name, size, z) for name, size in own.items()]
         now = (self.estimate, self.measured, self._errors.of_epoch, self.epoch)
         self.history = self.history.add(refined=refined + self.refining.end_epoch(*now))
-        seen = (self._errors.on_host, self.scan, self._included)
+        seen = (self._errors.on_host, self.scan, self._included, self.found)
         refines = any(r.enabled for r in self.refining.refiners.values())
         fast = self.algorithm.falls_fast and not refines
         for finding in verdicts(self.history, *seen, falls_fast=fast):

@@ -61,6 +61,7 @@ def verdicts(
     patterns: Callable[[], NDArray[np.floating]],
     scan: Scan,
     taking_part: NDArray[np.bool_],
+    earlier: Sequence[Finding] = (),
     *,
     falls_fast: bool = False,
 ) -> Iterator[Finding]:
@@ -76,11 +77,16 @@ def verdicts(
         Its counts tell the noise.
     taking_part : (n,)
         Patterns that count.
+    earlier : sequence of Finding
+        What earlier epochs told: an error that patterns which do not fit hold up says
+        nothing against the geometry.
     falls_fast : bool
         Of the algorithm, see `Algorithm.falls_fast`; False where positions or the
         distance are refined, for the error falls as they are found.
     """
-    found = [not_fallen(history, scan, falls_fast=falls_fast)]
+    found = []
+    if not any(finding.code == "patterns-worse" for finding in earlier):
+        found.append(not_fallen(history, scan, falls_fast=falls_fast))
     if history.epochs[-1] in _LOOKED_AT:
         errors = (patterns(), scan.pattern_sum, taking_part)
         found.append(worse_patterns(*errors, clearly=not falls_fast))

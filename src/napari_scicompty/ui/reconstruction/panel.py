@@ -267,13 +267,18 @@ class Reconstruction(DockPanel):
 
     # -- what is shown ----------------------------------------------------------------
     def _exclude(self, numbers: tuple[int, ...]) -> None:
-        """Add patterns to those that take no part."""
-        before = self.more.values["excluded"]
-        self.more.set_values({"excluded": tuple(dict.fromkeys((*before, *numbers)))})
-        listed = ", ".join(str(number) for number in numbers)
-        self.controller.say(
-            "info", f"pattern(s) {listed} take no part from the next run on"
-        )
+        """Add patterns to those that take no part, of a run under way too."""
+        excluded = tuple(dict.fromkeys((*self.more.values["excluded"], *numbers)))
+        self.more.set_values({"excluded": excluded})
+        if self.controller.running:
+            self.controller.speaker.attempt(
+                lambda: self.controller.change("run.excluded", excluded)
+            )
+        else:
+            listed = ", ".join(str(number) for number in numbers)
+            self.controller.say(
+                "info", f"pattern(s) {listed} take no part from the next run on"
+            )
         self._show_lights()
 
     def _show_lights(self) -> None:

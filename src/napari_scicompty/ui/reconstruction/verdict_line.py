@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from napari_scicompty.ui.reconstruction.lights import MARKS
 from napari_scicompty.ui.widgets.labels import colour_by_level, plain_label
 
 if TYPE_CHECKING:
     from napari_scicompty.core.findings import Finding
-
-LIGHTS = {"ok": ("●", "going well"), "warning": ("▲", "look"), "error": ("■", "wrong")}
-"""Level of a finding -> sign and word, so that it is not told by colour alone."""
 
 _BUTTONS = {
     "error-stays": "Find orientation",
@@ -33,8 +31,6 @@ class VerdictLine(QWidget):
     def __init__(self, name: str) -> None:
         super().__init__()
         self._finding: Finding | None = None
-        self.light = QLabel()
-        self.light.setObjectName(f"{name}.light")
         self.text = plain_label(name=name, wrap=True)
         self.text.setAlignment(Qt.AlignmentFlag.AlignVCenter)
         self.button = QPushButton()
@@ -42,7 +38,6 @@ class VerdictLine(QWidget):
         self.button.clicked.connect(lambda: self.acted.emit(self._finding))
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.light)
         line.addWidget(self.text, 1)
         line.addWidget(self.button)
         self.setVisible(False)
@@ -55,12 +50,8 @@ class VerdictLine(QWidget):
         self.setVisible(finding is not None)
         if finding is None:
             return
-        sign, word = LIGHTS[finding.level]
-        self.light.setText(sign)
-        self.light.setToolTip(word)
-        self.text.setText(f"{word}: {finding.what}")
+        self.text.setText(f"{MARKS[finding.level]}: {finding.what}")
         self.text.setToolTip(str(finding))
-        colour_by_level(self.light, finding.level)
         colour_by_level(self.text, finding.level)
         self.button.setText(_BUTTONS.get(finding.code, ""))
         self.button.setToolTip(finding.mend)
