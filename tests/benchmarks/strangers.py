@@ -108,7 +108,7 @@ def _nexus(folder: Path) -> Opened:
 
 
 def _ptyd(folder: Path) -> Opened:
-    sc.save_scan(folder / "scan.ptyd", ALL[4].apply(SCAN))
+    sc.save_scan(folder / "scan.ptyd", ALL[4].apply(SCAN), overwrite=True)
     return {"path": folder / "scan.ptyd"}
 
 
